@@ -1,0 +1,36 @@
+/**
+ * Record batches (magic 2): the one import for everyone outside this folder.
+ *
+ * The parts: `batch_header.ts` (layout, splitting, in-place changes), `build_batch.ts`, `read_records.ts`,
+ * `validate_batch.ts`, `record_errors.ts`; beside them `compression.ts` and `control_record.ts`.
+ * Source: KIP-98, Kafka's `DefaultRecordBatch` and `DefaultRecord`.
+ */
+
+export {
+  assignOffsets,
+  BATCH_OVERHEAD,
+  type BatchHeader,
+  type BatchView,
+  type Compression,
+  hasValidCrc,
+  readBatchHeader,
+  setLogAppendTime,
+  splitBatches,
+  type TimestampType,
+} from "./batch_header.ts";
+export { buildBatch, type BuildBatchOptions, type RecordHeader, type RecordInput } from "./build_batch.ts";
+export { DECOMPRESSED_BYTES_MAX, type KafkaRecord, readRecords } from "./read_records.ts";
+export {
+  type BatchFault,
+  type ValidateBatchOptions,
+  validateProducedBatch,
+  validateRecords,
+  type ValidateRecordsOptions,
+} from "./validate_batch.ts";
+export {
+  CorruptRecordError,
+  DecompressedTooLargeError,
+  RecordError,
+  type RecordErrorName,
+  UnsupportedCompressionError,
+} from "./record_errors.ts";
