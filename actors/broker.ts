@@ -1,0 +1,30 @@
+/**
+ * The broker as the doors see it: the metadata image of the moment and the actors behind it. `handlers/` and
+ * `routes/` get a `Broker` and nothing else of the house.
+ */
+import type { MetadataImage } from "../core/cluster/metadata_image.ts";
+import type { Env } from "../lib/env.ts";
+import type { Logger } from "../lib/log.ts";
+import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
+import type { PartitionMessage } from "./messages/partition.ts";
+import type { SupervisorMessage } from "./messages/supervisor.ts";
+import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
+
+export interface Broker {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly brokerId: number;
+  /** The newest image; immutable, replaced on each change. */
+  readonly metadata: MetadataImage;
+  /** False until the store is open and the broker is registered, and again while draining. */
+  readonly ready: boolean;
+  /** Server-wide configuration by Kafka's names, resolved over the defaults, e.g. `num.partitions`. */
+  config(name: string): string;
+  partition(topicId: string, partition: number): ActorRef<PartitionMessage>;
+  group(groupId: string): ActorRef<ConsumerGroupMessage>;
+  readonly supervisor: ActorRef<SupervisorMessage>;
+  /** A producer id that nobody else got. */
+  nextProducerId(): Promise<number>;
+  /** Every live actor, for introspection. */
+  inspect(): ActorSnapshot[];
+}

@@ -1,0 +1,99 @@
+/**
+ * Messages of the partition actor (`partition/<topicId>/<index>`), the single writer of one partition's log.
+ * Offsets, timestamps and producer ids are numbers; record batches are the bytes the producer sent.
+ */
+import type { ErrorName } from "../../protocol/errors.ts";
+import type { Expects } from "../runtime/types.ts";
+
+export type IsolationLevel = "read_uncommitted" | "read_committed";
+
+export interface ProduceResult {
+  readonly error: ErrorName | "NONE";
+  /** Own words for the client, null when there is nothing to add. */
+  readonly errorMessage: string | null;
+  /** Offset of the first record; of the original append for a duplicate; -1 with an error. */
+  readonly baseOffset: number;
+  /** -1 unless the topic uses LogAppendTime. */
+  readonly logAppendTimeMs: number;
+  readonly logStartOffset: number;
+}
+
+/** Appends one record batch (v2). Answered when it is durable. */
+export interface Produce extends Expects<ProduceResult> {
+  readonly type: "produce";
+  /** Owned by the actor from here on: offsets are filled in place. */
+  readonly batch: Uint8Array;
+  /** `message.max.bytes` and `message.timestamp.type` as the topic has them now. */
+  readonly maxMessageBytes: number;
+  readonly timestampType: "CreateTime" | "LogAppendTime";
+}
+
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+export interface FetchResult {
+  readonly error: ErrorName | "NONE";
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logStartOffset: number;
+  /** Stored batches, whole, in order; the first may begin before the asked offset. */
+  readonly records: readonly Uint8Array[];
+  readonly abortedTransactions: readonly AbortedTransaction[];
+}
+
+/** Reads stored batches from `offset` up to the high watermark (or last stable offset). */
+export interface Fetch extends Expects<FetchResult> {
+  readonly type: "fetch";
+  readonly offset: number;
+  readonly maxBytes: number;
+  /** Kafka's rule: return the first batch even if it is larger than `maxBytes`. */
+  readonly minOneBatch: boolean;
+  readonly isolationLevel: IsolationLevel;
+  /** -1 when the client does not know it. */
+  readonly currentLeaderEpoch: number;
+}
+
+/** Answered (true) as soon as at least `minBytes` can be read from `offset`; abandon it by signal or deadline. */
+export interface AwaitData extends Expects<boolean> {
+  readonly type: "awaitData";
+  readonly offset: number;
+  readonly minBytes: number;
+  readonly isolationLevel: IsolationLevel;
+}
+
+export interface ListOffsetResult {
+  readonly error: ErrorName | "NONE";
+  /** -1 when no record qualifies. */
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+/** Offset by timestamp, or by Kafka's special values: -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5 latest tiered. */
+export interface ListOffset extends Expects<ListOffsetResult> {
+  readonly type: "listOffset";
+  readonly timestamp: number;
+  readonly isolationLevel: IsolationLevel;
+  readonly currentLeaderEpoch: number;
+}
+
+export interface PartitionDescription {
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly leaderEpoch: number;
+  readonly sizeBytes: number;
+}
+
+export interface DescribePartition extends Expects<PartitionDescription> {
+  readonly type: "describe";
+}
+
+/** Fences the log and stops the actor, so that the topic's data can be deleted. */
+export interface ClosePartition extends Expects<boolean> {
+  readonly type: "close";
+}
+
+export type PartitionMessage = Produce | Fetch | AwaitData | ListOffset | DescribePartition | ClosePartition;

@@ -1,0 +1,118 @@
+/**
+ * Messages of the supervisor actor (`supervisor/cluster`), which plays ZooKeeper's role: it registers brokers,
+ * watches their and the consumers' liveness, keeps topics and the assignment, and tells everyone who subscribed.
+ */
+import type { MetadataImage, TopicImage } from "../../core/cluster/metadata_image.ts";
+import type { ErrorName } from "../../protocol/errors.ts";
+import type { Expects } from "../runtime/types.ts";
+
+export interface TopicFault {
+  readonly error: ErrorName;
+  readonly message: string;
+}
+export type TopicOutcome = { readonly topic: TopicImage } | TopicFault;
+
+/** Creates one topic; the answer comes after every subscriber has the new image. */
+export interface CreateTopic extends Expects<TopicOutcome> {
+  readonly type: "createTopic";
+  readonly name: string;
+  /** -1: `num.partitions`. */
+  readonly partitionCount: number;
+  /** -1: `default.replication.factor`. */
+  readonly replicationFactor: number;
+  /** Broker ids by partition, when the client fixed them. */
+  readonly assignments?: ReadonlyMap<number, readonly number[]>;
+  readonly configs: Readonly<Record<string, string | null>>;
+  readonly validateOnly: boolean;
+}
+
+/** Deletes by name or id: the name is free at once, the data goes in the background. */
+export interface DeleteTopic extends Expects<TopicOutcome> {
+  readonly type: "deleteTopic";
+  readonly name?: string;
+  readonly topicId?: string;
+}
+
+export interface AlterTopicConfigs extends Expects<TopicOutcome> {
+  readonly type: "alterTopicConfigs";
+  readonly name: string;
+  /** null deletes. */
+  readonly configs: Readonly<Record<string, string | null>>;
+  readonly validateOnly: boolean;
+}
+
+/** A block of producer ids, never handed out before. */
+export interface AllocateProducerIds extends Expects<{ readonly firstId: number; readonly count: number }> {
+  readonly type: "allocateProducerIds";
+}
+
+export interface RegisterBroker extends Expects<{ readonly epoch: number }> {
+  readonly type: "registerBroker";
+  readonly brokerId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+  readonly incarnation: string;
+}
+
+export interface BrokerHeartbeat
+  extends Expects<{ readonly error: "NONE" | "STALE_BROKER_EPOCH" | "BROKER_ID_NOT_REGISTERED" }> {
+  readonly type: "brokerHeartbeat";
+  readonly brokerId: number;
+  readonly epoch: number;
+}
+
+/** One live consumer, as its group's actor sees it. */
+export interface ConsumerLiveness {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly clientId: string;
+  readonly host: string;
+  /** Milliseconds on the wall clock, for people. */
+  readonly lastHeartbeatMs: number;
+  readonly assignment: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+}
+
+/** Tell: the whole membership of one group; an empty list means the group has no members. */
+export interface ReportConsumers {
+  readonly type: "reportConsumers";
+  readonly groupId: string;
+  readonly consumers: readonly ConsumerLiveness[];
+}
+
+export interface SupervisorDescription {
+  readonly brokers: readonly {
+    readonly brokerId: number;
+    readonly alive: boolean;
+    readonly sinceHeartbeatMs: number;
+  }[];
+  readonly consumers: readonly ConsumerLiveness[];
+}
+
+export interface DescribeSupervisor extends Expects<SupervisorDescription> {
+  readonly type: "describe";
+}
+
+/** Answered with the newest image as soon as it is newer than `knownVersion`. */
+export interface AwaitMetadata extends Expects<MetadataImage> {
+  readonly type: "awaitMetadata";
+  readonly knownVersion: number;
+}
+
+/** Internal: a deletion step, a liveness sweep. */
+export interface SupervisorTick {
+  readonly type: "tick";
+  readonly task: "liveness" | "purge";
+}
+
+export type SupervisorMessage =
+  | CreateTopic
+  | DeleteTopic
+  | AlterTopicConfigs
+  | AllocateProducerIds
+  | RegisterBroker
+  | BrokerHeartbeat
+  | ReportConsumers
+  | DescribeSupervisor
+  | AwaitMetadata
+  | SupervisorTick;

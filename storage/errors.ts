@@ -1,0 +1,26 @@
+/** Storage's typed failures. */
+
+/** The commit may or may not have been applied. Resolved inside `shard.ts` by reading the token back. */
+export class UnknownOutcomeError extends Error {
+  override readonly name = "UnknownOutcomeError";
+}
+
+/** Another writer owns the shard now: whoever gets this stops and is not restarted. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
+}
+
+/** The store cannot be reached or refuses work; retriable, nothing is known to be lost. */
+export class StorageUnavailableError extends Error {
+  override readonly name = "StorageUnavailableError";
+}
+
+/** Stored bytes are not what was written (CRC, length, chain): a storage error, never a silent skip. */
+export class CorruptStorageError extends Error {
+  override readonly name = "CorruptStorageError";
+}
+
+/** The data directory cannot be used: permission, in use by another process, newer layout. One clear line, exit 1. */
+export class DataDirectoryError extends Error {
+  override readonly name = "DataDirectoryError";
+}
