@@ -71,8 +71,8 @@ export interface GroupHeartbeat extends Expects<{ readonly error: GroupError }> 
   readonly groupInstanceId: string | null;
 }
 
-export interface LeaveGroup
-  extends Expects<{
+export interface LeaveGroup extends
+  Expects<{
     readonly error: GroupError;
     readonly members: readonly {
       readonly memberId: string;
