@@ -1,0 +1,66 @@
+/**
+ * Every bound of the server in one table: the last word of a name but `Max` is its unit.
+ *
+ * Bounds that Kafka lets people set are in `broker_configs.ts` and `topic_configs.ts`, which take their defaults
+ * from here. Reaching a bound has a defined answer, named in the comment.
+ */
+export const limits = {
+  /** Messages waiting in one actor's mailbox; then `OverloadedError` (Kafka: throttle, HTTP: 503). */
+  mailboxLengthMax: 1_024,
+  /** Effects staged by one actor and not yet durable; then its mailbox waits. */
+  stagedEffectsMax: 1_024,
+  /** An `ask` that brings no deadline. */
+  askDeadlineMs: 30_000,
+
+  /** `socket.request.max.bytes`: a larger frame closes the connection. */
+  requestFrameBytesMax: 104_857_600,
+  /** Requests of one connection read and not yet answered; then its socket is not read. */
+  inFlightRequestsPerConnectionMax: 100,
+  /** Answer bytes of one connection queued and not yet written; then its socket is not read. */
+  queuedReplyBytesPerConnectionMax: 8 * 1024 * 1024,
+  /** `connections.max.idle.ms`: then the connection is closed. */
+  connectionIdleMsMax: 600_000,
+  /** Open Kafka connections; then new ones are closed. */
+  connectionsMax: 10_000,
+
+  /** `message.max.bytes`: a larger batch is MESSAGE_TOO_LARGE. */
+  batchBytesMax: 1_048_588,
+  /** Records of one batch inflated for validation or for HTTP; then MESSAGE_TOO_LARGE. */
+  decompressedBatchBytesMax: 64 * 1024 * 1024,
+  /** `fetch.max.bytes`: an answer is cut there, at a batch. */
+  fetchBytesMax: 57_671_680,
+  /** Longest long poll of Fetch and of HTTP reads; a longer wish is clamped. */
+  longPollMsMax: 300_000,
+
+  /** Characters of a topic name; then INVALID_TOPIC_EXCEPTION. */
+  topicNameLengthMax: 249,
+  /** Partitions of one topic; then INVALID_PARTITIONS. */
+  partitionsPerTopicMax: 10_000,
+  /** Partitions that one CreateTopics request may create; then INVALID_REQUEST. */
+  partitionsPerRequestMax: 10_000,
+  /** Characters of a configuration value; then INVALID_CONFIG. */
+  configValueLengthMax: 8_192,
+  /** `offset.metadata.max.bytes`: then OFFSET_METADATA_TOO_LARGE. */
+  offsetMetadataBytesMax: 4_096,
+
+  /** Body of an HTTP request; then 413. */
+  httpBodyBytesMax: 16 * 1024 * 1024,
+  /** A whole HTTP request body must have arrived by then; else 408. */
+  httpBodyMsMax: 30_000,
+  /** Characters of an HTTP request's URL; then 414. */
+  httpUrlLengthMax: 8_192,
+  /** Levels of nesting in a JSON body; then 400. */
+  jsonDepthMax: 64,
+  /** Records in one HTTP produce request; then 400. */
+  httpProduceRecordsMax: 10_000,
+  /** Headers of one record sent over HTTP; then 400. */
+  recordHeadersMax: 1_000,
+  /** Records in one HTTP answer; a larger wish is 400. */
+  httpReadRecordsMax: 10_000,
+  /** Stored bytes read for one HTTP answer; a larger wish is 400. */
+  httpReadBytesMax: 8 * 1024 * 1024,
+  /** Topics on one page of a list. */
+  pageLengthMax: 1_000,
+  /** Characters of a configuration file. */
+  configFileLengthMax: 1_048_576,
+} as const;
