@@ -12,7 +12,7 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
-import { CorruptRecordError } from "./record_errors.ts";
+import { CorruptRecordError, UnsupportedCompressionError } from "./record_errors.ts";
 
 /** Bytes of a batch before its first record. */
 export const BATCH_OVERHEAD = 61;
@@ -128,8 +128,8 @@ export function writeInt64(bytes: Uint8Array, position: number, value: number): 
 
 /**
  * Reads the header of the batch that starts at `position`, and checks that the whole batch lies in `bytes`; the
- * CRC is not looked at. Throws `CorruptRecordError` when there are too few bytes, the length cannot be right, the magic
- * is not 2, or the codec is unknown.
+ * CRC is not looked at. Throws `CorruptRecordError` when there are too few bytes, the length cannot be right or the magic
+ * is not 2, `UnsupportedCompressionError` when the codec is unknown.
  */
 export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
   const remaining = bytes.length - position;
@@ -140,7 +140,7 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
   if (magic !== 2) {
     throw new CorruptRecordError(
       `Cannot read record batch: magic ${magic} is not supported`,
-      magic === 0 || magic === 1 ? "UNSUPPORTED_FOR_MESSAGE_FORMAT" : "CORRUPT_MESSAGE",
+      { error: magic === 0 || magic === 1 ? "UNSUPPORTED_FOR_MESSAGE_FORMAT" : "CORRUPT_MESSAGE" },
     );
   }
   const batchLength = readInt32(bytes, position + FIELD.batchLength);
@@ -156,9 +156,8 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
   const attributes = (bytes[position + FIELD.attributes]! << 8) | bytes[position + FIELD.attributes + 1]!;
   const compression = COMPRESSIONS[attributes & ATTRIBUTE.compressionMask];
   if (compression === undefined) {
-    throw new CorruptRecordError(
+    throw new UnsupportedCompressionError(
       `Cannot read record batch: unknown compression ${attributes & ATTRIBUTE.compressionMask}`,
-      "INVALID_RECORD",
     );
   }
   return {

@@ -19,9 +19,17 @@ export {
   type TimestampType,
 } from "./batch_header.ts";
 export { buildBatch, type BuildBatchOptions, type RecordHeader, type RecordInput } from "./build_batch.ts";
-export { DECOMPRESSED_BYTES_MAX, type KafkaRecord, readRecords } from "./read_records.ts";
+export {
+  DECOMPRESSED_BYTES_MAX,
+  iterateRecords,
+  type KafkaRecord,
+  readRecords,
+  type ReadRecordsOptions,
+} from "./read_records.ts";
 export {
   type BatchFault,
+  deservesRecordWalk,
+  type TimestampBounds,
   type ValidateBatchOptions,
   validateProducedBatch,
   validateRecords,

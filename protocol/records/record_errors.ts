@@ -27,11 +27,13 @@ export class CorruptRecordError extends RecordError {
 
   constructor(
     message: string,
-    error: "CORRUPT_MESSAGE" | "INVALID_RECORD" | "UNSUPPORTED_FOR_MESSAGE_FORMAT" = "CORRUPT_MESSAGE",
-    options?: ErrorOptions,
+    options: {
+      error?: "CORRUPT_MESSAGE" | "INVALID_RECORD" | "UNSUPPORTED_FOR_MESSAGE_FORMAT";
+      cause?: unknown;
+    } = {},
   ) {
-    super(message, options);
-    this.error = error;
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.error = options.error ?? "CORRUPT_MESSAGE";
   }
 }
 

@@ -1,38 +1,208 @@
-/** Skeleton; see the exports. */
-import { type BatchHeader } from "./batch_header.ts";
-import { type RecordErrorName } from "./record_errors.ts";
+/**
+ * Decides whether a batch from a client may enter the log: the boundary between a Produce request and a partition.
+ *
+ * `validateProducedBatch` holds without decompressing and is what the hot path runs; `validateRecords` walks every
+ * record. Both name the error that Kafka answers with. Deliberately stricter than Kafka: bytes after the batch (Kafka cuts
+ * them off), the delete-horizon flag, unused attribute bits, a transactional batch without producer id, a negative
+ * producer epoch, inner offsets that are not 0, 1, 2… (Kafka rewrites or ignores those). Deliberately as lenient: a
+ * sequence without a producer id, which KafkaJS and Sarama send.
+ * Source: Kafka's `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`.
+ */
 
+import { crc32c } from "../../lib/crc32c.ts";
+import {
+  ATTRIBUTE,
+  BATCH_OVERHEAD,
+  type BatchHeader,
+  FIELD,
+  LOG_OVERHEAD,
+  readBatchHeader,
+  readInt32,
+} from "./batch_header.ts";
+import { checkEnd, openRecords, timestampOf } from "./read_records.ts";
+import { RECORD_BYTES_MIN } from "./record_cursor.ts";
+import { RecordError, type RecordErrorName } from "./record_errors.ts";
+
+/** Why a batch is refused: Kafka's error name, and words for its `error_message`. */
 export interface BatchFault {
   ok: false;
   error: RecordErrorName;
   message: string;
 }
 
-export interface ValidateBatchOptions {
+/** Bounds on record timestamps, in milliseconds since 1970 (`message.timestamp.before.max.ms`, `….after.max.ms`). */
+export interface TimestampBounds {
+  timestampMinMs?: number;
+  timestampMaxMs?: number;
+}
+
+export interface ValidateBatchOptions extends TimestampBounds {
   /** `max.message.bytes` of the topic. */
   maxMessageBytes: number;
-  /** Produce versions below 7 may not carry zstd. */
+  /** Version of the Produce request: below 7, zstd is refused. */
   produceVersion?: number;
 }
 
-/** Checks what a client sent as the records of one partition, without decompressing. */
-export function validateProducedBatch(
-  _bytes: Uint8Array,
-  _options: ValidateBatchOptions,
-): { ok: true; header: BatchHeader } | BatchFault {
-  throw new Error("not yet");
-}
-
-export interface ValidateRecordsOptions {
+export interface ValidateRecordsOptions extends TimestampBounds {
+  /** Bound of the decompressed payload, in bytes. */
   maxDecompressedBytes: number;
-  /** Compacted topics: a record without key is INVALID_RECORD. */
+  /** Compacted topics: a record without a key is INVALID_RECORD. */
   requireKeys?: boolean;
 }
 
-/** Walks every record of one batch (decompressed within the bound); returns true maximum timestamp. */
+/** Message size below which even the oldest format's header does not fit. */
+const BATCH_LENGTH_MIN = 14;
+const NO_TIMESTAMP = -1;
+
+/** Checks what a client sent as the records of one partition, without decompressing it. */
+export function validateProducedBatch(
+  bytes: Uint8Array,
+  options: ValidateBatchOptions,
+): { ok: true; header: BatchHeader } | BatchFault {
+  const framing = checkFraming(bytes);
+  if (framing !== null) return framing;
+  if (bytes.length > options.maxMessageBytes) {
+    return fault(
+      "MESSAGE_TOO_LARGE",
+      `The batch has ${bytes.length} bytes, the limit is ${options.maxMessageBytes}`,
+    );
+  }
+  // The CRC before anything that it covers: a flipped bit is corruption, not a wrong request.
+  const stored = readInt32(bytes, FIELD.crc) >>> 0;
+  const computed = crc32c(bytes, FIELD.attributes);
+  if (stored !== computed) {
+    return fault("CORRUPT_MESSAGE", `The stored CRC is ${stored}, the computed CRC is ${computed}`);
+  }
+  let header: BatchHeader;
+  try {
+    header = readBatchHeader(bytes);
+  } catch (error) {
+    if (error instanceof RecordError) return fault(error.error, error.message);
+    throw error;
+  }
+  return checkHeader(header, options) ?? { ok: true, header };
+}
+
+/**
+ * True when the header alone cannot be believed: more records than compressed bytes. Such a batch is small and
+ * cheap to walk with `validateRecords`, which keeps a few bytes from claiming two thousand million offsets.
+ */
+export function deservesRecordWalk(header: BatchHeader): boolean {
+  return header.compression !== "none" && header.recordCount > header.sizeInBytes - BATCH_OVERHEAD;
+}
+
+/**
+ * Walks every record of one batch that `validateProducedBatch` has passed, inflating it within the bound. Returns what only
+ * the walk can tell: the true maximum timestamp (−1 for none) and the size of the records in bytes.
+ */
 export function validateRecords(
-  _batch: Uint8Array,
-  _options: ValidateRecordsOptions,
+  batch: Uint8Array,
+  options: ValidateRecordsOptions,
 ): { ok: true; maxTimestamp: number; decompressedBytes: number } | BatchFault {
-  throw new Error("not yet");
+  try {
+    const { header, cursor, payload } = openRecords(batch, options);
+    let maxTimestamp = NO_TIMESTAMP;
+    for (let i = 0; i < header.recordCount; i++) {
+      cursor.next();
+      if (cursor.offsetDelta !== i) {
+        return fault("INVALID_RECORD", `Record ${i} has offset delta ${cursor.offsetDelta}`);
+      }
+      if (options.requireKeys === true && cursor.keySize < 0) {
+        return fault("INVALID_RECORD", `Compacted topic cannot accept message without key: record ${i}`);
+      }
+      const timestamp = timestampOf(header, cursor);
+      const late = checkTimestamp(timestamp, options);
+      if (late !== null) return late;
+      if (timestamp > maxTimestamp) maxTimestamp = timestamp;
+    }
+    checkEnd(cursor);
+    return { ok: true, maxTimestamp, decompressedBytes: payload.length };
+  } catch (error) {
+    if (error instanceof RecordError) return fault(error.error, error.message);
+    throw error;
+  }
+}
+
+/** Exactly one batch of magic 2, in the order in which Kafka looks. */
+function checkFraming(bytes: Uint8Array): BatchFault | null {
+  if (bytes.length < LOG_OVERHEAD) return fault("INVALID_RECORD", "The request holds no record batch");
+  const batchLength = readInt32(bytes, FIELD.batchLength);
+  if (batchLength < BATCH_LENGTH_MIN) return fault("CORRUPT_MESSAGE", `The batch length is ${batchLength}`);
+  if (bytes.length <= FIELD.magic) return fault("INVALID_RECORD", "The request holds no record batch");
+  const magic = (bytes[FIELD.magic]! << 24) >> 24;
+  if (magic < 0 || magic > 2) return fault("CORRUPT_MESSAGE", `The magic is ${magic}`);
+  if (batchLength > bytes.length - LOG_OVERHEAD) {
+    return fault(
+      "INVALID_RECORD",
+      `The batch declares ${batchLength + LOG_OVERHEAD} bytes, there are ${bytes.length}`,
+    );
+  }
+  if (magic !== 2) return fault("INVALID_RECORD", `The batch has magic ${magic}, only 2 is accepted`);
+  if (batchLength + LOG_OVERHEAD < BATCH_OVERHEAD) {
+    return fault("CORRUPT_MESSAGE", `The batch length is ${batchLength}, below that of a header`);
+  }
+  const rest = bytes.length - LOG_OVERHEAD - batchLength;
+  if (rest > 0) return fault("INVALID_RECORD", `${rest} bytes follow the batch, only one batch is accepted`);
+  return null;
+}
+
+function checkHeader(header: BatchHeader, options: ValidateBatchOptions): BatchFault | null {
+  const { lastOffsetDelta, recordCount, producerId } = header;
+  if (header.compression === "zstd" && (options.produceVersion ?? 7) < 7) {
+    return fault(
+      "UNSUPPORTED_COMPRESSION_TYPE",
+      `Produce version ${options.produceVersion} does not allow zstd`,
+    );
+  }
+  if (header.baseOffset !== 0) {
+    return fault("INVALID_RECORD", `The base offset is ${header.baseOffset}, not 0`);
+  }
+  if (lastOffsetDelta < 0) return fault("INVALID_RECORD", `The last offset delta is ${lastOffsetDelta}`);
+  if (recordCount <= 0) return fault("INVALID_RECORD", `The record count is ${recordCount}`);
+  if (lastOffsetDelta !== recordCount - 1) {
+    return fault("INVALID_RECORD", `The last offset delta is ${lastOffsetDelta} with ${recordCount} records`);
+  }
+  if (header.compression === "none" && recordCount * RECORD_BYTES_MIN > header.sizeInBytes - BATCH_OVERHEAD) {
+    return fault("INVALID_RECORD", `The batch is too short for ${recordCount} records`);
+  }
+  if (header.isControl) return fault("INVALID_RECORD", "Clients are not allowed to write control records");
+  if ((header.attributes & ATTRIBUTE.reservedMask) !== 0 || header.hasDeleteHorizon) {
+    return fault(
+      "INVALID_RECORD",
+      `The attributes are 0x${header.attributes.toString(16)}, with bits not for clients`,
+    );
+  }
+  if (producerId >= 0) {
+    if (header.baseSequence < 0) {
+      return fault("INVALID_RECORD", `The base sequence is ${header.baseSequence}`);
+    }
+    if (header.producerEpoch < 0) {
+      return fault("INVALID_RECORD", `The producer epoch is ${header.producerEpoch}`);
+    }
+  } else if (header.isTransactional) {
+    return fault("INVALID_RECORD", "A transactional batch needs a producer id");
+  }
+  if (header.timestampType === "LogAppendTime") {
+    return fault("INVALID_TIMESTAMP", "Producers must not set the timestamp type to LogAppendTime");
+  }
+  if (Math.abs(header.baseTimestamp) >= Number.MAX_SAFE_INTEGER) {
+    return fault("INVALID_TIMESTAMP", "The base timestamp is beyond 2^53");
+  }
+  return checkTimestamp(header.maxTimestamp, options);
+}
+
+function checkTimestamp(timestamp: number, bounds: TimestampBounds): BatchFault | null {
+  const min = bounds.timestampMinMs ?? -Infinity;
+  const max = bounds.timestampMaxMs ?? Infinity;
+  if (Math.abs(timestamp) >= Number.MAX_SAFE_INTEGER) {
+    return fault("INVALID_TIMESTAMP", "A timestamp is beyond 2^53");
+  }
+  if (timestamp !== NO_TIMESTAMP && (timestamp < min || timestamp > max)) {
+    return fault("INVALID_TIMESTAMP", `Timestamp ${timestamp} is out of range [${min}, ${max}]`);
+  }
+  return null;
+}
+
+function fault(error: RecordErrorName, message: string): BatchFault {
+  return { ok: false, error, message };
 }
