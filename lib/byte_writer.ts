@@ -65,39 +65,52 @@ export class ByteWriter {
     this.#view = new DataView(bytes.buffer);
   }
 
+  #byte(value: number): void {
+    // Claimed first: growing replaces the buffer.
+    const at = this.#claim(1);
+    this.#bytes[at] = value;
+  }
+
   bool(value: boolean): void {
     if (typeof value !== "boolean") this.fail(`Cannot write ${value} as bool`);
-    this.#view.setUint8(this.#claim(1), value ? 1 : 0);
+    const at = this.#claim(1);
+    this.#view.setUint8(at, value ? 1 : 0);
   }
 
   int8(value: number): void {
     if ((value << 24 >> 24) !== value) this.fail(`Cannot write ${value} as int8`);
-    this.#view.setInt8(this.#claim(1), value);
+    const at = this.#claim(1);
+    this.#view.setInt8(at, value);
   }
 
   uint8(value: number): void {
     if ((value & 0xff) !== value) this.fail(`Cannot write ${value} as uint8`);
-    this.#view.setUint8(this.#claim(1), value);
+    const at = this.#claim(1);
+    this.#view.setUint8(at, value);
   }
 
   int16(value: number): void {
     if ((value << 16 >> 16) !== value) this.fail(`Cannot write ${value} as int16`);
-    this.#view.setInt16(this.#claim(2), value);
+    const at = this.#claim(2);
+    this.#view.setInt16(at, value);
   }
 
   uint16(value: number): void {
     if ((value & 0xffff) !== value) this.fail(`Cannot write ${value} as uint16`);
-    this.#view.setUint16(this.#claim(2), value);
+    const at = this.#claim(2);
+    this.#view.setUint16(at, value);
   }
 
   int32(value: number): void {
     if ((value | 0) !== value) this.fail(`Cannot write ${value} as int32`);
-    this.#view.setInt32(this.#claim(4), value);
+    const at = this.#claim(4);
+    this.#view.setInt32(at, value);
   }
 
   uint32(value: number): void {
     if ((value >>> 0) !== value) this.fail(`Cannot write ${value} as uint32`);
-    this.#view.setUint32(this.#claim(4), value);
+    const at = this.#claim(4);
+    this.#view.setUint32(at, value);
   }
 
   /** A whole number, clamped to ±(2^53−1). */
@@ -112,7 +125,8 @@ export class ByteWriter {
 
   float64(value: number): void {
     if (typeof value !== "number") this.fail(`Cannot write ${value} as float64`);
-    this.#view.setFloat64(this.#claim(8), value);
+    const at = this.#claim(8);
+    this.#view.setFloat64(at, value);
   }
 
   /** 36 characters of hex text as 16 bytes. */
@@ -137,10 +151,10 @@ export class ByteWriter {
   unsignedVarint(value: number): void {
     if ((value >>> 0) !== value) this.fail(`Cannot write ${value} as unsigned varint`);
     while (value >= 0x80) {
-      this.#view.setUint8(this.#claim(1), (value & 0x7f) | 0x80);
+      this.#byte((value & 0x7f) | 0x80);
       value >>>= 7;
     }
-    this.#view.setUint8(this.#claim(1), value);
+    this.#byte(value);
   }
 
   /** A signed 32-bit integer in zigzag form. */
@@ -158,11 +172,11 @@ export class ByteWriter {
     let byte = (magnitude % 0x40) * 2 + (negative ? 1 : 0);
     magnitude = Math.floor(magnitude / 0x40);
     while (magnitude > 0) {
-      this.#view.setUint8(this.#claim(1), byte | 0x80);
+      this.#byte(byte | 0x80);
       byte = magnitude % 0x80;
       magnitude = Math.floor(magnitude / 0x80);
     }
-    this.#view.setUint8(this.#claim(1), byte);
+    this.#byte(byte);
   }
 
   /** Bytes without a length; big ones are kept by reference, so the caller must not change them afterwards. */

@@ -25,7 +25,7 @@ import {
 } from "../schema/api.ts";
 import { array, int16, int32, int64, int8, nested, records, string, struct, uuid } from "../schema/fields.ts";
 
-export const fetch = api({
+export const fetchApi = api({
   key: 1,
   name: "Fetch",
   versions: "4-18",
@@ -167,7 +167,7 @@ export const fetch = api({
   }),
 });
 
-export type FetchRequest = RequestOf<typeof fetch>;
-export type FetchRequestInput = RequestInput<typeof fetch>;
-export type FetchResponse = ResponseOf<typeof fetch>;
-export type FetchResponseInput = ResponseInput<typeof fetch>;
+export type FetchRequest = RequestOf<typeof fetchApi>;
+export type FetchRequestInput = RequestInput<typeof fetchApi>;
+export type FetchResponse = ResponseOf<typeof fetchApi>;
+export type FetchResponseInput = ResponseInput<typeof fetchApi>;

@@ -1,7 +1,7 @@
 /** Every API that has a table, by key. */
 import type { Api } from "../schema/api.ts";
 import { produce } from "./00_produce.ts";
-import { fetch } from "./01_fetch.ts";
+import { fetchApi } from "./01_fetch.ts";
 import { listOffsets } from "./02_list_offsets.ts";
 import { metadata } from "./03_metadata.ts";
 import { offsetCommit } from "./08_offset_commit.ts";
@@ -27,7 +27,7 @@ import { describeCluster } from "./60_describe_cluster.ts";
 /** In ascending order of their keys. */
 export const apis: readonly Api[] = [
   produce,
-  fetch,
+  fetchApi,
   listOffsets,
   metadata,
   offsetCommit,
