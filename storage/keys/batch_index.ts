@@ -1,0 +1,107 @@
+/**
+ * `["p", topicId, partition, "i", baseOffset]`: one entry for each stored batch, written in the commit that makes the
+ * batch exist. Bytes that no entry names do not exist. Offsets without an entry: below the log start trimmed, at or
+ * above the log end not yet written, anything between is corruption. Owner: `log_writer.ts`.
+ *
+ * Value v1, 62 bytes and the place:
+ * ```
+ * 0 version | 1 place u8 | 2 leaderEpoch i32 | 6 token: incarnation 16 B, opening i32, n i64 | 34 lastOffset i64 |
+ * 42 maxTimestamp i64 | 50 sizeBytes i32 | 54 crc u32 | 58 previousCrc u32 | 62 place:
+ *   0 INLINE   the batch itself
+ *   1 CHUNKS   bytes per chunk i32, chunk count i32, attempt (int16 length, text)
+ *   2 EXTENT   reserved: a piece of a segment file (file, position)
+ * ```
+ * `crc` is the CRC-32C of the batch's bytes and `previousCrc` that of the batch before, a chain along the log.
+ * Encoded by hand: this is the hot path, and the batch is copied exactly once, into the value.
+ */
+import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
+import { decodeValue } from "./value_codec.ts";
+import { type CommitToken, readToken, writeToken } from "./shard_head.ts";
+
+/** Where a batch's bytes lie. Ordinals are stored and never used again. */
+export const PLACE = { inline: 0, chunks: 1, extent: 2 } as const;
+
+export type BatchPlace =
+  | { readonly kind: "inline"; readonly bytes: Uint8Array }
+  | {
+    readonly kind: "chunks";
+    readonly chunkBytes: number;
+    readonly chunkCount: number;
+    /** "" for pieces in the entry's own commit. */
+    readonly attempt: string;
+  };
+
+export interface BatchIndexEntry {
+  readonly leaderEpoch: number;
+  /** The commit that wrote it: evidence that outlives later appends. */
+  readonly token: CommitToken;
+  readonly lastOffset: number;
+  /** Milliseconds, -1 for none. */
+  readonly maxTimestamp: number;
+  readonly sizeBytes: number;
+  readonly crc: number;
+  readonly previousCrc: number;
+  readonly place: BatchPlace;
+}
+
+export const BATCH_INDEX_OVERHEAD_BYTES = 62;
+
+const VERSION = 1;
+
+export function encodeBatchIndex(entry: BatchIndexEntry): Uint8Array {
+  const { place } = entry;
+  const writer = new ByteWriter(BATCH_INDEX_OVERHEAD_BYTES + 64);
+  writer.uint8(VERSION);
+  writer.uint8(PLACE[place.kind]);
+  writer.int32(entry.leaderEpoch);
+  writeToken(writer, entry.token);
+  writer.int64(entry.lastOffset);
+  writer.int64(entry.maxTimestamp);
+  writer.int32(entry.sizeBytes);
+  writer.uint32(entry.crc);
+  writer.uint32(entry.previousCrc);
+  if (place.kind === "inline") {
+    const head = writer.toBytes();
+    const value = new Uint8Array(head.length + place.bytes.length);
+    value.set(head);
+    value.set(place.bytes, head.length);
+    return value;
+  }
+  writer.int32(place.chunkBytes);
+  writer.int32(place.chunkCount);
+  writer.string(place.attempt);
+  return writer.toBytes();
+}
+
+/** The inline bytes are a view of `value`. */
+export function decodeBatchIndex(value: Uint8Array): BatchIndexEntry {
+  return decodeValue("batch index entry", VERSION, value, (reader) => {
+    const place = reader.uint8();
+    const entry = {
+      leaderEpoch: reader.int32(),
+      token: readToken(reader),
+      lastOffset: reader.int64(),
+      maxTimestamp: reader.int64(),
+      sizeBytes: reader.int32(),
+      crc: reader.uint32(),
+      previousCrc: reader.uint32(),
+    };
+    return { ...entry, place: readPlace(reader, place) };
+  });
+}
+
+function readPlace(reader: ByteReader, place: number): BatchPlace {
+  switch (place) {
+    case PLACE.inline:
+      return { kind: "inline", bytes: reader.bytes(reader.remaining) };
+    case PLACE.chunks:
+      return {
+        kind: "chunks",
+        chunkBytes: reader.int32(),
+        chunkCount: reader.int32(),
+        attempt: reader.string(),
+      };
+    default:
+      return reader.fail(`Place ${place} is unknown`);
+  }
+}
