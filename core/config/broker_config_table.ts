@@ -26,6 +26,10 @@ function notZero(value: string): string | null {
   return Number(value) === 0 ? "expected -1 or 1 to 9" : null;
 }
 
+function notRetentionZero(value: string): string | null {
+  return Number(value) === 0 ? "expected a positive number, or -1 for no bound" : null;
+}
+
 // deno-fmt-ignore
 export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["advertised.listeners", "LIST", null, "now", "The address that clients are told to connect to; --advertise on the command line."],
@@ -82,9 +86,9 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["log.preallocate", "BOOLEAN", "false", "none", "Server-wide preallocate."],
   ["log.retention.bytes", "LONG", "-1", "none", "Server-wide retention.bytes."],
   ["log.retention.check.interval.ms", "LONG", "300000", "none", "Time between two looks for records past their retention.", { min: 1 }],
-  ["log.retention.hours", "INT", "168", "none", "Server-wide retention.ms, in hours."],
-  ["log.retention.minutes", "INT", null, "none", "Server-wide retention.ms, in minutes; wins over the hours."],
-  ["log.retention.ms", "LONG", null, "none", "Server-wide retention.ms; wins over the minutes."],
+  ["log.retention.hours", "INT", "168", "none", "Server-wide retention.ms, in hours.", { check: notRetentionZero }],
+  ["log.retention.minutes", "INT", null, "none", "Server-wide retention.ms, in minutes; wins over the hours.", { check: notRetentionZero }],
+  ["log.retention.ms", "LONG", null, "none", "Server-wide retention.ms; wins over the minutes.", { check: notRetentionZero }],
   ["log.roll.hours", "INT", "168", "none", "Server-wide segment.ms, in hours.", { min: 1 }],
   ["log.roll.jitter.hours", "INT", "0", "none", "Server-wide segment.jitter.ms, in hours.", { min: 0 }],
   ["log.roll.jitter.ms", "LONG", null, "none", "Server-wide segment.jitter.ms; wins over the hours."],

@@ -41,6 +41,12 @@ function same(name: string): readonly ServerSynonym[] {
   return [{ name, factor: 1 }];
 }
 
+function throttledReplicasFault(value: string): string | null {
+  return value === "" || value === "*" || /^\d+:\d+(\s*,\s*\d+:\d+)*$/.test(value)
+    ? null
+    : "expected partition:broker pairs, or *";
+}
+
 const definitions: readonly TopicConfigDefinition[] = [
   {
     name: "cleanup.policy",
@@ -50,7 +56,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     synonyms: same("log.cleanup.policy"),
     effect: "none",
     documentation:
-      "What is done with old records: delete drops them by age or size, compact keeps the newest of each key.",
+      "What is done with old records: delete drops them by age or size, compact keeps the newest of each key; empty keeps all.",
   },
   {
     name: "compression.gzip.level",
@@ -136,6 +142,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     name: "follower.replication.throttled.replicas",
     type: "LIST",
     default: "",
+    check: throttledReplicasFault,
     synonyms: [],
     effect: "none",
     documentation: "Followers whose replication is throttled, as partition:broker pairs, or *.",
@@ -153,6 +160,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     name: "leader.replication.throttled.replicas",
     type: "LIST",
     default: "",
+    check: throttledReplicasFault,
     synonyms: [],
     effect: "none",
     documentation: "Leaders whose replication is throttled, as partition:broker pairs, or *.",
