@@ -19,4 +19,3 @@ export class ActorFailedError extends Error {
 export class ActorStoppedError extends Error {
   override readonly name = "ActorStoppedError";
 }
-

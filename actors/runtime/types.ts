@@ -19,6 +19,10 @@ export interface Expects<R> {
 /** What an `ask` with message `M` resolves to. */
 export type ReplyOf<M> = M extends Expects<infer R> ? R : never;
 
+/** Messages are told apart by `type`; these two let `ask` infer the answer from it. */
+export type TypeOf<M> = M extends { readonly type: infer T extends string } ? T : never;
+export type MessageOf<M, T> = Extract<M, { readonly type: T }>;
+
 /** How a message is answered; may be kept and answered later, from another message or a timer. */
 export interface Reply<R> {
   /** Answers once everything staged so far is durable. The first answer counts, later ones are ignored. */
@@ -80,7 +84,9 @@ export interface ActorKind<Message, Effect> {
   readonly kind: string;
   readonly options?: Partial<ActorOptions>;
   /** Loads the state and returns the host; called at the first message and after every restart. */
-  activate(context: ActorContext<Message, Effect>): Promise<ActorHost<Message, Effect>> | ActorHost<Message, Effect>;
+  activate(
+    context: ActorContext<Message, Effect>,
+  ): Promise<ActorHost<Message, Effect>> | ActorHost<Message, Effect>;
 }
 
 export interface ActorOptions {
@@ -118,7 +124,10 @@ export interface ActorRef<Message> {
    * Sends and waits for the answer. Rejects with `OverloadedError`, `AskDeadlineError`, `ActorFailedError`
    * (the actor died with the message's fate unknown) or `ActorStoppedError` (not processed).
    */
-  ask<M extends Message>(message: M, options?: AskOptions): Promise<ReplyOf<M>>;
+  ask<T extends TypeOf<Message>>(
+    message: MessageOf<Message, T> & { readonly type: T },
+    options?: AskOptions,
+  ): Promise<ReplyOf<MessageOf<Message, T>>>;
   /** Sends and forgets; throws `OverloadedError` when the mailbox is full. */
   tell(message: Message): void;
 }
