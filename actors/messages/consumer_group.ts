@@ -1,162 +1,78 @@
 /**
  * Messages of the consumer-group actor (`consumer_group/<groupId>`), the coordinator of one group: the classic
  * protocol and the group's committed offsets. Errors are values with Kafka's names.
+ *
+ * An ask that fails did not get an answer from the coordinator: `OverloadedError`, `ActorFailedError` and
+ * `ActorStoppedError` are COORDINATOR_NOT_AVAILABLE to a client (it looks for the coordinator and tries again, and
+ * finds the group as it was stored), `AskDeadlineError` is REQUEST_TIMED_OUT for OffsetCommit and
+ * COORDINATOR_NOT_AVAILABLE for the others. JoinGroup and SyncGroup are parked for up to the group's rebalance
+ * timeout (5 minutes for a new member's first join): ask with a deadline beyond that.
  */
-import type { ErrorName } from "../../protocol/errors.ts";
+import type {
+  GroupDescription,
+  GroupHeartbeatRequest,
+  GroupHeartbeatResult,
+  JoinGroupRequest,
+  JoinGroupResult,
+  LeaveGroupRequest,
+  LeaveGroupResult,
+  OffsetCommitRequest,
+  OffsetCommitResult,
+  OffsetFetchRequest,
+  OffsetFetchResult,
+  SyncGroupRequest,
+  SyncGroupResult,
+} from "../../core/group/group_commands.ts";
 import type { Expects } from "../runtime/types.ts";
 
-export type GroupError = ErrorName | "NONE";
-
-export interface GroupClient {
-  readonly clientId: string;
-  /** e.g. `/127.0.0.1`, as Kafka shows it. */
-  readonly clientHost: string;
-}
-
-export interface JoinGroupResult {
-  readonly error: GroupError;
-  readonly generationId: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly leader: string;
-  readonly skipAssignment: boolean;
-  readonly memberId: string;
-  readonly members: readonly {
-    readonly memberId: string;
-    readonly groupInstanceId: string | null;
-    readonly metadata: Uint8Array;
-  }[];
-}
+export type {
+  CommittedOffset,
+  GroupClient,
+  GroupDescription,
+  GroupError,
+  JoinGroupResult,
+  LeaveGroupResult,
+  OffsetCommitResult,
+  OffsetFetchResult,
+  OffsetToCommit,
+  SyncGroupResult,
+} from "../../core/group/group_commands.ts";
 
 /** Parked until the rebalance completes. */
-export interface JoinGroup extends Expects<JoinGroupResult> {
+export interface JoinGroup extends JoinGroupRequest, Expects<JoinGroupResult> {
   readonly type: "joinGroup";
-  readonly client: GroupClient;
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-  readonly protocolType: string;
-  /** In the member's order of preference. */
-  readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[];
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  /** KIP-394: JoinGroup v4 and later answer MEMBER_ID_REQUIRED to a dynamic member without an id. */
-  readonly requireKnownMemberId: boolean;
-  /** JoinGroup v9 and later can tell a static leader to skip the assignment. */
-  readonly supportsSkippingAssignment: boolean;
-  readonly reason: string | null;
-}
-
-export interface SyncGroupResult {
-  readonly error: GroupError;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignment: Uint8Array;
 }
 
 /** Parked until the leader's assignment is stored. */
-export interface SyncGroup extends Expects<SyncGroupResult> {
+export interface SyncGroup extends SyncGroupRequest, Expects<SyncGroupResult> {
   readonly type: "syncGroup";
-  readonly generationId: number;
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[];
 }
 
-export interface GroupHeartbeat extends Expects<{ readonly error: GroupError }> {
+export interface GroupHeartbeat extends GroupHeartbeatRequest, Expects<GroupHeartbeatResult> {
   readonly type: "heartbeat";
-  readonly generationId: number;
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
 }
 
-export interface LeaveGroup extends
-  Expects<{
-    readonly error: GroupError;
-    readonly members: readonly {
-      readonly memberId: string;
-      readonly groupInstanceId: string | null;
-      readonly error: GroupError;
-    }[];
-  }> {
+export interface LeaveGroup extends LeaveGroupRequest, Expects<LeaveGroupResult> {
   readonly type: "leaveGroup";
-  readonly members: readonly {
-    readonly memberId: string;
-    readonly groupInstanceId: string | null;
-    readonly reason: string | null;
-  }[];
-}
-
-export interface OffsetToCommit {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly partition: number;
-  readonly offset: number;
-  /** -1 unknown. */
-  readonly leaderEpoch: number;
-  readonly metadata: string;
 }
 
 /** Unknown topics and partitions are answered by the handler, before the actor is asked. */
-export interface OffsetCommit
-  extends Expects<{ readonly error: GroupError; readonly offsetErrors: readonly GroupError[] }> {
+export interface OffsetCommit extends OffsetCommitRequest, Expects<OffsetCommitResult> {
   readonly type: "offsetCommit";
-  /** -1 with an empty member id: a simple consumer that does not use group management. */
-  readonly generationId: number;
-  readonly memberId: string;
-  readonly groupInstanceId: string | null;
-  readonly offsets: readonly OffsetToCommit[];
 }
 
-export interface CommittedOffset {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly partition: number;
-  /** -1 when nothing is committed. */
-  readonly offset: number;
-  readonly leaderEpoch: number;
-  readonly metadata: string;
-}
-
-/** `partitions: null` asks for all of the group's offsets. */
-export interface OffsetFetch
-  extends Expects<{ readonly error: GroupError; readonly offsets: readonly CommittedOffset[] }> {
+export interface OffsetFetch extends OffsetFetchRequest, Expects<OffsetFetchResult> {
   readonly type: "offsetFetch";
-  readonly partitions:
-    | readonly { readonly topic: string; readonly topicId: string; readonly partition: number }[]
-    | null;
-  readonly memberId: string | null;
-  readonly memberEpoch: number;
-  readonly requireStable: boolean;
-}
-
-export interface GroupDescription {
-  readonly groupId: string;
-  /** Empty, PreparingRebalance, CompletingRebalance, Stable, Dead: Kafka's spelling. */
-  readonly state: string;
-  readonly protocolType: string;
-  readonly protocolName: string;
-  readonly generationId: number;
-  readonly members: readonly {
-    readonly memberId: string;
-    readonly groupInstanceId: string | null;
-    readonly clientId: string;
-    readonly clientHost: string;
-    readonly metadata: Uint8Array;
-    readonly assignment: Uint8Array;
-    readonly lastHeartbeatMs: number;
-  }[];
 }
 
 export interface DescribeGroup extends Expects<GroupDescription> {
   readonly type: "describe";
 }
 
-/** Internal: the timers of core/group/classic. */
+/** Internal: a deadline of core/group is due, or it is time to report the members. */
 export interface GroupTimer {
   readonly type: "timer";
-  readonly timerKey: string;
+  readonly timerKey: "deadline" | "report";
 }
 
 export type ConsumerGroupMessage =

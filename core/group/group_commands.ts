@@ -1,0 +1,187 @@
+/**
+ * What a group's coordinator is asked and what it answers: the shapes that the machine in this folder and the messages
+ * of `actors/` share. Field names are those of Kafka's JoinGroup, SyncGroup, LeaveGroup, OffsetCommit, OffsetFetch.
+ */
+import type { ErrorName } from "../../protocol/errors.ts";
+
+export type GroupError = ErrorName | "NONE";
+
+export interface GroupClient {
+  readonly clientId: string;
+  /** e.g. `/127.0.0.1`, as Kafka shows it. */
+  readonly clientHost: string;
+}
+
+export interface MemberProtocol {
+  readonly name: string;
+  readonly metadata: Uint8Array;
+}
+
+export interface JoinGroupRequest {
+  readonly client: GroupClient;
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+  readonly protocolType: string;
+  /** In the member's order of preference. */
+  readonly protocols: readonly MemberProtocol[];
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  /** KIP-394: JoinGroup v4 and later answer MEMBER_ID_REQUIRED to a dynamic member without an id. */
+  readonly requireKnownMemberId: boolean;
+  /** JoinGroup v9 and later can tell a static leader to skip the assignment. */
+  readonly supportsSkippingAssignment: boolean;
+  readonly reason: string | null;
+}
+
+export interface JoinGroupResult {
+  readonly error: GroupError;
+  /** -1 with an error. */
+  readonly generationId: number;
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
+  readonly leader: string;
+  readonly skipAssignment: boolean;
+  readonly memberId: string;
+  /** Only for the leader. */
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly groupInstanceId: string | null;
+    readonly metadata: Uint8Array;
+  }[];
+}
+
+export interface SyncGroupRequest {
+  readonly generationId: number;
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+  /** null before v5. */
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
+  /** Of the leader; ignored from anyone else. */
+  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[];
+}
+
+export interface SyncGroupResult {
+  readonly error: GroupError;
+  readonly protocolType: string | null;
+  readonly protocolName: string | null;
+  readonly assignment: Uint8Array;
+}
+
+export interface GroupHeartbeatRequest {
+  readonly generationId: number;
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+}
+
+export interface GroupHeartbeatResult {
+  readonly error: GroupError;
+}
+
+export interface LeaveGroupRequest {
+  readonly members: readonly {
+    /** Empty: the static member with this instance id, whoever it is now. */
+    readonly memberId: string;
+    readonly groupInstanceId: string | null;
+    readonly reason: string | null;
+  }[];
+}
+
+export interface LeaveGroupResult {
+  readonly error: GroupError;
+  /** In the order of the request. */
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly groupInstanceId: string | null;
+    readonly error: GroupError;
+  }[];
+}
+
+export interface OffsetToCommit {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** -1 unknown. */
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+export interface OffsetCommitRequest {
+  /** -1 with an empty member id: a simple consumer that does not use group management. */
+  readonly generationId: number;
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+  readonly offsets: readonly OffsetToCommit[];
+}
+
+export interface OffsetCommitResult {
+  /** Of the request as a whole; `offsetErrors` is empty then. GROUP_ID_NOT_FOUND is ILLEGAL_GENERATION before v9. */
+  readonly error: GroupError;
+  /** One for each offset, in order. */
+  readonly offsetErrors: readonly GroupError[];
+}
+
+export interface CommittedOffset {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  /** -1 when nothing is committed. */
+  readonly offset: number;
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+}
+
+/** `partitions: null` asks for all of the group's offsets. */
+export interface OffsetFetchRequest {
+  readonly partitions:
+    | readonly { readonly topic: string; readonly topicId: string; readonly partition: number }[]
+    | null;
+  readonly memberId: string | null;
+  readonly memberEpoch: number;
+  readonly requireStable: boolean;
+}
+
+export interface OffsetFetchResult {
+  readonly error: GroupError;
+  readonly offsets: readonly CommittedOffset[];
+}
+
+export interface GroupDescription {
+  readonly groupId: string;
+  /** Empty, PreparingRebalance, CompletingRebalance, Stable, Dead: Kafka's spelling. */
+  readonly state: string;
+  readonly protocolType: string;
+  /** Empty, like the members' metadata and assignments, unless the group is stable. */
+  readonly protocolName: string;
+  readonly generationId: number;
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly groupInstanceId: string | null;
+    readonly clientId: string;
+    readonly clientHost: string;
+    readonly metadata: Uint8Array;
+    readonly assignment: Uint8Array;
+    /** Wall clock. */
+    readonly lastHeartbeatMs: number;
+  }[];
+}
+
+/** One command of the machine: a request by its kind. */
+export type GroupCommand =
+  | ({ readonly type: "joinGroup" } & JoinGroupRequest)
+  | ({ readonly type: "syncGroup" } & SyncGroupRequest)
+  | ({ readonly type: "heartbeat" } & GroupHeartbeatRequest)
+  | ({ readonly type: "leaveGroup" } & LeaveGroupRequest)
+  | ({ readonly type: "offsetCommit" } & OffsetCommitRequest)
+  | ({ readonly type: "offsetFetch" } & OffsetFetchRequest)
+  | { readonly type: "describe" };
+
+export type GroupResult =
+  | JoinGroupResult
+  | SyncGroupResult
+  | GroupHeartbeatResult
+  | LeaveGroupResult
+  | OffsetCommitResult
+  | OffsetFetchResult
+  | GroupDescription;

@@ -1,0 +1,61 @@
+/**
+ * The facts of a group that are stored, and the one function that turns a fact into state: the same while the group
+ * lives and when it is loaded. A loaded group is a new state to which its stored facts were applied.
+ */
+import type { OffsetToCommit } from "./group_commands.ts";
+import { type GroupRecord, type GroupState, newMember } from "./group_state.ts";
+
+export interface OffsetFact extends OffsetToCommit {
+  /** Wall clock. */
+  readonly committedAtMs: number;
+}
+
+export type GroupEvent =
+  /** The whole stored picture of the group: a generation started, was assigned, or has a replaced static member. */
+  | { readonly type: "groupRecorded"; readonly record: GroupRecord }
+  | { readonly type: "offsetsCommitted"; readonly offsets: readonly OffsetFact[] };
+
+/** Applies one event; `nowMs` (monotonic) is when members that appear by it were last heard of. */
+export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: number): void {
+  switch (event.type) {
+    case "groupRecorded":
+      return applyRecord(state, event.record, nowMs);
+    case "offsetsCommitted":
+      for (
+        const { topic, topicId, partition, offset, leaderEpoch, metadata, committedAtMs } of event.offsets
+      ) {
+        let partitions = state.offsets.get(topicId);
+        if (partitions === undefined) state.offsets.set(topicId, partitions = new Map());
+        partitions.set(partition, { topic, offset, leaderEpoch, metadata, committedAtMs });
+      }
+      return;
+  }
+}
+
+function applyRecord(state: GroupState, record: GroupRecord, nowMs: number): void {
+  state.record = record;
+  state.generationId = record.generationId;
+  state.protocolType = record.protocolType;
+  state.protocolName = record.protocolName;
+  state.leaderId = record.leaderId;
+  state.phase = record.members.length === 0 ? "Empty" : record.assigned ? "Stable" : "CompletingRebalance";
+  state.initialRebalance = false;
+
+  const recorded = new Set<string>();
+  state.memberIdByInstanceId.clear();
+  for (const stored of record.members) {
+    recorded.add(stored.memberId);
+    const member = state.members.get(stored.memberId);
+    if (member === undefined) state.members.set(stored.memberId, newMember(stored, nowMs));
+    else member.stored = stored;
+    if (stored.groupInstanceId !== null) {
+      state.memberIdByInstanceId.set(stored.groupInstanceId, stored.memberId);
+    }
+  }
+  for (const memberId of state.members.keys()) if (!recorded.has(memberId)) state.members.delete(memberId);
+
+  // An assigned group keeps the set: members may sync, and be expired for not syncing, after the leader did.
+  if (!record.assigned) state.pendingSync.clear();
+  if (!record.assigned) { for (const memberId of recorded) state.pendingSync.add(memberId); }
+  state.membershipVersion++;
+}

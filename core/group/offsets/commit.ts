@@ -1,0 +1,53 @@
+/**
+ * OffsetCommit: who may commit (a member of the present generation, or anyone while the group is empty), and what.
+ * Source: Kafka's ClassicGroup.validateOffsetCommit and OffsetMetadataManager.commitOffset.
+ */
+import type { GroupError, OffsetCommitRequest } from "../group_commands.ts";
+import { groupIdError } from "../group_config.ts";
+import { groupExists, type GroupState, memberError, type RequestId } from "../group_state.ts";
+import type { GroupTurn } from "../group_turn.ts";
+
+/**
+ * INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION,
+ * REBALANCE_IN_PROGRESS for the request; OFFSET_METADATA_TOO_LARGE for an offset.
+ */
+export function decideOffsetCommit(
+  turn: GroupTurn,
+  request: OffsetCommitRequest,
+  requestId: RequestId,
+): void {
+  const { state, config, now } = turn;
+  const error = commitFault(state, request);
+  if (error !== "NONE") return turn.reply(requestId, { error, offsetErrors: [] });
+
+  const member = state.members.get(request.memberId);
+  if (member !== undefined) {
+    // A commit keeps the session as a heartbeat does.
+    turn.touch(member);
+    turn.restartSession(member);
+  }
+  const offsetErrors = request.offsets.map(({ metadata }): GroupError =>
+    metadata.length > config.offsetMetadataBytesMax ? "OFFSET_METADATA_TOO_LARGE" : "NONE"
+  );
+  const offsets = request.offsets
+    .filter((_, index) => offsetErrors[index] === "NONE")
+    .map((offset) => ({ ...offset, committedAtMs: now.wallMs }));
+  if (offsets.length > 0) turn.emit({ type: "offsetsCommitted", offsets });
+  turn.reply(requestId, { error: "NONE", offsetErrors });
+}
+
+function commitFault(state: GroupState, request: OffsetCommitRequest): GroupError {
+  const { generationId, memberId, groupInstanceId } = request;
+  const groupIdFault = groupIdError(state.groupId, true);
+  if (groupIdFault !== "NONE") return groupIdFault;
+  // Without a generation it is an admin client or a consumer without group management: fine while nobody is there.
+  if (generationId < 0 && state.phase === "Empty") return "NONE";
+  if (!groupExists(state)) return "GROUP_ID_NOT_FOUND";
+  if (generationId < 0 && memberId === "" && groupInstanceId === null) return "UNKNOWN_MEMBER_ID";
+
+  const memberFault = memberError(state, memberId, groupInstanceId);
+  if (memberFault !== "NONE") return memberFault;
+  if (generationId !== state.generationId) return "ILLEGAL_GENERATION";
+  // The partitions are being given out: the member learns of it here, and joins again.
+  return state.phase === "CompletingRebalance" ? "REBALANCE_IN_PROGRESS" : "NONE";
+}

@@ -1,0 +1,38 @@
+/**
+ * OffsetFetch: the committed offsets, all or those asked for. Anyone may read them.
+ * `requireStable` (KIP-447) is met by itself until transactions commit offsets. Source: Kafka's OffsetMetadataManager.
+ */
+import type { CommittedOffset, OffsetFetchRequest } from "../group_commands.ts";
+import { groupIdError } from "../group_config.ts";
+import type { GroupState, RequestId } from "../group_state.ts";
+import type { GroupTurn } from "../group_turn.ts";
+
+/** INVALID_GROUP_ID. */
+export function decideOffsetFetch(turn: GroupTurn, request: OffsetFetchRequest, requestId: RequestId): void {
+  const { state } = turn;
+  const error = groupIdError(state.groupId, true);
+  if (error !== "NONE") return turn.reply(requestId, { error, offsets: [] });
+  const offsets = request.partitions === null ? allOffsets(state) : request.partitions.map((asked) => {
+    const stored = state.offsets.get(asked.topicId)?.get(asked.partition);
+    const { topic, topicId, partition } = asked;
+    return {
+      topic,
+      topicId,
+      partition,
+      offset: stored?.offset ?? -1,
+      leaderEpoch: stored?.leaderEpoch ?? -1,
+      metadata: stored?.metadata ?? "",
+    };
+  });
+  turn.reply(requestId, { error: "NONE", offsets });
+}
+
+function allOffsets(state: GroupState): CommittedOffset[] {
+  const offsets: CommittedOffset[] = [];
+  for (const [topicId, partitions] of state.offsets) {
+    for (const [partition, { topic, offset, leaderEpoch, metadata }] of partitions) {
+      offsets.push({ topic, topicId, partition, offset, leaderEpoch, metadata });
+    }
+  }
+  return offsets;
+}
