@@ -2,7 +2,7 @@
  * Messages of the supervisor actor (`supervisor/cluster`), which plays ZooKeeper's role: it registers brokers,
  * watches their and the consumers' liveness, keeps topics and the assignment, and tells everyone who subscribed.
  */
-import type { MetadataImage, TopicImage } from "../../core/cluster/metadata_image.ts";
+import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
 
@@ -46,6 +46,7 @@ export interface AllocateProducerIds extends Expects<{ readonly firstId: number;
   readonly type: "allocateProducerIds";
 }
 
+/** Registers a broker and subscribes its actor to the metadata image, which it gets before the answer. */
 export interface RegisterBroker extends Expects<{ readonly epoch: number }> {
   readonly type: "registerBroker";
   readonly brokerId: number;
@@ -93,16 +94,12 @@ export interface DescribeSupervisor extends Expects<SupervisorDescription> {
   readonly type: "describe";
 }
 
-/** Answered with the newest image as soon as it is newer than `knownVersion`. */
-export interface AwaitMetadata extends Expects<MetadataImage> {
-  readonly type: "awaitMetadata";
-  readonly knownVersion: number;
-}
-
-/** Internal: a deletion step, a liveness sweep. */
+/** Internal: a liveness sweep; a topic whose data is to be deleted. */
 export interface SupervisorTick {
   readonly type: "tick";
   readonly task: "liveness" | "purge";
+  /** With `purge`. */
+  readonly topicId?: string;
 }
 
 export type SupervisorMessage =
@@ -114,5 +111,4 @@ export type SupervisorMessage =
   | BrokerHeartbeat
   | ReportConsumers
   | DescribeSupervisor
-  | AwaitMetadata
   | SupervisorTick;

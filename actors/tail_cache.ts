@@ -1,0 +1,134 @@
+/**
+ * The tail cache: the newest durable batches of each partition, so that consumers that keep up never touch storage.
+ * All partitions of a process share one budget; over it, the batches that were cached first are dropped first.
+ */
+import { invariant } from "../lib/invariant.ts";
+
+export interface CachedBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The budget that the partitions of one process share. */
+export class TailCacheBudget {
+  readonly #bytesMax: number;
+  #bytes = 0;
+  /** In the order of caching, over all partitions; a hole is a batch that its partition dropped itself. */
+  #order: TailCache[] = [];
+  #first = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Accounts for a batch of `cache` and drops the oldest ones over the budget. */
+  added(cache: TailCache, byteLength: number): void {
+    this.#bytes += byteLength;
+    this.#order.push(cache);
+    while (this.#bytes > this.#bytesMax && this.#first < this.#order.length) {
+      this.#order[this.#first++]?.dropOldest();
+    }
+    if (this.#first > 1_024 && this.#first * 2 > this.#order.length) {
+      this.#order = this.#order.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+
+  removed(byteLength: number): void {
+    this.#bytes -= byteLength;
+    invariant(this.#bytes >= 0, "The tail cache gave back more than it took");
+  }
+}
+
+/** One partition's part: a contiguous run of batches that ends at the high watermark. */
+export class TailCache {
+  readonly #budget: TailCacheBudget;
+  #batches: CachedBatch[] = [];
+  #first = 0;
+  #cleared = false;
+
+  constructor(budget: TailCacheBudget) {
+    this.#budget = budget;
+  }
+
+  /** Adds the batch that follows the last one. */
+  add(batch: CachedBatch): void {
+    if (this.#cleared) return;
+    const last = this.#batches.at(-1);
+    invariant(
+      this.#first === this.#batches.length || last?.lastOffset === batch.baseOffset - 1,
+      "The tail cache must be contiguous",
+    );
+    this.#batches.push(batch);
+    this.#budget.added(this, batch.bytes.byteLength);
+  }
+
+  dropOldest(): void {
+    const batch = this.#batches[this.#first];
+    if (batch === undefined) return;
+    this.#first += 1;
+    this.#budget.removed(batch.bytes.byteLength);
+    if (this.#first > 256 && this.#first * 2 > this.#batches.length) {
+      this.#batches = this.#batches.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+
+  /** Gives everything back; used when the partition's actor stops. */
+  clear(): void {
+    while (this.#first < this.#batches.length) this.dropOldest();
+    this.#batches = [];
+    this.#first = 0;
+    this.#cleared = true;
+  }
+
+  /**
+   * Whole batches from the one that holds `offset` up to `upTo` (exclusive), or null when the cache does not reach back
+   * that far. With `minOneBatch` the first batch is returned even if it is larger than `maxBytes`.
+   */
+  read(offset: number, upTo: number, maxBytes: number, minOneBatch: boolean): Uint8Array[] | null {
+    let index = this.#indexOf(offset);
+    if (index === null) return null;
+    const found: Uint8Array[] = [];
+    let bytes = 0;
+    for (; index < this.#batches.length; index++) {
+      const batch = this.#batches[index];
+      if (batch === undefined || batch.baseOffset >= upTo) break;
+      const fits = bytes + batch.bytes.byteLength <= maxBytes;
+      if (!fits && !(minOneBatch && found.length === 0)) break;
+      found.push(batch.bytes);
+      bytes += batch.bytes.byteLength;
+    }
+    return found;
+  }
+
+  /** Bytes from the batch that holds `offset` to the end; null when the cache does not reach back that far. */
+  bytesFrom(offset: number, atLeast: number): number | null {
+    let index = this.#indexOf(offset);
+    if (index === null) return null;
+    let bytes = 0;
+    for (; index < this.#batches.length && bytes < atLeast; index++) {
+      bytes += this.#batches[index]?.bytes.byteLength ?? 0;
+    }
+    return bytes;
+  }
+
+  #indexOf(offset: number): number | null {
+    let low = this.#first;
+    let high = this.#batches.length - 1;
+    const oldest = this.#batches[low];
+    if (oldest === undefined || offset < oldest.baseOffset) return null;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const batch = this.#batches[middle];
+      if (batch !== undefined && batch.lastOffset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

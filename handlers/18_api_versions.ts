@@ -1,0 +1,29 @@
+/**
+ * ApiVersions (API 18): what this broker serves, computed from the registry and so never more than what works. An
+ * unknown version is answered in version 0 with UNSUPPORTED_VERSION and the list (KIP-511; `net/connection.ts`).
+ */
+import { errorCode } from "../protocol/errors.ts";
+import { apiVersions, type ApiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
+import { type Handler, handler, type RequestContext } from "./handler.ts";
+
+/** KIP-511's form of a client's software name and version. */
+const SOFTWARE_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
+
+/** Made for a list of handlers, because that list contains this very handler. */
+export function apiVersionsHandler(served: () => readonly Handler[]): Handler {
+  return handler(apiVersions, (request: ApiVersionsRequest, context: RequestContext) => {
+    const valid = context.apiVersion < 3 ||
+      SOFTWARE_PATTERN.test(request.clientSoftwareName) &&
+        SOFTWARE_PATTERN.test(request.clientSoftwareVersion);
+    if (!valid) return { errorCode: errorCode("INVALID_REQUEST"), apiKeys: [] };
+    return { errorCode: 0, apiKeys: apiKeys(served()) };
+  });
+}
+
+export function apiKeys(served: readonly Handler[]) {
+  return served.map(({ api }) => ({
+    apiKey: api.key,
+    minVersion: api.advertisedMin,
+    maxVersion: api.maxVersion,
+  }));
+}

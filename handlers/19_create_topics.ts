@@ -1,0 +1,91 @@
+/**
+ * CreateTopics (API 19): creates topics one by one, each with its own outcome. Since version 5 the answer tells the
+ * partition count, the replication factor and the configuration in force (KIP-525), since 7 the topic id.
+ */
+import type { TopicOutcome } from "../actors/messages/supervisor.ts";
+import { describeTopicConfigs } from "../core/config/topic_configs.ts";
+import { limits } from "../core/config/limits.ts";
+import { errorCode, type ErrorName } from "../protocol/errors.ts";
+import { createTopics, type CreateTopicsRequest } from "../protocol/messages/19_create_topics.ts";
+import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
+
+type Topic = CreateTopicsRequest["topics"][number];
+
+export const createTopicsHandler = handler(createTopics, serveCreateTopics);
+
+async function serveCreateTopics(request: CreateTopicsRequest, context: RequestContext) {
+  const names = request.topics.map((topic) => topic.name);
+  const partitions = request.topics.reduce((sum, topic) => sum + Math.max(topic.numPartitions, 0), 0);
+  const topics = [];
+  for (const topic of request.topics) {
+    if (names.indexOf(topic.name) !== names.lastIndexOf(topic.name)) {
+      topics.push(refused(topic, "INVALID_REQUEST", "The request names the topic twice"));
+    } else if (partitions > limits.partitionsPerRequestMax) {
+      const message =
+        `The request asks for ${partitions} partitions, at most ${limits.partitionsPerRequestMax}`;
+      topics.push(refused(topic, "INVALID_PARTITIONS", message));
+    } else {
+      topics.push(await createOne(topic, request, context));
+    }
+  }
+  return { topics };
+}
+
+async function createOne(topic: Topic, request: CreateTopicsRequest, context: RequestContext) {
+  const configNames = new Set(topic.configs.map((config) => config.name));
+  if (configNames.size !== topic.configs.length) {
+    return refused(topic, "INVALID_CONFIG", "A configuration name is given twice");
+  }
+  const assigned = new Set(topic.assignments.map((each) => each.partitionIndex));
+  if (assigned.size !== topic.assignments.length) {
+    return refused(topic, "INVALID_REPLICA_ASSIGNMENT", "A partition is assigned twice");
+  }
+  let outcome: TopicOutcome;
+  try {
+    outcome = await context.broker.supervisor.ask({
+      type: "createTopic",
+      name: topic.name,
+      partitionCount: topic.numPartitions,
+      replicationFactor: topic.replicationFactor,
+      configs: Object.fromEntries(topic.configs.map(({ name, value }) => [name, value])),
+      validateOnly: request.validateOnly,
+      ...(topic.assignments.length === 0
+        ? {}
+        : { assignments: new Map(topic.assignments.map((each) => [each.partitionIndex, each.brokerIds])) }),
+    });
+  } catch (error) {
+    return refused(topic, adminFailure(error), "The outcome is unknown: list the topics to see");
+  }
+  if (!("topic" in outcome)) return refused(topic, outcome.error, outcome.message);
+  const created = outcome.topic;
+  return {
+    name: created.name,
+    topicId: created.topicId,
+    errorCode: 0,
+    errorMessage: null,
+    numPartitions: created.partitions.length,
+    replicationFactor: created.partitions[0]?.replicas.length ?? 1,
+    configs: describeTopicConfigs(created.configs, (name) => context.broker.config(name), null)
+      .map(({ name, value, readOnly, source, isSensitive }) => ({
+        name,
+        value,
+        readOnly,
+        configSource: source,
+        isSensitive,
+      })),
+  };
+}
+
+/** A failed coordinator question, in the words that admin clients retry on. */
+function adminFailure(error: unknown): ErrorName {
+  return coordinatorFailure(error) === "NOT_COORDINATOR" ? "NOT_CONTROLLER" : "REQUEST_TIMED_OUT";
+}
+
+function refused(topic: Topic, error: ErrorName, errorMessage: string) {
+  return {
+    name: topic.name,
+    errorCode: errorCode(error),
+    errorMessage,
+    configs: [],
+  };
+}

@@ -1,0 +1,47 @@
+/** DeleteTopics (API 20): deletes topics by name, since version 6 also by id (KIP-516). The name is free at once. */
+import { ActorStoppedError } from "../actors/runtime/errors.ts";
+import { ZERO_UUID } from "../lib/bytes.ts";
+import { errorCode, type ErrorName } from "../protocol/errors.ts";
+import { deleteTopics, type DeleteTopicsRequest } from "../protocol/messages/20_delete_topics.ts";
+import { handler, type RequestContext } from "./handler.ts";
+
+const TOPIC_ID_VERSION = 6;
+
+interface Asked {
+  readonly name: string | null;
+  readonly topicId: string;
+}
+
+export const deleteTopicsHandler = handler(deleteTopics, serveDeleteTopics);
+
+async function serveDeleteTopics(request: DeleteTopicsRequest, context: RequestContext) {
+  const asked: readonly Asked[] = context.apiVersion >= TOPIC_ID_VERSION
+    ? request.topics
+    : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+  const responses = [];
+  for (const each of asked) responses.push(await deleteOne(each, context));
+  return { responses };
+}
+
+async function deleteOne(asked: Asked, context: RequestContext) {
+  const byId = asked.topicId !== ZERO_UUID;
+  if (byId === (asked.name !== null)) {
+    return refused(asked, "INVALID_REQUEST", "Give either the name or the id of a topic");
+  }
+  try {
+    const outcome = await context.broker.supervisor.ask({
+      type: "deleteTopic",
+      ...(byId ? { topicId: asked.topicId } : { name: asked.name ?? "" }),
+    });
+    if (!("topic" in outcome)) return refused(asked, outcome.error, outcome.message);
+    const { name, topicId } = outcome.topic;
+    return { name, topicId, errorCode: 0, errorMessage: null };
+  } catch (error) {
+    const name = error instanceof ActorStoppedError ? "NOT_CONTROLLER" : "REQUEST_TIMED_OUT";
+    return refused(asked, name, "The outcome is unknown: list the topics to see");
+  }
+}
+
+function refused(asked: Asked, error: ErrorName, errorMessage: string) {
+  return { name: asked.name, topicId: asked.topicId, errorCode: errorCode(error), errorMessage };
+}

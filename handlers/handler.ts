@@ -1,0 +1,59 @@
+/**
+ * What a handler is: a plain function from a typed request and its context to a typed response. It decodes nothing, knows
+ * no socket and no storage: it asks actors through the `Broker` and maps their answers to Kafka's error codes.
+ */
+import type { Broker } from "../actors/broker.ts";
+import { ActorStoppedError, AskDeadlineError, OverloadedError } from "../actors/runtime/errors.ts";
+import type { ErrorName } from "../protocol/errors.ts";
+import type { Api, RequestOf, ResponseInput } from "../protocol/schema/api.ts";
+
+export interface RequestContext {
+  readonly broker: Broker;
+  readonly apiVersion: number;
+  /** Empty when the client does not name itself. */
+  readonly clientId: string;
+  /** As Kafka shows it: `/127.0.0.1`. */
+  readonly clientHost: string;
+  /** Aborted when the connection ends. */
+  readonly signal: AbortSignal;
+}
+
+/** `null` answers nothing at all: Produce with acks=0. */
+export type Served<A extends Api> = ResponseInput<A> | null;
+
+export interface Handler {
+  readonly api: Api;
+  readonly serve: (request: never, context: RequestContext) => Promise<unknown>;
+  /** Requests of the API may overlap on one connection; others wait for those before them, as in Kafka. */
+  readonly overlaps: boolean;
+}
+
+/** Binds a function to its API; `handlers/registry.ts` lists the results. */
+export function handler<A extends Api>(
+  api: A,
+  serve: (request: RequestOf<A>, context: RequestContext) => Promise<Served<A>> | Served<A>,
+  options: { readonly overlaps?: boolean } = {},
+): Handler {
+  return {
+    api,
+    serve: (request, context) => Promise.resolve(serve(request, context)),
+    overlaps: options.overlaps ?? false,
+  };
+}
+
+/** Thrown by a handler to close the connection, Kafka's answer where the protocol leaves no other. */
+export class CloseConnectionError extends Error {
+  override readonly name = "CloseConnectionError";
+}
+
+/** Kafka's retriable error for a partition's actor that did not answer. */
+export function partitionFailure(error: unknown): ErrorName {
+  if (error instanceof OverloadedError || error instanceof AskDeadlineError) return "REQUEST_TIMED_OUT";
+  if (error instanceof ActorStoppedError) return "NOT_LEADER_OR_FOLLOWER";
+  return "KAFKA_STORAGE_ERROR";
+}
+
+/** Kafka's retriable error for a coordinator that did not answer. */
+export function coordinatorFailure(error: unknown): ErrorName {
+  return error instanceof ActorStoppedError ? "NOT_COORDINATOR" : "COORDINATOR_NOT_AVAILABLE";
+}

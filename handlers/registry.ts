@@ -1,0 +1,49 @@
+/**
+ * Every API that this broker serves, in one list. ApiVersions and the documentation are computed from it, so an API
+ * is advertised exactly if it has a handler here.
+ */
+import { invariant } from "../lib/invariant.ts";
+import { produceHandler } from "./00_produce.ts";
+import { fetchHandler } from "./01_fetch.ts";
+import { listOffsetsHandler } from "./02_list_offsets.ts";
+import { metadataHandler } from "./03_metadata.ts";
+import { offsetCommitHandler } from "./08_offset_commit.ts";
+import { offsetFetchHandler } from "./09_offset_fetch.ts";
+import { findCoordinatorHandler } from "./10_find_coordinator.ts";
+import { joinGroupHandler } from "./11_join_group.ts";
+import { heartbeatHandler } from "./12_heartbeat.ts";
+import { leaveGroupHandler } from "./13_leave_group.ts";
+import { syncGroupHandler } from "./14_sync_group.ts";
+import { apiVersionsHandler } from "./18_api_versions.ts";
+import { createTopicsHandler } from "./19_create_topics.ts";
+import { deleteTopicsHandler } from "./20_delete_topics.ts";
+import { initProducerIdHandler } from "./22_init_producer_id.ts";
+import { describeConfigsHandler } from "./32_describe_configs.ts";
+import { describeClusterHandler } from "./60_describe_cluster.ts";
+import type { Handler } from "./handler.ts";
+
+export const handlers: readonly Handler[] = [
+  produceHandler,
+  fetchHandler,
+  listOffsetsHandler,
+  metadataHandler,
+  offsetCommitHandler,
+  offsetFetchHandler,
+  findCoordinatorHandler,
+  joinGroupHandler,
+  heartbeatHandler,
+  leaveGroupHandler,
+  syncGroupHandler,
+  apiVersionsHandler(() => handlers),
+  createTopicsHandler,
+  deleteTopicsHandler,
+  initProducerIdHandler,
+  describeConfigsHandler,
+  describeClusterHandler,
+];
+
+export const handlerByKey: ReadonlyMap<number, Handler> = new Map(
+  handlers.map((each) => [each.api.key, each]),
+);
+
+invariant(handlerByKey.size === handlers.length, "Two handlers serve the same API");

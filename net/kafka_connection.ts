@@ -1,0 +1,150 @@
+/**
+ * One Kafka connection: reads frames, hands requests to handlers, writes replies in order. It knows framing, versions and
+ * back-pressure, and no rule of Kafka beyond them. Requests of APIs that may overlap (Produce, Fetch) run side by
+ * side; any other waits until those before it are answered, as in Kafka. A frame that cannot be understood
+ * closes this connection and disturbs nobody else.
+ */
+import { InvariantError } from "../lib/invariant.ts";
+import type { Broker } from "../actors/broker.ts";
+import { apiKeys } from "../handlers/18_api_versions.ts";
+import { CloseConnectionError, type Handler, type RequestContext } from "../handlers/handler.ts";
+import { handlerByKey, handlers } from "../handlers/registry.ts";
+import { ByteReader, DecodeError } from "../lib/bytes.ts";
+import type { Conn } from "../lib/env.ts";
+import { errorCode } from "../protocol/errors.ts";
+import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from "../protocol/header.ts";
+import { API_VERSIONS_KEY } from "../protocol/messages/all.ts";
+import { apiVersions } from "../protocol/messages/18_api_versions.ts";
+import { decodeRequest, supportsVersion } from "../protocol/schema/api.ts";
+import { FrameError, FrameReader } from "./frame_reader.ts";
+import { ReplyQueue } from "./reply_queue.ts";
+
+export interface ConnectionOptions {
+  readonly broker: Broker;
+  readonly conn: Conn;
+  readonly frameBytesMax: number;
+  readonly requestCountMax: number;
+  readonly replyBytesMax: number;
+}
+
+export class KafkaConnection {
+  readonly #options: ConnectionOptions;
+  readonly #replies: ReplyQueue;
+  readonly #ended = new AbortController();
+  readonly #clientHost: string;
+  #lastActiveMs: number;
+  #inFlight = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#replies = new ReplyQueue({
+      conn: options.conn,
+      requestCountMax: options.requestCountMax,
+      bytesMax: options.replyBytesMax,
+    });
+    this.#clientHost = `/${options.conn.remoteAddress.replace(/:\d+$/, "")}`;
+    this.#lastActiveMs = options.broker.env.mono();
+  }
+
+  /** Since when nothing was asked and nothing is being answered. */
+  idleSinceMs(): number | null {
+    return this.#inFlight > 0 ? null : this.#lastActiveMs;
+  }
+
+  /** Serves until the peer leaves or breaks the protocol. Never throws. */
+  async serve(): Promise<void> {
+    try {
+      await this.#readLoop();
+      await this.#replies.drained();
+    } catch (error) {
+      this.#logEnd(error);
+    } finally {
+      this.close();
+    }
+  }
+
+  close(): void {
+    this.#ended.abort();
+    this.#replies.fail(new CloseConnectionError("The connection is closed"));
+    this.#options.conn.close();
+  }
+
+  /** Answers what was read and reads no more. */
+  async drain(): Promise<void> {
+    try {
+      await this.#replies.drained();
+    } catch {
+      // It broke meanwhile, which ends it just as well.
+    }
+    this.close();
+  }
+
+  async #readLoop(): Promise<void> {
+    const frames = new FrameReader(this.#options.conn, this.#options.frameBytesMax);
+    for (;;) {
+      await this.#replies.room();
+      const frame = await frames.next();
+      if (frame === null) return;
+      this.#lastActiveMs = this.#options.broker.env.mono();
+      await this.#dispatch(frame);
+    }
+  }
+
+  async #dispatch(frame: Uint8Array): Promise<void> {
+    const reader = new ByteReader(frame);
+    const header = decodeRequestHeader(reader);
+    const handler = handlerByKey.get(header.apiKey);
+    if (handler === undefined) throw new FrameError(`API key ${header.apiKey} is not served`);
+    if (!supportsVersion(handler.api, header.apiVersion)) return this.#refuseVersion(handler, header);
+    const request = decodeRequest(handler.api, header.apiVersion, reader);
+    if (!handler.overlaps) await this.#replies.drained();
+    const answer = this.#answer(handler, header, request);
+    if (!handler.overlaps) await answer;
+  }
+
+  async #answer(handler: Handler, header: RequestHeader, request: unknown): Promise<void> {
+    const fill = this.#replies.reserve();
+    const context: RequestContext = {
+      broker: this.#options.broker,
+      apiVersion: header.apiVersion,
+      clientId: header.clientId ?? "",
+      clientHost: this.#clientHost,
+      signal: this.#ended.signal,
+    };
+    this.#inFlight += 1;
+    try {
+      const response = await handler.serve(request as never, context);
+      if (response === null) fill([]);
+      else fill(encodeResponseFrame(handler.api, header.apiVersion, header.correlationId, response as never));
+    } catch (error) {
+      // Nothing more can be answered in order, so the connection ends; clients reconnect and retry.
+      this.#logEnd(error, handler.api.name);
+      this.close();
+    } finally {
+      this.#inFlight -= 1;
+      this.#lastActiveMs = this.#options.broker.env.mono();
+    }
+  }
+
+  /** Clients probe ApiVersions with their newest version; anything else beyond the list is a client's fault. */
+  #refuseVersion(handler: Handler, header: RequestHeader): void {
+    const error = errorCode("UNSUPPORTED_VERSION");
+    if (header.apiKey === API_VERSIONS_KEY) {
+      const body = { errorCode: error, apiKeys: apiKeys(handlers) };
+      this.#replies.reserve()(encodeResponseFrame(apiVersions, 0, header.correlationId, body));
+      return;
+    }
+    throw new FrameError(`${handler.api.name} version ${header.apiVersion} is not served`);
+  }
+
+  #logEnd(error: unknown, api = ""): void {
+    if (this.#ended.signal.aborted) return;
+    const { log } = this.#options.broker;
+    const fields = { client: this.#options.conn.remoteAddress, api, error: String(error) };
+    const expected = error instanceof FrameError || error instanceof DecodeError ||
+      error instanceof CloseConnectionError;
+    if (expected) log.warn("Connection closed: the request cannot be served", fields);
+    else if (error instanceof InvariantError) log.error("Connection closed: a bug", fields);
+    else log.debug("Connection lost", fields);
+  }
+}

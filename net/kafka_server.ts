@@ -1,0 +1,93 @@
+/** The Kafka listener: accepts connections up to a bound, closes idle ones, drains at shutdown. */
+import type { Broker } from "../actors/broker.ts";
+import { limits } from "../core/config/limits.ts";
+import type { Cancel, Conn, Listener } from "../lib/env.ts";
+import { KafkaConnection } from "./kafka_connection.ts";
+
+export interface KafkaServerOptions {
+  readonly broker: Broker;
+  readonly listener: Listener;
+  readonly frameBytesMax: number;
+  readonly connectionIdleMsMax: number;
+}
+
+/** How often idle connections are looked for. */
+const SWEEP_MS_MAX = 30_000;
+
+export class KafkaServer {
+  readonly #options: KafkaServerOptions;
+  readonly #connections = new Set<KafkaConnection>();
+  #cancelSweep: Cancel | null = null;
+  #accepting: Promise<void> | null = null;
+
+  constructor(options: KafkaServerOptions) {
+    this.#options = options;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  start(): void {
+    this.#accepting = this.#acceptLoop();
+    this.#armSweep();
+  }
+
+  /** Stops accepting, answers what was read, closes everything. */
+  async drain(): Promise<void> {
+    this.#options.listener.close();
+    this.#cancelSweep?.();
+    await Promise.all([...this.#connections].map((connection) => connection.drain()));
+    await this.#accepting;
+  }
+
+  async #acceptLoop(): Promise<void> {
+    const { listener, broker } = this.#options;
+    for (;;) {
+      let conn: Conn | null;
+      try {
+        conn = await listener.accept();
+      } catch (error) {
+        // For example too many open files: the next accept may work again.
+        broker.log.warn("Cannot accept a connection", { error: String(error) });
+        await broker.env.sleep(100);
+        continue;
+      }
+      if (conn === null) return;
+      this.#serve(conn);
+    }
+  }
+
+  #serve(conn: Conn): void {
+    const { broker, frameBytesMax } = this.#options;
+    if (this.#connections.size >= limits.connectionsMax) {
+      broker.log.warn("Connection refused: too many are open", {
+        client: conn.remoteAddress,
+        open: this.#connections.size,
+      });
+      conn.close();
+      return;
+    }
+    const connection = new KafkaConnection({
+      broker,
+      conn,
+      frameBytesMax,
+      requestCountMax: limits.inFlightRequestsPerConnectionMax,
+      replyBytesMax: limits.queuedReplyBytesPerConnectionMax,
+    });
+    this.#connections.add(connection);
+    void connection.serve().finally(() => this.#connections.delete(connection));
+  }
+
+  #armSweep(): void {
+    const { broker, connectionIdleMsMax } = this.#options;
+    this.#cancelSweep = broker.env.timer(Math.min(SWEEP_MS_MAX, connectionIdleMsMax), () => {
+      const now = broker.env.mono();
+      for (const connection of this.#connections) {
+        const idleSinceMs = connection.idleSinceMs();
+        if (idleSinceMs !== null && now - idleSinceMs >= connectionIdleMsMax) connection.close();
+      }
+      this.#armSweep();
+    });
+  }
+}
