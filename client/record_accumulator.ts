@@ -1,0 +1,262 @@
+/**
+ * The producer's memory of one partition: batches that wait, batches under way, and the sequence numbers that make
+ * sending again harmless (KIP-98). Pure apart from the callbacks of the records.
+ *
+ * Rules: batches leave in the order in which they were filled. An idempotent producer has up to five under way, the
+ * number of batches a broker remembers; without idempotence one, since a second could overtake a first that is sent
+ * again. After any failure the partition drains before something is sent again.
+ */
+import { buildBatch, type Compression, type RecordInput } from "../protocol/records/record_batch.ts";
+import { invariant } from "../lib/invariant.ts";
+
+/** Where a record went. */
+export interface RecordMetadata {
+  readonly topic: string;
+  readonly partition: number;
+  /** −1 when the broker does not tell (acks=0, or a duplicate that it no longer remembers). */
+  readonly offset: number;
+  /** Milliseconds. */
+  readonly timestamp: number;
+}
+
+export interface PendingRecord {
+  readonly input: RecordInput;
+  readonly sizeInBytes: number;
+  resolve(metadata: RecordMetadata): void;
+  reject(error: Error): void;
+}
+
+export interface ProducerIdentity {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** Records that travel together. */
+export interface Batch {
+  /** Rises with each batch of the partition. */
+  readonly order: number;
+  readonly records: PendingRecord[];
+  readonly createdMs: number;
+  sizeInBytes: number;
+  /** Takes no more records. */
+  sealed: boolean;
+  /** −1 until it is first sent under the current identity. */
+  baseSequence: number;
+  encoded: Uint8Array | null;
+  attemptCount: number;
+}
+
+/** Most bytes that a record takes beside its key, value and headers. */
+const RECORD_OVERHEAD_BYTES = 21;
+const HEADER_OVERHEAD_BYTES = 10;
+const SEQUENCE_COUNT = 2 ** 31;
+/** A broker remembers this many batches of a producer. */
+export const IN_FLIGHT_BATCHES_MAX = 5;
+
+/** Upper bound of what the record takes in an uncompressed batch, bytes. */
+export function recordSizeInBytes(record: RecordInput): number {
+  let size = RECORD_OVERHEAD_BYTES + (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  for (const header of record.headers) {
+    // UTF-8 takes at most three bytes for a UTF-16 unit.
+    size += HEADER_OVERHEAD_BYTES + header.key.length * 3 + (header.value?.length ?? 0);
+  }
+  return size;
+}
+
+export class PartitionQueue {
+  readonly topic: string;
+  readonly partition: number;
+  /** To be sent, in order; the last one may be open for more records. */
+  readonly waiting: Batch[] = [];
+  readonly inFlight: Batch[] = [];
+  identity: ProducerIdentity | null = null;
+  /** Before this time (mono) nothing is sent: back-off after a failure. */
+  retryAtMs = 0;
+  readonly #idempotent: boolean;
+  readonly #batchBytesMax: number;
+  #nextOrder = 0;
+  #nextSequence = 0;
+  #draining = false;
+  #identityBroken = false;
+  /** Set when a batch failed with unknown outcome: those sent after it must not be repeated under a new identity. */
+  #failure: Error | null = null;
+
+  constructor(
+    topic: string,
+    partition: number,
+    options: { idempotent: boolean; batchBytesMax: number },
+  ) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#idempotent = options.idempotent;
+    this.#batchBytesMax = options.batchBytesMax;
+  }
+
+  /** Whether the open batch takes a record of this size. */
+  hasRoom(sizeInBytes: number): boolean {
+    const last = this.waiting.at(-1);
+    return last !== undefined && !last.sealed && last.sizeInBytes + sizeInBytes <= this.#batchBytesMax;
+  }
+
+  /** Adds a record. True when that made a batch ready to be sent. */
+  append(record: PendingRecord, nowMs: number): boolean {
+    if (this.hasRoom(record.sizeInBytes)) {
+      const last = this.waiting.at(-1);
+      invariant(last !== undefined, "A queue with room has an open batch");
+      last.records.push(record);
+      last.sizeInBytes += record.sizeInBytes;
+      return false;
+    }
+    const last = this.waiting.at(-1);
+    if (last !== undefined) last.sealed = true;
+    this.waiting.push({
+      order: this.#nextOrder++,
+      records: [record],
+      createdMs: nowMs,
+      sizeInBytes: record.sizeInBytes,
+      sealed: record.sizeInBytes >= this.#batchBytesMax,
+      baseSequence: -1,
+      encoded: null,
+      attemptCount: 0,
+    });
+    return this.waiting.length > 1;
+  }
+
+  /** The batch that may be sent now, or null. It stays where it is until `take`. */
+  sendable(nowMs: number): Batch | null {
+    const inFlightMax = this.#idempotent ? IN_FLIGHT_BATCHES_MAX : 1;
+    if (this.inFlight.length >= inFlightMax || nowMs < this.retryAtMs) return null;
+    if (this.#draining) {
+      if (this.inFlight.length > 0) return null;
+      this.#endDrain();
+    }
+    return this.waiting[0] ?? null;
+  }
+
+  #endDrain(): void {
+    this.#draining = false;
+    this.#failure = null;
+    if (!this.#identityBroken) return;
+    this.#identityBroken = false;
+    this.identity = null;
+    this.#nextSequence = 0;
+    for (const batch of this.waiting) {
+      batch.baseSequence = -1;
+      batch.encoded = null;
+    }
+  }
+
+  /** Moves the first waiting batch under way and returns its bytes. */
+  take(compression: Compression): { batch: Batch; bytes: Uint8Array } {
+    const batch = this.waiting.shift();
+    invariant(batch !== undefined, "Only a waiting batch can be taken");
+    batch.sealed = true;
+    batch.attemptCount++;
+    this.inFlight.push(batch);
+    batch.encoded ??= this.#encode(batch, compression);
+    return { batch, bytes: batch.encoded };
+  }
+
+  #encode(batch: Batch, compression: Compression): Uint8Array {
+    const records = batch.records.map((record) => record.input);
+    if (!this.#idempotent) return buildBatch({ records, compression });
+    invariant(this.identity !== null, "An idempotent producer needs its identity before it sends");
+    if (batch.baseSequence < 0) {
+      batch.baseSequence = this.#nextSequence;
+      this.#nextSequence = (this.#nextSequence + records.length) % SEQUENCE_COUNT;
+    }
+    return buildBatch({ records, compression, ...this.identity, baseSequence: batch.baseSequence });
+  }
+
+  /** The broker has the batch, from `baseOffset` on (−1: it does not say). */
+  succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
+    this.#remove(batch);
+    batch.records.forEach((record, i) => {
+      record.resolve({
+        topic: this.topic,
+        partition: this.partition,
+        offset: baseOffset < 0 ? -1 : baseOffset + i,
+        timestamp: logAppendTimeMs >= 0 ? logAppendTimeMs : record.input.timestamp,
+      });
+    });
+  }
+
+  /** Whether an earlier batch failed or is still under way, so that a gap before this one is no surprise. */
+  followsTrouble(batch: Batch): boolean {
+    return this.#draining || this.inFlight[0] !== batch;
+  }
+
+  /** The batch is to be sent again, in its old place. */
+  retry(batch: Batch, retryAtMs: number): void {
+    if (this.#failure !== null) return this.fail(batch, this.#failure, { outcomeUnknown: true });
+    this.#remove(batch);
+    this.#insert(batch);
+    this.#draining = true;
+    this.retryAtMs = Math.max(this.retryAtMs, retryAtMs);
+  }
+
+  /** Sends again under a new identity, as the broker remembers nothing of the old one. */
+  retryWithNewIdentity(batch: Batch, retryAtMs: number): void {
+    this.#identityBroken = true;
+    this.retry(batch, retryAtMs);
+  }
+
+  /** A batch that the broker finds too large becomes two. False when it has only one record. */
+  split(batch: Batch): boolean {
+    const half = Math.ceil(batch.records.length / 2);
+    if (half === batch.records.length) return false;
+    this.#remove(batch);
+    const parts = [batch.records.slice(0, half), batch.records.slice(half)];
+    parts.forEach((records, i) => {
+      this.#insert({
+        // Between this batch and the next; halves of halves stay between, too.
+        order: batch.order + (i * batch.records.length) / (2 * SEQUENCE_COUNT),
+        records,
+        createdMs: batch.createdMs,
+        sizeInBytes: records.reduce((sum, record) => sum + record.sizeInBytes, 0),
+        sealed: true,
+        // Together the halves have the sequence numbers that the whole had.
+        baseSequence: batch.baseSequence < 0 ? -1 : (batch.baseSequence + i * half) % SEQUENCE_COUNT,
+        encoded: null,
+        attemptCount: batch.attemptCount,
+      });
+    });
+    this.#draining = true;
+    return true;
+  }
+
+  /** The batch is lost; its records learn why. */
+  fail(batch: Batch, error: Error, options: { outcomeUnknown: boolean }): void {
+    this.#remove(batch);
+    for (const record of batch.records) record.reject(error);
+    if (!this.#idempotent || batch.baseSequence < 0) return;
+    // The sequence has a gap now, so it begins again.
+    this.#identityBroken = true;
+    this.#draining = true;
+    if (!options.outcomeUnknown || this.#failure !== null) return;
+    this.#failure = error;
+    for (const later of this.waiting.filter((other) => other.attemptCount > 0)) {
+      this.fail(later, error, { outcomeUnknown: true });
+    }
+  }
+
+  /** Takes back batches that have waited too long, and fails them. */
+  expire(isExpired: (batch: Batch) => boolean, error: () => Error): void {
+    for (const batch of this.waiting.filter(isExpired)) {
+      this.fail(batch, error(), { outcomeUnknown: batch.attemptCount > 0 });
+    }
+  }
+
+  #insert(batch: Batch): void {
+    const at = this.waiting.findIndex((other) => other.order > batch.order);
+    if (at < 0) this.waiting.push(batch);
+    else this.waiting.splice(at, 0, batch);
+  }
+
+  #remove(batch: Batch): void {
+    for (const list of [this.inFlight, this.waiting]) {
+      const at = list.indexOf(batch);
+      if (at >= 0) list.splice(at, 1);
+    }
+  }
+}
