@@ -22,6 +22,8 @@ export const ZERO_UUID = "00000000-0000-0000-0000-000000000000";
 
 const MAX = Number.MAX_SAFE_INTEGER;
 const TWO_32 = 0x1_0000_0000;
+/** Shared, since a view costs more than the read around it and empty records are common. */
+const EMPTY = new Uint8Array(0);
 
 // Not fatal: like Kafka, malformed UTF-8 becomes U+FFFD. The byte order mark is an ordinary character here.
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -174,6 +176,7 @@ export class ByteReader {
 
   /** The next `size` bytes, not copied: a view of the reader's own. */
   bytes(size: number): Uint8Array {
+    if (size === 0) return EMPTY;
     const start = this.#take(size);
     return this.#bytes.subarray(start, start + size);
   }

@@ -154,6 +154,8 @@ Deno.test("strings: what is written is read, in all four forms", () => {
   }));
   assert.equal(hex(written((w) => w.nullableString(null))), "ffff");
   assert.equal(hex(written((w) => w.compactNullableString(null))), "00");
+  assert.throws(() => reader("fffe").nullableString(), /String length is -2/);
+  assert.throws(() => reader("fffffffe").nullableBytes(), /Bytes length is -2/);
   assert.equal(hex(written((w) => w.compactString("é"))), "03c3a9");
   assert.equal(reader("0003efbbbf").string(), "\ufeff", "a byte order mark is kept");
   assert.equal(reader("0001ff").string(), "\ufffd", "malformed UTF-8 is replaced");
@@ -219,7 +221,10 @@ Deno.test("ByteWriter keeps big byte fields by reference, at their place", () =>
 
 Deno.test("ByteWriter is empty after finish, and what it gave away does not change", () => {
   const writer = new ByteWriter();
+  writer.bytes(new Uint8Array(REFERENCE_BYTES_MIN));
+  writer.finish();
   writer.int32(1);
+  assert.equal(writer.size, 4);
   const first = writer.finish();
   assert.equal(writer.size, 0);
   assert.deepEqual(writer.finish(), []);

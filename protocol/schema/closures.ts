@@ -59,10 +59,7 @@ export function isDefault(slot: Slot, value: unknown): boolean {
       return (value as unknown[]).length === 0;
     case "struct": {
       const { untagged, tagged } = slot.type.struct;
-      return [...untagged, ...tagged].every((inner) => {
-        const given = (value as Values)[inner.name];
-        return given === undefined || isDefault(inner, given);
-      });
+      return [...untagged, ...tagged].every((inner) => isDefault(inner, (value as Values)[inner.name]));
     }
   }
 }

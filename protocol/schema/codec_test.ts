@@ -2,14 +2,28 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ByteReader, ByteWriter, DecodeError } from "../../lib/bytes.ts";
+import { InvariantError } from "../../lib/invariant.ts";
 import { apis } from "../messages/all.ts";
 import { consumerProtocolAssignment, consumerProtocolSubscription } from "../messages/consumer_protocol.ts";
 import { sampleArbitrary } from "./arbitrary.ts";
 import { closureCodec } from "./closures.ts";
 import { compileCodec } from "./compile.ts";
-import { array, int16, int32, int64, nested, string, struct, uint16, uint32 } from "./fields.ts";
-import { bool, float64, int8, uuid } from "./fields.ts";
-import { type Codec, type Message, message } from "./message.ts";
+import {
+  array,
+  bool,
+  float64,
+  int16,
+  int32,
+  int64,
+  int8,
+  nested,
+  string,
+  struct,
+  uint16,
+  uint32,
+  uuid,
+} from "./fields.ts";
+import { type Codec, makeCodec, type Message, message } from "./message.ts";
 import { planStruct } from "./plan.ts";
 import { contains } from "./version_range.ts";
 
@@ -188,6 +202,42 @@ Deno.test("tags that repeat or fall, and tagged fields of a wrong size, are a De
   assertFails(1, [1, 1, 1, 1, 3, 1, 2, 0], /Tagged field 1 does not end/);
   assertFails(1, [1, 1, 1, 1, 1, 1, 2], /Tagged field 1 does not end/);
   assertFails(1, [1, 1, 1, 7, 9, 1, 2], /Cannot read 9 bytes/);
+});
+
+Deno.test("a tagged struct that holds only defaults is not written", () => {
+  const [codecs] = [...versionsOf(everything as Message)].filter((each) => each.version === 2);
+  assert(codecs);
+  const value = { small: 1, wide: 2, real: 0, maybe: null };
+  const plain = encode(codecs.closures, value);
+  for (const inner of [{}, { deep: {} }, { deep: { x: 7 } }, { deep: { x: undefined } }]) {
+    for (const codec of [codecs.closures, codecs.compiled]) {
+      assert.deepEqual(encode(codec, { ...value, inner, list: [], flag: true }), plain);
+      assert(encode(codec, { ...value, inner: { deep: { x: 8 } } }).length > plain.length);
+    }
+  }
+});
+
+Deno.test("where code generation is forbidden the closures serve", () => {
+  const original = globalThis.Function;
+  function forbidden() {
+    throw new EvalError("Code generation from strings disallowed for this context");
+  }
+  const plan = planStruct(shapes.struct, 1, true);
+  try {
+    Object.assign(globalThis, { Function: forbidden });
+    assert.equal(compileCodec(plan), null);
+    const codec = makeCodec(shapes as Message, 1);
+    const value = { name: "a", items: [{ id: 5 }], code: 3 };
+    assert.deepEqual(decode(codec, encode(codec, value)), value);
+  } finally {
+    Object.assign(globalThis, { Function: original });
+  }
+});
+
+Deno.test("a version outside the table is a broken invariant", () => {
+  for (const version of [-1, 2, 0.5, NaN]) {
+    assert.throws(() => shapes.decode(new ByteReader(new Uint8Array(9)), version), InvariantError);
+  }
 });
 
 Deno.test("what the table cannot hold is an EncodeError, alike in both codecs", () => {

@@ -92,8 +92,8 @@ ${lines.join("\n")}
       const value = this.#variable();
       const present = `p${value}`;
       lines.push(
-        this.#slotValue(slot, value),
-        `const ${present} = !isDefault(${this.#constant(slot)}, ${value});`,
+        `const ${value} = o.${slot.name};`,
+        `const ${present} = ${value} !== undefined && !isDefault(${this.#constant(slot)}, ${value});`,
         `if (${present}) count++;`,
       );
       const write = this.#write(slot, slot.type, slot.nullable, value, "t", plan.flexible);
