@@ -25,8 +25,8 @@ export const groupConfigDefaults: GroupConfig = {
 };
 
 export const groupLimits = {
-  /** UTF-8 bytes of a group id, which is part of a storage key; then INVALID_GROUP_ID. */
-  groupIdBytesMax: 1_024,
+  /** UTF-8 bytes of a group id, which may double in a storage key of 2 KiB; then INVALID_GROUP_ID. */
+  groupIdBytesMax: 900,
   /** Metadata, names and ids of one member; then UNKNOWN_SERVER_ERROR, as Kafka for a record that is too large. */
   memberBytesMax: 1_048_576,
   /** All members of a group together; one more is GROUP_MAX_SIZE_REACHED, a larger assignment UNKNOWN_SERVER_ERROR. */

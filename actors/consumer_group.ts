@@ -1,0 +1,196 @@
+/**
+ * The consumer-group actor (`consumer_group/<groupId>`): the thin host of `core/group/group_machine.ts`. It keeps the
+ * answers that are owed, wakes the machine when a deadline is due, stores its facts in the group's shard, and tells
+ * who watches (the supervisor) which members live.
+ *
+ * Heartbeats change memory only. After a restart the group is as it was stored, and every member has a full session.
+ */
+import { type GroupConfig, groupConfigDefaults, groupIdError } from "../core/group/group_config.ts";
+import type { GroupEvent } from "../core/group/group_event.ts";
+import { decideGroup, restoreGroup, resumeGroup, tickGroup } from "../core/group/group_machine.ts";
+import { type ClassicMember, type GroupState, isQuiet, type RequestId } from "../core/group/group_state.ts";
+import { GroupTurn } from "../core/group/group_turn.ts";
+import { DecodeError } from "../lib/bytes.ts";
+import { decodeAssignment } from "../protocol/messages/consumer_protocol.ts";
+import type { GroupShards, StoredGroup } from "../storage/group_store.ts";
+import type { ConsumerGroupMessage, GroupTimer } from "./messages/consumer_group.ts";
+import type { ConsumerLiveness, ReportConsumers } from "./messages/supervisor.ts";
+import type { ActorContext, ActorHost, ActorKind, ActorOptions, Reply } from "./runtime/types.ts";
+
+export const CONSUMER_GROUP_KIND = "consumer_group";
+
+/** Members are reported at least this often while there are any. */
+export const MEMBERSHIP_REPORT_MS = 3_000;
+
+const DEADLINE_TIMER: GroupTimer = { type: "timer", timerKey: "deadline" };
+const REPORT_TIMER: GroupTimer = { type: "timer", timerKey: "report" };
+
+export interface ConsumerGroupOptions {
+  readonly groupShards: GroupShards;
+  /** Over Kafka's defaults. */
+  readonly config?: Partial<GroupConfig>;
+  /** Called when members or assignments change, and every 3 s while there are members. Must not throw. */
+  readonly onMembership?: (report: ReportConsumers) => void;
+  readonly actorOptions?: Partial<ActorOptions>;
+}
+
+type Context = ActorContext<ConsumerGroupMessage, GroupEvent>;
+
+/** The kind to register; one group per key. Activation reads the group and opens its shard if need be. */
+export function consumerGroupKind(
+  options: ConsumerGroupOptions,
+): ActorKind<ConsumerGroupMessage, GroupEvent> {
+  const config = { ...groupConfigDefaults, ...options.config };
+  return {
+    kind: CONSUMER_GROUP_KIND,
+    ...(options.actorOptions === undefined ? {} : { options: options.actorOptions }),
+    async activate(context) {
+      const groupId = context.address.key;
+      // An id that cannot be a key has nothing stored; the machine refuses what it is asked.
+      const stored = groupIdError(groupId, true) === "NONE"
+        ? await (await options.groupShards.storeOf(groupId)).openGroup(groupId)
+        : null;
+      return new ConsumerGroupHost({ context, config, stored, onMembership: options.onMembership ?? null });
+    },
+  };
+}
+
+interface HostOptions {
+  readonly context: Context;
+  readonly config: GroupConfig;
+  readonly stored: StoredGroup | null;
+  readonly onMembership: ((report: ReportConsumers) => void) | null;
+}
+
+class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
+  readonly #context: Context;
+  readonly #config: GroupConfig;
+  readonly #stored: StoredGroup | null;
+  readonly #onMembership: ((report: ReportConsumers) => void) | null;
+  readonly #state: GroupState;
+  readonly #owed = new Map<RequestId, Reply<unknown>>();
+  #lastRequestId = 0;
+  /** When the deadline timer rings (monotonic). */
+  #armedAtMs = Infinity;
+  #reportedVersion: number;
+
+  constructor({ context, config, stored, onMembership }: HostOptions) {
+    this.#context = context;
+    this.#config = config;
+    this.#stored = stored;
+    this.#onMembership = onMembership;
+    this.#state = restoreGroup(
+      context.address.key,
+      { record: stored?.record ?? null, offsets: stored?.offsets ?? [] },
+      context.env.mono(),
+    );
+    // A group that was never heard of, or is empty, is nothing to report.
+    this.#reportedVersion = this.#state.members.size > 0 ? -1 : this.#state.membershipVersion;
+    const turn = this.#newTurn("");
+    resumeGroup(turn);
+    this.#carryOut(turn);
+  }
+
+  receive(message: ConsumerGroupMessage, reply: Reply<unknown>): void {
+    // Another group's commit failed on the same shard: what this one knows may be out of date.
+    const fault = this.#stored?.fault ?? null;
+    if (fault !== null) throw fault;
+    if (message.type === "timer") return this.#onTimer(message);
+
+    const turn = this.#newTurn(message.type === "joinGroup" ? this.#context.env.uuid() : "");
+    const requestId = ++this.#lastRequestId;
+    this.#owed.set(requestId, reply);
+    decideGroup(turn, message, requestId);
+    this.#carryOut(turn);
+    // The member stays; only the answer has nowhere to go.
+    if (this.#owed.has(requestId)) reply.onAbandon(() => this.#owed.delete(requestId));
+  }
+
+  async commit(events: readonly GroupEvent[]): Promise<void> {
+    await this.#stored?.commit(events);
+  }
+
+  idle(): boolean {
+    return isQuiet(this.#state) && this.#owed.size === 0;
+  }
+
+  inspect(): Record<string, unknown> {
+    const { phase, generationId, members, pendingMembers, protocolName } = this.#state;
+    return {
+      state: phase,
+      generationId,
+      protocolName,
+      memberCount: members.size,
+      pendingMemberCount: pendingMembers.size,
+      owedReplyCount: this.#owed.size,
+    };
+  }
+
+  #onTimer({ timerKey }: GroupTimer): void {
+    if (timerKey === "report") {
+      if (this.#state.members.size > 0) this.#report();
+      return;
+    }
+    this.#armedAtMs = Infinity;
+    const turn = this.#newTurn("");
+    tickGroup(turn);
+    this.#carryOut(turn);
+  }
+
+  #newTurn(uuid: string): GroupTurn {
+    const { env } = this.#context;
+    return new GroupTurn(this.#state, this.#config, { monoMs: env.mono(), wallMs: env.now(), uuid });
+  }
+
+  #carryOut(turn: GroupTurn): void {
+    // First what the answers depend on: the output gate holds them until it is durable.
+    for (const event of turn.events) this.#context.stage(event);
+    for (const { requestId, result } of turn.replies) {
+      this.#owed.get(requestId)?.send(result);
+      this.#owed.delete(requestId);
+    }
+    this.#arm();
+    if (this.#state.membershipVersion !== this.#reportedVersion) this.#report();
+  }
+
+  #arm(): void {
+    const { wakeAtMs } = this.#state;
+    // A timer that rings early finds nothing due and is set anew: cheaper than one for each heartbeat.
+    if (wakeAtMs >= this.#armedAtMs) return;
+    this.#armedAtMs = wakeAtMs;
+    const ms = Math.max(0, wakeAtMs - this.#context.env.mono());
+    this.#context.setTimer(DEADLINE_TIMER.timerKey, ms, DEADLINE_TIMER);
+  }
+
+  #report(): void {
+    this.#reportedVersion = this.#state.membershipVersion;
+    if (this.#onMembership === null) return;
+    const { groupId, members } = this.#state;
+    const consumers = Array.from(members.values(), (member) => this.#liveness(member));
+    this.#onMembership({ type: "reportConsumers", groupId, consumers });
+    if (members.size > 0) this.#context.setTimer(REPORT_TIMER.timerKey, MEMBERSHIP_REPORT_MS, REPORT_TIMER);
+    else this.#context.cancelTimer(REPORT_TIMER.timerKey);
+  }
+
+  #liveness({ stored, lastHeartbeatMs }: ClassicMember): ConsumerLiveness {
+    const { env } = this.#context;
+    return {
+      groupId: this.#state.groupId,
+      memberId: stored.memberId,
+      clientId: stored.clientId,
+      host: stored.clientHost,
+      lastHeartbeatMs: env.now() - (env.mono() - lastHeartbeatMs),
+      assignment: this.#state.protocolType === "consumer" ? assignedPartitions(stored.assignment) : [],
+    };
+  }
+}
+
+/** The assignor's bytes are the clients' own business: what cannot be read is shown as nothing. */
+function assignedPartitions(assignment: Uint8Array): ConsumerLiveness["assignment"] {
+  try {
+    return decodeAssignment(assignment).assignedPartitions;
+  } catch (error) {
+    if (error instanceof DecodeError) return [];
+    throw error;
+  }
+}

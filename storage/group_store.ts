@@ -1,0 +1,272 @@
+/**
+ * Groups and their committed offsets in group shards: the boundary between the facts of `core/group` and keys. A group
+ * belongs to the shard that Kafka would choose; all groups of a shard commit through its one head, so that a
+ * coordinator that lost the shard can write nothing any more.
+ */
+import { groupShardIndex } from "../core/group/group_config.ts";
+import type { GroupEvent, OffsetFact } from "../core/group/group_event.ts";
+import type { GroupRecord } from "../core/group/group_state.ts";
+import { concat } from "../lib/bytes.ts";
+import { crc32c } from "../lib/crc32c.ts";
+import { addSizes, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
+import { CorruptStorageError } from "./errors.ts";
+import { splitIntoChunks } from "./keys/chunk.ts";
+import {
+  groupIdOfKey,
+  groupKey,
+  groupOffsetKey,
+  groupOffsetsPrefix,
+  groupPieceKey,
+  groupPiecesPrefix,
+  groupShardHeadKey,
+  groupsPrefix,
+  partitionOfOffsetKey,
+  writingOfPieceKey,
+} from "./keys/group.ts";
+import { decodeGroupOffset, encodeGroupOffset } from "./keys/group_offset.ts";
+import {
+  decodeGroupBody,
+  decodeGroupValue,
+  encodeGroupBody,
+  encodeGroupValue,
+  GROUP_VALUE_OVERHEAD_BYTES,
+} from "./keys/group_record.ts";
+import { below, type KeyRange } from "./keys/keyspace.ts";
+import type { Shard, ShardStore } from "./shard.ts";
+import type { KvKey, Mutation, Storage, StoredEntry } from "./storage.ts";
+
+/** `offsets.topic.num.partitions`; fixed when the first group is stored. */
+export const GROUP_SHARD_COUNT = 50;
+
+export interface GroupSummary {
+  readonly groupId: string;
+  /** 0: empty. */
+  readonly memberCount: number;
+}
+
+/** All group shards of a store; each is opened once, when it is first needed. */
+export class GroupShards {
+  readonly #shards: ShardStore;
+  readonly #shardCount: number;
+  readonly #stores = new Map<number, Promise<GroupStore>>();
+
+  constructor(shards: ShardStore, shardCount = GROUP_SHARD_COUNT) {
+    this.#shards = shards;
+    this.#shardCount = shardCount;
+  }
+
+  /** The store of the group's shard; opened anew if the last one failed. Throws what `openShard` throws. */
+  async storeOf(groupId: string): Promise<GroupStore> {
+    const shardIndex = groupShardIndex(groupId, this.#shardCount);
+    const present = this.#stores.get(shardIndex);
+    if (present !== undefined) {
+      const store = await present.catch(() => null);
+      if (store !== null && store.fault === null) return store;
+      // Whoever comes first after a failure opens the shard, the others share that.
+      if (this.#stores.get(shardIndex) === present) this.#stores.delete(shardIndex);
+    }
+    let opening = this.#stores.get(shardIndex);
+    if (opening === undefined) {
+      this.#stores.set(shardIndex, opening = GroupStore.open(this.#shards, shardIndex));
+    }
+    return await opening;
+  }
+
+  /** The groups that are stored with a generation, e.g. to wake those that have members after a restart. */
+  async list(): Promise<GroupSummary[]> {
+    const groups: GroupSummary[] = [];
+    for (let shardIndex = 0; shardIndex < this.#shardCount; shardIndex++) {
+      for await (const { key, value } of scan(this.#shards.storage, below(groupsPrefix(shardIndex)))) {
+        groups.push({ groupId: groupIdOfKey(key), memberCount: decodeGroupValue(value).memberCount });
+      }
+    }
+    return groups;
+  }
+}
+
+/** One group shard. */
+export class GroupStore {
+  readonly #storage: Storage;
+  readonly #shard: Shard;
+  readonly #shardIndex: number;
+
+  private constructor(storage: Storage, shard: Shard, shardIndex: number) {
+    this.#storage = storage;
+    this.#shard = shard;
+    this.#shardIndex = shardIndex;
+  }
+
+  /** Takes the shard: older writers are fenced. One per shard and process; `GroupShards` sees to that. */
+  static async open(shards: ShardStore, shardIndex: number): Promise<GroupStore> {
+    const shard = await shards.openShard(groupShardHeadKey(shardIndex));
+    return new GroupStore(shards.storage, shard, shardIndex);
+  }
+
+  /** Why the shard is of no use any more, or null. */
+  get fault(): Error | null {
+    return this.#shard.fault;
+  }
+
+  /** Reads a group, stored or not. Throws `CorruptStorageError`. */
+  async openGroup(groupId: string): Promise<StoredGroup> {
+    const entry = await this.#storage.get(groupKey(this.#shardIndex, groupId));
+    const pieces: StoredEntry[] = [];
+    for await (const piece of scan(this.#storage, below(groupPiecesPrefix(this.#shardIndex, groupId)))) {
+      pieces.push(piece);
+    }
+    const offsets: OffsetFact[] = [];
+    for await (
+      const { key, value } of scan(this.#storage, below(groupOffsetsPrefix(this.#shardIndex, groupId)))
+    ) {
+      offsets.push({ ...decodeGroupOffset(value), ...partitionOfOffsetKey(key) });
+    }
+    return new StoredGroup({
+      shard: this.#shard,
+      shardIndex: this.#shardIndex,
+      valueBytesMax: this.#storage.limits.valueBytesMax,
+      groupId,
+      record: entry === null ? null : readRecord(groupId, entry.value, pieces),
+      offsets,
+      pieceKeys: pieces.map(({ key }) => key),
+    });
+  }
+}
+
+interface StoredGroupOptions {
+  readonly shard: Shard;
+  readonly shardIndex: number;
+  readonly valueBytesMax: number;
+  readonly groupId: string;
+  readonly record: GroupRecord | null;
+  readonly offsets: readonly OffsetFact[];
+  readonly pieceKeys: readonly KvKey[];
+}
+
+/** One group as found, and the way to change it. One writer at a time: the group's actor. */
+export class StoredGroup {
+  readonly groupId: string;
+  /** As found at the opening. */
+  readonly record: GroupRecord | null;
+  readonly offsets: readonly OffsetFact[];
+  readonly #shard: Shard;
+  readonly #shardIndex: number;
+  readonly #valueBytesMax: number;
+  /** Every piece in the store: those in use, and those that a writing left behind that did not end. */
+  #pieceKeys: readonly KvKey[];
+  #lastWriting: number;
+
+  /** For `GroupStore` alone. */
+  constructor(options: StoredGroupOptions) {
+    this.groupId = options.groupId;
+    this.record = options.record;
+    this.offsets = options.offsets;
+    this.#shard = options.shard;
+    this.#shardIndex = options.shardIndex;
+    this.#valueBytesMax = options.valueBytesMax;
+    this.#pieceKeys = options.pieceKeys;
+    this.#lastWriting = options.pieceKeys.reduce((last, key) => Math.max(last, writingOfPieceKey(key)), 0);
+  }
+
+  /** Why nothing can be committed any more, or null. */
+  get fault(): Error | null {
+    return this.#shard.fault;
+  }
+
+  /**
+   * Makes events durable, in one commit if the store takes them so, else in several: a group that changes is never
+   * seen half, and of many offsets a prefix may be stored when the process dies, as no answer says otherwise.
+   * Throws `FencedError`, `StorageUnavailableError`.
+   */
+  async commit(events: readonly GroupEvent[]): Promise<void> {
+    let record: GroupRecord | null = null;
+    const offsets = new Map<string, OffsetFact>();
+    for (const event of events) {
+      // Later facts replace earlier ones: no answer that depends on either has left.
+      if (event.type === "groupRecorded") record = event.record;
+      else for (const fact of event.offsets) offsets.set(`${fact.topicId}/${fact.partition}`, fact);
+    }
+    const mutations: Mutation[] = Array.from(offsets.values(), (fact) => ({
+      type: "set",
+      key: groupOffsetKey(this.#shardIndex, this.groupId, fact.topicId, fact.partition),
+      value: encodeGroupOffset(fact),
+    }));
+    if (record !== null) {
+      const body = encodeGroupBody(record);
+      const memberCount = record.members.length;
+      const stale = this.#pieceKeys;
+      if (body.length + GROUP_VALUE_OVERHEAD_BYTES <= this.#valueBytesMax) {
+        mutations.push(this.#setGroup(encodeGroupValue({ memberCount, body })));
+        this.#pieceKeys = [];
+      } else {
+        mutations.push(this.#setGroup(await this.#writePieces(memberCount, body)));
+      }
+      for (const key of stale) mutations.push({ type: "delete", key });
+    }
+    await this.#commitInOrder(mutations);
+  }
+
+  /** Pieces are nobody's until the group names them; returns the group's value that does. */
+  async #writePieces(memberCount: number, body: Uint8Array): Promise<Uint8Array> {
+    const writing = ++this.#lastWriting;
+    const pieces = splitIntoChunks(body, this.#valueBytesMax);
+    const mutations = pieces.map((value, k): Mutation => ({
+      type: "set",
+      key: groupPieceKey(this.#shardIndex, this.groupId, writing, k),
+      value,
+    }));
+    this.#pieceKeys = mutations.map(({ key }) => key);
+    await this.#commitInOrder(mutations);
+    return encodeGroupValue({
+      memberCount,
+      body: { writing, pieceCount: pieces.length, byteLength: body.length, crc: crc32c(body) },
+    });
+  }
+
+  #setGroup(value: Uint8Array): Mutation {
+    return { type: "set", key: groupKey(this.#shardIndex, this.groupId), value };
+  }
+
+  /** As few commits as the store allows, one after the other. */
+  async #commitInOrder(mutations: readonly Mutation[]): Promise<void> {
+    let part: Mutation[] = [];
+    let size = emptyCommitSize;
+    for (const mutation of mutations) {
+      const grown = addSizes(size, sizeOfMutations([mutation]));
+      if (part.length > 0 && !this.#shard.fits(grown, this.#shard.payload?.length ?? 0)) {
+        await this.#shard.commit({ mutations: part });
+        part = [];
+        size = emptyCommitSize;
+      }
+      part.push(mutation);
+      size = addSizes(size, sizeOfMutations([mutation]));
+    }
+    if (part.length > 0) await this.#shard.commit({ mutations: part });
+  }
+}
+
+function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredEntry[]): GroupRecord {
+  const { body } = decodeGroupValue(value);
+  if (body instanceof Uint8Array) return decodeGroupBody(body);
+  const pieces = stored.filter(({ key }) => writingOfPieceKey(key) === body.writing);
+  const bytes = pieces.length === 0 ? new Uint8Array() : concat(pieces.map((piece) => piece.value));
+  if (pieces.length !== body.pieceCount || bytes.length !== body.byteLength || crc32c(bytes) !== body.crc) {
+    throw new CorruptStorageError(
+      `Cannot read group ${JSON.stringify(groupId)}: its ${body.pieceCount} pieces are not what was written`,
+    );
+  }
+  return decodeGroupBody(bytes);
+}
+
+/** All entries of a range, page by page. */
+async function* scan(storage: Storage, range: KeyRange): AsyncGenerator<StoredEntry> {
+  const limit = storage.limits.listPageMax;
+  let start = range.start;
+  while (true) {
+    const page = await storage.list({ start, end: range.end }, { limit });
+    yield* page;
+    const last = page[page.length - 1];
+    if (last === undefined || page.length < limit) return;
+    // The first key after `last`.
+    start = [...last.key, new Uint8Array()];
+  }
+}

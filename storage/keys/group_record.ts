@@ -1,0 +1,128 @@
+/**
+ * `["g", shardIndex, "r", groupId]`: one generation of a group, with its members and their assignments. Owner: `group_store.ts`.
+ *
+ * Value v1: version, member count (int32), then either 0 and the body, or 1 and what finds the body in pieces: writing
+ * (int64), piece count (int32), length (int32), CRC-32C (uint32). Pieces are bytes of the body and nothing else.
+ * Body v1: version, generation (int32), protocol type, protocol name, leader (compact nullable strings), whether it is
+ * assigned, wall clock of the change (int64), members. Member: id, instance id, client id, client host (compact
+ * strings, the instance id nullable), session and rebalance timeout (int32), protocols (name, metadata), assignment.
+ */
+import type { ByteReader, ByteWriter } from "../../lib/bytes.ts";
+import type { GroupRecord, StoredMember } from "../../core/group/group_state.ts";
+import { decodeValue, encodeValue } from "./value_codec.ts";
+
+const VERSION = 1;
+const BODY_VERSION = 1;
+const IN_PLACE = 0;
+const IN_PIECES = 1;
+
+/** Bytes of the value in front of a body that is in place. */
+export const GROUP_VALUE_OVERHEAD_BYTES = 6;
+
+export interface GroupPieces {
+  readonly writing: number;
+  readonly pieceCount: number;
+  readonly byteLength: number;
+  readonly crc: number;
+}
+
+export interface GroupValue {
+  readonly memberCount: number;
+  readonly body: Uint8Array | GroupPieces;
+}
+
+export function encodeGroupValue({ memberCount, body }: GroupValue): Uint8Array {
+  return encodeValue(VERSION, (writer) => {
+    writer.int32(memberCount);
+    if (body instanceof Uint8Array) {
+      writer.uint8(IN_PLACE);
+      writer.bytes(body);
+      return;
+    }
+    writer.uint8(IN_PIECES);
+    writer.int64(body.writing);
+    writer.int32(body.pieceCount);
+    writer.int32(body.byteLength);
+    writer.uint32(body.crc);
+  });
+}
+
+export function decodeGroupValue(value: Uint8Array): GroupValue {
+  return decodeValue("group", VERSION, value, (reader) => {
+    const memberCount = reader.int32();
+    const place = reader.uint8();
+    if (place === IN_PLACE) return { memberCount, body: reader.bytes(reader.remaining) };
+    if (place !== IN_PIECES) reader.fail(`Unknown place of a group: ${place}`);
+    const body = {
+      writing: reader.int64(),
+      pieceCount: reader.int32(),
+      byteLength: reader.int32(),
+      crc: reader.uint32(),
+    };
+    return { memberCount, body };
+  });
+}
+
+export function encodeGroupBody(record: GroupRecord): Uint8Array {
+  return encodeValue(BODY_VERSION, (writer) => {
+    writer.int32(record.generationId);
+    writer.compactNullableString(record.protocolType);
+    writer.compactNullableString(record.protocolName);
+    writer.compactNullableString(record.leaderId);
+    writer.bool(record.assigned);
+    writer.int64(record.changedAtMs);
+    writer.arrayLength(record.members.length);
+    for (const member of record.members) writeMember(writer, member);
+  });
+}
+
+/** The bytes of metadata and assignments are copies: they do not keep the value alive. */
+export function decodeGroupBody(body: Uint8Array): GroupRecord {
+  return decodeValue("group body", BODY_VERSION, body, (reader) => ({
+    generationId: reader.int32(),
+    protocolType: reader.compactNullableString(),
+    protocolName: reader.compactNullableString(),
+    leaderId: reader.compactNullableString(),
+    assigned: reader.bool(),
+    changedAtMs: reader.int64(),
+    members: readArray(reader, MEMBER_BYTES_MIN, readMember),
+  }));
+}
+
+/** Four strings, two timeouts, an array, an assignment. */
+const MEMBER_BYTES_MIN = 17;
+
+function writeMember(writer: ByteWriter, member: StoredMember): void {
+  writer.compactString(member.memberId);
+  writer.compactNullableString(member.groupInstanceId);
+  writer.compactString(member.clientId);
+  writer.compactString(member.clientHost);
+  writer.int32(member.sessionTimeoutMs);
+  writer.int32(member.rebalanceTimeoutMs);
+  writer.arrayLength(member.protocols.length);
+  for (const { name, metadata } of member.protocols) {
+    writer.compactString(name);
+    writer.compactBytes(metadata);
+  }
+  writer.compactBytes(member.assignment);
+}
+
+function readMember(reader: ByteReader): StoredMember {
+  return {
+    memberId: reader.compactString(),
+    groupInstanceId: reader.compactNullableString(),
+    clientId: reader.compactString(),
+    clientHost: reader.compactString(),
+    sessionTimeoutMs: reader.int32(),
+    rebalanceTimeoutMs: reader.int32(),
+    protocols: readArray(reader, 2, (r) => ({ name: r.compactString(), metadata: r.compactBytes().slice() })),
+    assignment: reader.compactBytes().slice(),
+  };
+}
+
+function readArray<T>(reader: ByteReader, elementBytesMin: number, read: (reader: ByteReader) => T): T[] {
+  const count = reader.arrayLength(elementBytesMin);
+  const elements: T[] = [];
+  for (let i = 0; i < count; i++) elements.push(read(reader));
+  return elements;
+}
