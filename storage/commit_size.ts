@@ -46,9 +46,9 @@ export function fits(size: CommitSize, limits: StorageLimits): boolean {
     size.mutations <= limits.mutationsMax && size.checks <= limits.checksMax;
 }
 
-/** Throws `RangeError` when the store would refuse the commit; nothing was sent then. */
-export function checkLimits(commit: Commit, limits: StorageLimits): void {
-  for (const mutation of commit.mutations) {
+/** Throws `RangeError` when a single key or value is too large for the store. */
+export function checkMutations(mutations: readonly Mutation[], limits: StorageLimits): void {
+  for (const mutation of mutations) {
     const size = keyBytes(mutation.key);
     if (size > limits.keyBytesMax) {
       throw new RangeError(`Cannot commit key of ${size} bytes: the store takes ${limits.keyBytesMax}`);
@@ -59,6 +59,11 @@ export function checkLimits(commit: Commit, limits: StorageLimits): void {
       );
     }
   }
+}
+
+/** Throws `RangeError` when the store would refuse the commit; nothing was sent then. */
+export function checkLimits(commit: Commit, limits: StorageLimits): void {
+  checkMutations(commit.mutations, limits);
   const size = addSizes(sizeOfMutations(commit.mutations), sizeOfChecks(commit.checks));
   if (!fits(size, limits)) {
     throw new RangeError(
