@@ -32,6 +32,9 @@ export const limits = {
   /** Longest long poll of Fetch and of HTTP reads; a longer wish is clamped. */
   longPollMsMax: 300_000,
 
+  /** Newest batches kept in memory for consumers that keep up, over all partitions; then the oldest go. */
+  tailCacheBytesMax: 64 * 1024 * 1024,
+
   /** Characters of a topic name; then INVALID_TOPIC_EXCEPTION. */
   topicNameLengthMax: 249,
   /** Partitions of one topic; then INVALID_PARTITIONS. */
