@@ -1,84 +1,110 @@
 /**
- * One partition's log in a shard. Skeleton; the exports are final.
+ * One partition's log in a shard: the boundary between a partition, which decides offsets, and the store, which knows
+ * only keys. One key range holds everything of it (`keys/keyspace.ts`), and one head says how far it reaches.
+ *
+ * Copies of a batch's bytes: on the way in one into the index entry when the batch is small and none when it is cut into
+ * pieces; on the way out none when small and one that joins the pieces.
  */
+import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
-import type { ShardStore } from "./shard.ts";
+import { sweepAttempts } from "./chunked_append.ts";
+import { decodeLogHead } from "./keys/log_head.ts";
+import { PartitionKeys } from "./keys/partition.ts";
+import { decodeProducer } from "./keys/producer.ts";
+import { PartitionDeletedError } from "./log_errors.ts";
+import { type FoundRecord, LogReader, type ReadOptions } from "./log_reader.ts";
+import { trimBelowStart } from "./log_trim.ts";
+import { type LogAppend, LogWriter } from "./log_writer.ts";
+import type { Shard, ShardStore } from "./shard.ts";
 
-export interface LogEpoch {
-  readonly epoch: number;
-  readonly startOffset: number;
-}
-
-/** What the head says of the log. Offsets and timestamps are numbers; -1 for no timestamp. */
-export interface LogHead {
-  readonly logStartOffset: number;
-  readonly logEndOffset: number;
-  readonly leaderEpoch: number;
-  /** Rising; the leader epochs that have written, and where each began (KIP-101). */
-  readonly epochs: readonly LogEpoch[];
-  readonly maxTimestamp: number;
-  /** Offset of the batch's last record that reached `maxTimestamp`; -1 for none. */
-  readonly maxTimestampOffset: number;
-  readonly sizeBytes: number;
-}
-
-export interface LogAppend {
-  readonly baseOffset: number;
-  readonly lastOffset: number;
-  readonly leaderEpoch: number;
-  /** One whole record batch with its offsets filled in; immutable from here on. */
-  readonly bytes: Uint8Array;
-  readonly maxTimestamp: number;
-  /** The producer's state after this batch; null when it has none. */
-  readonly producer: ProducerState | null;
-  readonly headAfter: LogHead;
-}
-
-export interface ReadOptions {
-  readonly maxBytes: number;
-  /** Kafka's rule: the first batch is returned even if it is larger than `maxBytes`. */
-  readonly minOneBatch: boolean;
-  /** Exclusive; a durable offset. */
-  readonly upTo: number;
-}
+export type { LogHead } from "../core/partition/log_head.ts";
+export { OffsetTrimmedError, PartitionDeletedError } from "./log_errors.ts";
+export type { FoundRecord, ReadOptions } from "./log_reader.ts";
+export type { LogAppend } from "./log_writer.ts";
 
 export class PartitionLog {
-  /** Fences older writers and reads O(1) keys; creates an empty log when there is none. */
-  static open(_shards: ShardStore, _topicId: string, _partition: number): Promise<PartitionLog> {
-    throw new Error("not yet");
+  readonly #shards: ShardStore;
+  readonly #shard: Shard;
+  readonly #keys: PartitionKeys;
+  readonly #writer: LogWriter;
+  readonly #reader: LogReader;
+
+  private constructor(
+    shards: ShardStore,
+    shard: Shard,
+    keys: PartitionKeys,
+    writer: LogWriter,
+    name: string,
+  ) {
+    this.#shards = shards;
+    this.#shard = shard;
+    this.#keys = keys;
+    this.#writer = writer;
+    this.#reader = new LogReader(shards.storage, keys, name, writer);
+  }
+
+  /**
+   * Fences older writers and reads O(1) keys; creates an empty log when there is none. What an older writer left
+   * half-written is swept before this returns. Throws `PartitionDeletedError`, `FencedError`,
+   * `StorageUnavailableError`, `CorruptStorageError`.
+   */
+  static async open(shards: ShardStore, topicId: string, partition: number): Promise<PartitionLog> {
+    const keys = new PartitionKeys(topicId, partition);
+    const shard = await shards.openShard(keys.head);
+    const payload = decodeLogHead(shard.payload);
+    if (payload.state === "deleted") {
+      shard.close();
+      throw new PartitionDeletedError(topicId, partition);
+    }
+    const sweptCount = await sweepAttempts(shards, shard, keys);
+    if (sweptCount > 0) {
+      shards.log.info("swept unfinished batches", { topicId, partition, count: sweptCount });
+    }
+    const writer = new LogWriter(shards, shard, keys, payload);
+    return new PartitionLog(shards, shard, keys, writer, `topic ${topicId}, partition ${partition}`);
   }
 
   /** As last committed. */
   get head(): LogHead {
-    throw new Error("not yet");
+    return this.#writer.head;
   }
 
-  /** Makes a prefix of `appends` durable and returns how many; at least 1 unless it throws. */
-  append(_appends: readonly LogAppend[]): Promise<number> {
-    throw new Error("not yet");
+  /**
+   * Makes a prefix of `appends` durable and returns how many; at least 1 unless it throws. May be called again before
+   * the last call ended, with the batches that follow. After an error the log must be opened anew.
+   */
+  append(appends: readonly LogAppend[]): Promise<number> {
+    return this.#writer.append(appends);
   }
 
-  /** Commits a head without a batch: a new leader epoch, a raised log start. */
-  commitHead(_head: LogHead): Promise<void> {
-    throw new Error("not yet");
+  /** Commits a head without a batch: a new leader epoch, a raised log start. Not to be mixed with open appends. */
+  commitHead(head: LogHead): Promise<void> {
+    return this.#writer.commitHead(head);
   }
 
-  /** Whole batches, the first of which contains `from`. */
-  read(_from: number, _options: ReadOptions): Promise<Uint8Array[]> {
-    throw new Error("not yet");
+  /** Deletes some of what lies below the log start; true while there is more to do. Bounded work for each call. */
+  trim(): Promise<boolean> {
+    return trimBelowStart(this.#shards.storage, this.#keys, this.#writer);
   }
 
-  /** The first record whose timestamp is at least `timestamp`, below `upTo`. */
-  offsetForTimestamp(
-    _timestamp: number,
-    _upTo: number,
-  ): Promise<{ readonly offset: number; readonly timestamp: number } | null> {
-    throw new Error("not yet");
+  /** Whole batches, the first of which contains `from`; none at the log's end. Throws `OffsetTrimmedError`. */
+  read(from: number, options: ReadOptions): Promise<Uint8Array[]> {
+    return this.#reader.read(from, options);
   }
 
-  producerState(_producerId: number): Promise<ProducerState | null> {
-    throw new Error("not yet");
+  /** The first record whose timestamp is at least `timestamp`, below `upTo`; null when there is none. */
+  offsetForTimestamp(timestamp: number, upTo: number): Promise<FoundRecord | null> {
+    return this.#reader.offsetForTimestamp(timestamp, upTo);
   }
 
-  close(): void {}
+  /** As last committed; null when the producer is unknown here. */
+  async producerState(producerId: number): Promise<ProducerState | null> {
+    const found = await this.#shards.storage.get(this.#keys.producer(producerId));
+    return found === null ? null : decodeProducer(producerId, found.value);
+  }
+
+  /** Takes no more appends; what is in flight goes on. */
+  close(): void {
+    this.#shard.close();
+  }
 }

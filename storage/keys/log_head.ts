@@ -94,3 +94,8 @@ export function decodeLogHead(payload: Uint8Array | null): LogHeadPayload {
     };
   });
 }
+
+/** Length of a live log's payload. */
+export function logHeadBytes(head: LogHead): number {
+  return 79 + 12 * head.epochs.length;
+}

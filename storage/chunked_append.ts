@@ -1,0 +1,93 @@
+/**
+ * Batches larger than one commit. Kafka's default `message.max.bytes` is above what a commit takes, so this is an
+ * ordinary path: the pieces are written under a registered attempt by as many commits as it takes, then the append
+ * commit makes them a batch by naming the attempt in its index entry, and deletes the registration.
+ *
+ * Pieces are the one thing written without a head check. What keeps them harmless: their keys are used once, every
+ * commit of an attempt carries its registration, and an opening sweeps the attempts that it finds registered.
+ */
+import { type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
+import { addSizes } from "./commit_size.ts";
+import { attemptOfKey, decodeAttempt, encodeAttempt } from "./keys/attempt.ts";
+import { decodeBatchIndex } from "./keys/batch_index.ts";
+import { splitIntoChunks } from "./keys/chunk.ts";
+import type { PartitionKeys } from "./keys/partition.ts";
+import type { Shard, ShardStore } from "./shard.ts";
+import type { Mutation } from "./storage.ts";
+
+/** Writes the pieces of `bytes` and returns the attempt that names them. Throws what `ShardStore.commitLoose` throws. */
+export async function writeAttempt(
+  shards: ShardStore,
+  keys: PartitionKeys,
+  baseOffset: number,
+  bytes: Uint8Array,
+): Promise<string> {
+  const attempt = shards.env.uuid();
+  const chunks = splitIntoChunks(bytes, shards.storage.limits.valueBytesMax);
+  const registration: Mutation = {
+    type: "set",
+    key: keys.attempt(attempt),
+    value: encodeAttempt({ baseOffset, chunkCount: chunks.length }),
+  };
+  const registrationSize = sizeOfMutations([registration]);
+  const commits: Mutation[][] = [];
+  let size: CommitSize = emptyCommitSize;
+  for (const [k, value] of chunks.entries()) {
+    const mutation: Mutation = { type: "set", key: keys.chunk(baseOffset, attempt, k), value };
+    const added = addSizes(size, sizeOfMutations([mutation]));
+    const open = commits[commits.length - 1];
+    if (open !== undefined && shards.fitsLoose(added)) {
+      open.push(mutation);
+      size = added;
+    } else {
+      commits.push([registration, mutation]);
+      size = addSizes(registrationSize, sizeOfMutations([mutation]));
+    }
+  }
+  await Promise.all(commits.map((mutations) => shards.commitLoose(mutations)));
+  return attempt;
+}
+
+const ATTEMPTS_PER_SWEEP = 16;
+const DELETIONS_PER_COMMIT = 250;
+
+/**
+ * Deletes what attempts of older writers left behind. To be called after fencing and before the first append: whatever
+ * is registered then will never become a batch. Pieces go first and the registration last, so that a crash in between
+ * leaves something to find.
+ */
+export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: PartitionKeys): Promise<number> {
+  let sweptCount = 0;
+  while (true) {
+    const found = await shards.storage.list(keys.attempts(), { limit: ATTEMPTS_PER_SWEEP });
+    for (const entry of found) {
+      const attempt = attemptOfKey(entry.key);
+      const { baseOffset, chunkCount } = decodeAttempt(entry.value);
+      // A late duplicate of a piece's commit can bring back the registration of an attempt that succeeded.
+      if (!await isNamed(shards, keys, baseOffset, attempt)) {
+        for (let from = 0; from < chunkCount; from += DELETIONS_PER_COMMIT) {
+          const mutations: Mutation[] = [];
+          for (let k = from; k < Math.min(chunkCount, from + DELETIONS_PER_COMMIT); k++) {
+            mutations.push({ type: "delete", key: keys.chunk(baseOffset, attempt, k) });
+          }
+          await shard.commit({ mutations });
+        }
+      }
+      await shard.commit({ mutations: [{ type: "delete", key: entry.key }] });
+      sweptCount++;
+    }
+    if (found.length < ATTEMPTS_PER_SWEEP) return sweptCount;
+  }
+}
+
+async function isNamed(
+  shards: ShardStore,
+  keys: PartitionKeys,
+  baseOffset: number,
+  attempt: string,
+): Promise<boolean> {
+  const entry = await shards.storage.get(keys.index(baseOffset));
+  if (entry === null) return false;
+  const { place } = decodeBatchIndex(entry.value);
+  return place.kind === "chunks" && place.attempt === attempt;
+}

@@ -1,0 +1,63 @@
+/**
+ * Deletes a partition's data in bounded steps. The head becomes a tombstone first, which fences the writer and keeps
+ * a late creator away; it goes last, by `removeTombstone`, when the topic is gone from the metadata. Every step can
+ * be interrupted and the whole begun again, any number of times.
+ */
+import { compareKeys } from "./key_order.ts";
+import { decodeLogHead, encodeLogHead } from "./keys/log_head.ts";
+import { PartitionKeys } from "./keys/partition.ts";
+import type { Shard, ShardStore } from "./shard.ts";
+import type { Mutation } from "./storage.ts";
+
+/** Values are read along with their keys: at most 4 MiB for a step. */
+const KEYS_PER_STEP = 64;
+
+/** Yields the number of keys deleted after each step; ends when only the tombstone is left. */
+export async function* deletePartition(
+  shards: ShardStore,
+  topicId: string,
+  partition: number,
+): AsyncGenerator<number, void, void> {
+  const keys = new PartitionKeys(topicId, partition);
+  const shard = await shards.openShard(keys.head);
+  try {
+    yield* deleteAll(shards, shard, keys);
+  } finally {
+    shard.close();
+  }
+}
+
+async function* deleteAll(
+  shards: ShardStore,
+  shard: Shard,
+  keys: PartitionKeys,
+): AsyncGenerator<number, void, void> {
+  if (decodeLogHead(shard.payload).state !== "deleted") {
+    await shard.commit({ mutations: [], payload: encodeLogHead({ state: "deleted" }) });
+    yield 0;
+  }
+  while (true) {
+    // One more than is deleted, since the head is among them.
+    const found = await shards.storage.list(keys.all(), { limit: KEYS_PER_STEP + 1 });
+    const mutations: Mutation[] = [];
+    for (const { key } of found) {
+      if (compareKeys(key, keys.head) !== 0) mutations.push({ type: "delete", key });
+    }
+    if (mutations.length === 0) return;
+    await shard.commit({ mutations });
+    yield mutations.length;
+  }
+}
+
+/** Removes the tombstone; nothing when there is none. Throws `RangeError` when the partition was not deleted. */
+export async function removeTombstone(shards: ShardStore, topicId: string, partition: number): Promise<void> {
+  const keys = new PartitionKeys(topicId, partition);
+  const found = await shards.storage.get(keys.head);
+  if (found === null) return;
+  const shard = await shards.openShard(keys.head);
+  if (decodeLogHead(shard.payload).state !== "deleted") {
+    shard.close();
+    throw new RangeError(`Cannot remove the head of topic ${topicId}, partition ${partition}: it is live`);
+  }
+  await shard.remove();
+}

@@ -1,0 +1,47 @@
+/**
+ * Deletes what lies below a log's start, low to high and a bounded number of keys at a time. The log start was raised
+ * by an earlier commit, so readers already know; a crash in between leaves the rest to the next call.
+ */
+import { decodeBatchIndex } from "./keys/batch_index.ts";
+import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
+import { timeEntryOfKey } from "./keys/time_index.ts";
+import type { LogWriter } from "./log_writer.ts";
+import type { Mutation, Storage } from "./storage.ts";
+
+const BATCHES_PER_STEP = 64;
+const DELETIONS_PER_STEP = 400;
+
+/** True while there may be more. */
+export async function trimBelowStart(
+  storage: Storage,
+  keys: PartitionKeys,
+  writer: LogWriter,
+): Promise<boolean> {
+  const { logStartOffset } = writer.head;
+  const mutations: Mutation[] = [];
+  let batchCount = 0;
+  const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
+  for (const stored of entries) {
+    const { lastOffset, place } = decodeBatchIndex(stored.value);
+    // The batch that contains the log start stays whole.
+    if (lastOffset >= logStartOffset) break;
+    const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
+    if (batchCount > 0 && mutations.length + 1 + chunkCount > DELETIONS_PER_STEP) break;
+    const baseOffset = baseOffsetOfKey(stored.key);
+    mutations.push({ type: "delete", key: stored.key });
+    for (let k = 0; place.kind === "chunks" && k < chunkCount; k++) {
+      mutations.push({ type: "delete", key: keys.chunk(baseOffset, place.attempt, k) });
+    }
+    batchCount++;
+  }
+  // The last time entry at or below the log start stays: searches measure their distance from it.
+  const times = await storage.list(keys.timeRange(-Infinity, Infinity), { limit: BATCHES_PER_STEP });
+  for (const [i, stored] of times.entries()) {
+    const next = times[i + 1];
+    if (next === undefined || timeEntryOfKey(next.key).baseOffset > logStartOffset) break;
+    mutations.push({ type: "delete", key: stored.key });
+  }
+  if (mutations.length === 0) return false;
+  await writer.removeKeys(mutations, batchCount);
+  return true;
+}

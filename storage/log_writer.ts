@@ -1,0 +1,241 @@
+/**
+ * The writing half of a partition's log: turns batches into the mutations of one shard commit.
+ *
+ * The index entry with the batch (or with its pieces beside it), the producer's state, the sparse time entry and the
+ * head go into the same commit, so that the log and what is known about it never disagree. The staged state runs
+ * ahead of the durable one: batches may be staged while a commit is in flight. When a commit fails, what was staged
+ * behind it was staged on an assumption, so the writer is of no use any more and the log is opened anew.
+ */
+import type { LogHead } from "../core/partition/log_head.ts";
+import type { ProducerState } from "../core/partition/producer_state.ts";
+import { crc32c } from "../lib/crc32c.ts";
+import { invariant } from "../lib/invariant.ts";
+import { writeAttempt } from "./chunked_append.ts";
+import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
+import { BATCH_INDEX_OVERHEAD_BYTES, type BatchPlace, encodeBatchIndex } from "./keys/batch_index.ts";
+import { SAME_COMMIT, splitIntoChunks } from "./keys/chunk.ts";
+import { encodeLogHead, logHeadBytes, type LogWriterState } from "./keys/log_head.ts";
+import type { PartitionKeys } from "./keys/partition.ts";
+import { encodeProducer } from "./keys/producer.ts";
+import type { CommitToken } from "./keys/shard_head.ts";
+import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, timeIndexValue } from "./keys/time_index.ts";
+import type { Shard, ShardStore } from "./shard.ts";
+import type { Mutation } from "./storage.ts";
+
+/** One batch to append, and everything that changes with it. */
+export interface LogAppend {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly leaderEpoch: number;
+  /** One whole record batch with its offsets filled in; immutable from here on. */
+  readonly bytes: Uint8Array;
+  /** Milliseconds, -1 for none. */
+  readonly maxTimestamp: number;
+  /** The producer's state after this batch; null when it has none. */
+  readonly producer: ProducerState | null;
+  readonly headAfter: LogHead;
+}
+
+interface LogState {
+  readonly head: LogHead;
+  readonly writer: LogWriterState;
+}
+
+interface Staged extends LogState {
+  readonly count: number;
+  readonly mutations: Mutation[];
+}
+
+export class LogWriter {
+  readonly #shards: ShardStore;
+  readonly #shard: Shard;
+  readonly #keys: PartitionKeys;
+  #durable: LogState;
+  #staged: LogState;
+  /** The end of the line while a large batch is being written; null: stage at once. */
+  #line: Promise<void> | null = null;
+
+  constructor(shards: ShardStore, shard: Shard, keys: PartitionKeys, state: LogState) {
+    this.#shards = shards;
+    this.#shard = shard;
+    this.#keys = keys;
+    this.#durable = state;
+    this.#staged = state;
+  }
+
+  get head(): LogHead {
+    return this.#durable.head;
+  }
+
+  get batchCount(): number {
+    return this.#durable.writer.batchCount;
+  }
+
+  /** Makes a prefix durable and returns its length. Throws what `Shard.commit` throws. */
+  append(appends: readonly LogAppend[]): Promise<number> {
+    if (appends.length === 0) return Promise.resolve(0);
+    if (this.#line === null) {
+      const staged = this.#stage(appends);
+      if (staged !== null) return this.#commit(staged);
+    }
+    return this.#inLine(async () => {
+      const staged = this.#stage(appends) ?? await this.#stageLarge(appends);
+      return { done: this.#commit(staged) };
+    });
+  }
+
+  /** Commits a head without a batch. */
+  commitHead(head: LogHead): Promise<void> {
+    return this.#inLine(() => Promise.resolve({ done: this.#commitState({ ...this.#staged, head }, []) }));
+  }
+
+  /** Deletes keys that no reader is shown any more, `batchCount` batches among them. */
+  removeKeys(mutations: readonly Mutation[], batchCount: number): Promise<void> {
+    return this.#inLine(() => {
+      const { head, writer } = this.#staged;
+      const left = Math.max(0, writer.batchCount - batchCount);
+      const state = { head, writer: { ...writer, batchCount: left } };
+      return Promise.resolve({ done: this.#commitState(state, mutations) });
+    });
+  }
+
+  async #commitState(state: LogState, mutations: readonly Mutation[]): Promise<void> {
+    await this.#commit({ ...state, count: 0, mutations: [...mutations] });
+  }
+
+  /** Runs `work` after everything in line; what it returns is not waited for by the next. */
+  #inLine<T>(work: () => Promise<{ readonly done: Promise<T> }>): Promise<T> {
+    const started = (this.#line ?? Promise.resolve()).then(work);
+    const line: Promise<void> = started.then(() => undefined, () => undefined).then(() => {
+      if (this.#line === line) this.#line = null;
+    });
+    this.#line = line;
+    return started.then((result) => result.done);
+  }
+
+  async #commit(staged: Staged): Promise<number> {
+    this.#staged = staged;
+    await this.#shard.commit({
+      mutations: staged.mutations,
+      payload: encodeLogHead({ state: "live", head: staged.head, writer: staged.writer }),
+    });
+    this.#durable = { head: staged.head, writer: staged.writer };
+    return staged.count;
+  }
+
+  /** As many appends as one commit takes; null when not even the first fits. */
+  #stage(appends: readonly LogAppend[]): Staged | null {
+    const token = this.#shard.nextToken;
+    const producers = new Map<number, { readonly mutation: Mutation; readonly size: CommitSize }>();
+    const mutations: Mutation[] = [];
+    let state = this.#staged;
+    let size = emptyCommitSize;
+    let count = 0;
+    for (const append of appends) {
+      const place = this.#placeOf(append);
+      const added = this.#mutationsOf(append, state, token, place);
+      let sum = addSizes(size, sizeOfMutations(added.mutations));
+      const producer = append.producer === null ? null : this.#producerOf(append.producer);
+      if (producer !== null && append.producer !== null) {
+        sum = addSizes(sum, producer.size);
+        // Only the last state of each producer is written.
+        const older = producers.get(append.producer.producerId);
+        if (older !== undefined) sum = subtract(sum, older.size);
+      }
+      if (!this.#shard.fits(sum, logHeadBytes(append.headAfter))) break;
+      if (producer !== null && append.producer !== null) producers.set(append.producer.producerId, producer);
+      mutations.push(...added.mutations);
+      state = added.state;
+      size = sum;
+      count++;
+    }
+    if (count === 0) return null;
+    for (const { mutation } of producers.values()) mutations.push(mutation);
+    return { ...state, count, mutations };
+  }
+
+  /** Writes the first append's pieces; the commit that this returns makes them a batch. */
+  async #stageLarge(appends: readonly LogAppend[]): Promise<Staged> {
+    const append = appends[0] as LogAppend;
+    const attempt = await writeAttempt(this.#shards, this.#keys, append.baseOffset, append.bytes);
+    const place = this.#chunksOf(append.bytes, attempt);
+    const { mutations, state } = this.#mutationsOf(append, this.#staged, this.#shard.nextToken, place);
+    mutations.push({ type: "delete", key: this.#keys.attempt(attempt) });
+    if (append.producer !== null) mutations.push(this.#producerOf(append.producer).mutation);
+    return { ...state, count: 1, mutations };
+  }
+
+  #placeOf(append: LogAppend): BatchPlace {
+    const { bytes } = append;
+    const isSmall = bytes.length + BATCH_INDEX_OVERHEAD_BYTES <= this.#shards.storage.limits.valueBytesMax;
+    return isSmall ? { kind: "inline", bytes } : this.#chunksOf(bytes, SAME_COMMIT);
+  }
+
+  #chunksOf(bytes: Uint8Array, attempt: string): BatchPlace {
+    const chunkBytes = this.#shards.storage.limits.valueBytesMax;
+    return { kind: "chunks", chunkBytes, chunkCount: Math.ceil(bytes.length / chunkBytes), attempt };
+  }
+
+  #mutationsOf(
+    append: LogAppend,
+    before: LogState,
+    token: CommitToken,
+    place: BatchPlace,
+  ): { readonly mutations: Mutation[]; readonly state: LogState } {
+    const { bytes, baseOffset, lastOffset, maxTimestamp, headAfter } = append;
+    invariant(baseOffset === before.head.logEndOffset, "An appended batch must begin at the log end");
+    invariant(headAfter.logEndOffset === lastOffset + 1, "The log must end behind the appended batch");
+    const crc = crc32c(bytes);
+    const value = encodeBatchIndex({
+      leaderEpoch: append.leaderEpoch,
+      token,
+      lastOffset,
+      maxTimestamp,
+      sizeBytes: bytes.length,
+      crc,
+      previousCrc: before.writer.lastCrc,
+      place,
+    });
+    const mutations: Mutation[] = [{ type: "set", key: this.#keys.index(baseOffset), value }];
+    if (place.kind === "chunks" && place.attempt === SAME_COMMIT) {
+      for (const [k, chunk] of splitIntoChunks(bytes, place.chunkBytes).entries()) {
+        mutations.push({ type: "set", key: this.#keys.chunk(baseOffset, SAME_COMMIT, k), value: chunk });
+      }
+    }
+    const { writer } = before;
+    const isRise = maxTimestamp > before.head.maxTimestamp;
+    const isDue = !writer.hasTimeEntry || writer.batchesSinceTimeEntry >= TIME_ENTRY_BATCHES ||
+      writer.bytesSinceTimeEntry >= TIME_ENTRY_BYTES;
+    if (isRise && isDue) {
+      const key = this.#keys.time(maxTimestamp, baseOffset);
+      mutations.push({ type: "set", key, value: timeIndexValue });
+    }
+    const isEntry = isRise && isDue;
+    const state: LogState = {
+      head: headAfter,
+      writer: {
+        batchCount: writer.batchCount + 1,
+        lastCrc: crc,
+        batchesSinceTimeEntry: isEntry ? 0 : writer.batchesSinceTimeEntry + 1,
+        bytesSinceTimeEntry: isEntry ? 0 : writer.bytesSinceTimeEntry + bytes.length,
+        hasTimeEntry: writer.hasTimeEntry || isEntry,
+      },
+    };
+    return { mutations, state };
+  }
+
+  #producerOf(state: ProducerState): { readonly mutation: Mutation; readonly size: CommitSize } {
+    const key = this.#keys.producer(state.producerId);
+    const mutation: Mutation = { type: "set", key, value: encodeProducer(state) };
+    return { mutation, size: sizeOfMutations([mutation]) };
+  }
+}
+
+function subtract(a: CommitSize, b: CommitSize): CommitSize {
+  return {
+    bytes: a.bytes - b.bytes,
+    keyBytes: a.keyBytes - b.keyBytes,
+    mutations: a.mutations - b.mutations,
+    checks: a.checks - b.checks,
+  };
+}
