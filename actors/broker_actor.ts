@@ -2,9 +2,10 @@
  * The broker actor (`broker/<brokerId>`), one per process: registers with the supervisor, beats, and puts each new
  * metadata image where the doors read it. A broker that the supervisor no longer knows registers again.
  */
+import { invariant } from "../lib/invariant.ts";
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import { BROKER_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
-import type { BrokerMessage, StartBroker } from "./messages/broker.ts";
+import type { BrokerMessage } from "./messages/broker.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { ActorContext, ActorHost, ActorKind, ActorRef, Reply } from "./runtime/types.ts";
 
@@ -17,6 +18,8 @@ export interface BrokerKindOptions {
   readonly heartbeatIntervalMs: number;
   readonly incarnation: string;
   readonly rack: string | null;
+  /** Where clients reach this broker; null until the listener is bound. */
+  readonly endpoint: () => { readonly host: string; readonly port: number } | null;
   /** Called with each image, newest last. */
   readonly onImage: (image: MetadataImage) => void;
 }
@@ -25,7 +28,11 @@ export function brokerKind(options: BrokerKindOptions): ActorKind<BrokerMessage,
   return {
     kind: BROKER_KIND,
     options: { idleAfterMs: 0 },
-    activate: (context) => new BrokerHost(context, options),
+    activate(context) {
+      const host = new BrokerHost(context, options);
+      host.resume();
+      return host;
+    },
   };
 }
 
@@ -33,7 +40,6 @@ class BrokerHost implements ActorHost<BrokerMessage, never> {
   readonly #context: ActorContext<BrokerMessage, never>;
   readonly #options: BrokerKindOptions;
   readonly #supervisor: ActorRef<SupervisorMessage>;
-  #endpoint: { host: string; port: number } | null = null;
   #epoch = -1;
   #imageVersion = 0;
 
@@ -43,10 +49,15 @@ class BrokerHost implements ActorHost<BrokerMessage, never> {
     this.#supervisor = context.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
   }
 
+  /** After a restart the heartbeat is refused, and that makes it register again. */
+  resume(): void {
+    if (this.#options.endpoint() !== null) this.#armBeat();
+  }
+
   receive(message: BrokerMessage, reply: Reply<unknown>): void {
     switch (message.type) {
       case "start":
-        return this.#start(message, reply);
+        return this.#start(reply);
       case "metadataChanged":
         this.#imageVersion = message.image.version;
         this.#options.onImage(message.image);
@@ -60,8 +71,7 @@ class BrokerHost implements ActorHost<BrokerMessage, never> {
     return { epoch: this.#epoch, imageVersion: this.#imageVersion };
   }
 
-  #start({ host, port }: StartBroker, reply: Reply<unknown>): void {
-    this.#endpoint = { host, port };
+  #start(reply: Reply<unknown>): void {
     // Beside the mailbox: the supervisor sends the image to this actor before it answers the registration.
     this.#context.run(async () => {
       await this.#register();
@@ -71,9 +81,10 @@ class BrokerHost implements ActorHost<BrokerMessage, never> {
   }
 
   async #register(): Promise<void> {
-    if (this.#endpoint === null) return;
     const { brokerId, incarnation, rack } = this.#options;
-    const registration = { type: "registerBroker", brokerId, ...this.#endpoint, rack, incarnation } as const;
+    const endpoint = this.#options.endpoint();
+    invariant(endpoint !== null, "A broker registers after its listener is bound");
+    const registration = { type: "registerBroker", brokerId, ...endpoint, rack, incarnation } as const;
     const { epoch } = await this.#supervisor.ask(registration);
     this.#epoch = epoch;
   }

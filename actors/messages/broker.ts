@@ -11,8 +11,6 @@ export interface MetadataChanged extends Expects<boolean> {
 /** Registers with the supervisor; answered when the doors may open. */
 export interface StartBroker extends Expects<boolean> {
   readonly type: "start";
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Internal: time for a heartbeat. */

@@ -1,0 +1,141 @@
+/**
+ * One broker in this process: the actor kinds, wired to the stores, and the `Broker` that the doors get. `main.ts`
+ * opens it, tests open it on a memory store.
+ */
+import { limits } from "../core/config/limits.ts";
+import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
+import type { Env } from "../lib/env.ts";
+import type { Logger } from "../lib/log.ts";
+import { GroupShards } from "../storage/group_store.ts";
+import { MetadataStore } from "../storage/metadata_store.ts";
+import { deletePartition } from "../storage/partition_deletion.ts";
+import type { ShardStore } from "../storage/shard.ts";
+import type { Broker } from "./broker.ts";
+import { brokerKind } from "./broker_actor.ts";
+import { CONSUMER_GROUP_KIND, consumerGroupKind } from "./consumer_group.ts";
+import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
+import type { BrokerMessage } from "./messages/broker.ts";
+import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
+import type { PartitionMessage } from "./messages/partition.ts";
+import type { SupervisorMessage } from "./messages/supervisor.ts";
+import { partitionKey, partitionKind } from "./partition.ts";
+import { ProducerIds } from "./producer_ids.ts";
+import { ActorRuntime } from "./runtime/runtime.ts";
+import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
+import { supervisorKind } from "./supervisor.ts";
+
+/** Between two steps of a deletion, so that appends come first. */
+const PURGE_PAUSE_MS = 2;
+
+export interface LocalBrokerOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly shards: ShardStore;
+  readonly brokerId: number;
+  readonly rack: string | null;
+  readonly clusterId: string;
+  /** Of the process. */
+  readonly incarnation: string;
+  readonly config: (name: string) => string;
+}
+
+export class LocalBroker implements Broker {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly brokerId: number;
+  readonly supervisor: ActorRef<SupervisorMessage>;
+  readonly #options: LocalBrokerOptions;
+  readonly #runtime: ActorRuntime;
+  readonly #producerIds: ProducerIds;
+  #metadata: MetadataImage = emptyMetadataImage;
+  #endpoint: { readonly host: string; readonly port: number } | null = null;
+  #ready = false;
+
+  constructor(options: LocalBrokerOptions) {
+    const { env, log, brokerId, incarnation, shards, config } = options;
+    this.#options = options;
+    this.env = env;
+    this.log = log;
+    this.brokerId = brokerId;
+    this.#runtime = new ActorRuntime({ env, log, incarnation });
+    this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
+    this.#producerIds = new ProducerIds(this.supervisor);
+    this.#runtime.register(supervisorKind({
+      clusterId: options.clusterId,
+      controllerId: brokerId,
+      openMetadata: () => MetadataStore.open(shards),
+      config,
+      brokerSessionTimeoutMs: Number(config("broker.session.timeout.ms")),
+      purgePartition: (topicId, partition, signal) => this.#purge(topicId, partition, signal),
+    }));
+    this.#runtime.register(brokerKind({
+      brokerId,
+      heartbeatIntervalMs: Number(config("broker.heartbeat.interval.ms")),
+      incarnation,
+      rack: options.rack,
+      endpoint: () => this.#endpoint,
+      onImage: (image) => this.#metadata = image,
+    }));
+    this.#runtime.register(partitionKind({
+      shards,
+      tailCacheBytesMax: limits.tailCacheBytesMax,
+      leaderEpochOf: (topicId, partition) =>
+        this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
+    }));
+    this.#runtime.register(consumerGroupKind({
+      groupShards: new GroupShards(shards),
+      config,
+      onMembership: (report) => this.supervisor.tell(report),
+    }));
+  }
+
+  get metadata(): MetadataImage {
+    return this.#metadata;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Registers with the supervisor under the address that clients reach; from then on the doors may serve. */
+  async start(endpoint: { readonly host: string; readonly port: number }): Promise<void> {
+    this.#endpoint = endpoint;
+    const broker: ActorRef<BrokerMessage> = this.#runtime.ref(BROKER_KIND, String(this.brokerId));
+    await broker.ask({ type: "start" });
+    this.#ready = true;
+  }
+
+  config(name: string): string {
+    return this.#options.config(name);
+  }
+
+  partition(topicId: string, partition: number): ActorRef<PartitionMessage> {
+    return this.#runtime.ref(PARTITION_KIND, partitionKey(topicId, partition));
+  }
+
+  group(groupId: string): ActorRef<ConsumerGroupMessage> {
+    return this.#runtime.ref(CONSUMER_GROUP_KIND, groupId);
+  }
+
+  nextProducerId(): Promise<number> {
+    return this.#producerIds.next();
+  }
+
+  inspect(): ActorSnapshot[] {
+    return this.#runtime.inspect();
+  }
+
+  /** Finishes what is under way and stops every actor, under the runtime's deadline. */
+  async drain(): Promise<void> {
+    this.#ready = false;
+    const { abandoned } = await this.#runtime.drain();
+    if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
+  }
+
+  async #purge(topicId: string, partition: number, signal: AbortSignal): Promise<void> {
+    await this.#runtime.evict({ kind: PARTITION_KIND, key: partitionKey(topicId, partition) });
+    for await (const _step of deletePartition(this.#options.shards, topicId, partition)) {
+      await this.env.sleep(PURGE_PAUSE_MS, signal);
+    }
+  }
+}

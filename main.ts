@@ -1,0 +1,171 @@
+/**
+ * Wiring only: configuration, then storage, actors, doors, listeners. `Deno.serve` serves HTTP in every mode.
+ * Exit codes: 0 after a signal, 1 when something outside is in the way (port, data directory), 2 for wrong
+ * configuration; each with one line on standard error.
+ */
+import { LocalBroker } from "./actors/local_broker.ts";
+import { advertisedAddress, type Config, resolveConfig } from "./config.ts";
+import { openLog } from "./env/log_output.ts";
+import { realEnv } from "./env/real.ts";
+import type { Env, Listener } from "./lib/env.ts";
+import { formatHostPort, type HostPort, isLoopbackHost } from "./lib/host_port.ts";
+import type { Logger } from "./lib/log.ts";
+import { KafkaServer } from "./net/kafka_server.ts";
+import { httpApp } from "./routes/app.ts";
+import { type OpenedStore, openStore } from "./storage/open_store.ts";
+
+/** Ends the process with one line and exit code 1. */
+class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+async function main(): Promise<void> {
+  const env = realEnv();
+  const resolved = await resolveConfig({
+    args: Deno.args,
+    env: (name) => Deno.env.get(name),
+    readText: (path) => env.files.readText(path),
+  });
+  if (!resolved.ok) {
+    if (resolved.exitCode === 0) console.log(resolved.message);
+    else console.error(`kavka: ${resolved.message}`);
+    Deno.exit(resolved.exitCode);
+  }
+  const { config } = resolved;
+  const log = openLog(config.logLevel);
+  for (const warning of config.warnings) log.warn(warning);
+  try {
+    await serve(config, env, log);
+  } catch (error) {
+    if (!(error instanceof Error) || !expectedAtStart.has(error.name)) throw error;
+    console.error(`kavka: ${error.message}`);
+    Deno.exit(1);
+  }
+}
+
+/** Failures that are not bugs and whose message says all there is to say. */
+const expectedAtStart: ReadonlySet<string> = new Set([
+  "StartError",
+  "DataDirectoryError",
+  "StorageUnavailableError",
+]);
+
+async function serve(config: Config, env: Env, log: Logger): Promise<void> {
+  const incarnation = env.uuid();
+  const { brokerId, rack, server } = config;
+  const store = await openStore({
+    env,
+    log,
+    directory: config.dataDirectory,
+    path: config.store.path,
+    brokerId,
+    incarnation,
+  });
+  const { shards, clusterId } = store;
+  const broker = new LocalBroker({
+    env,
+    log,
+    shards,
+    brokerId,
+    rack,
+    clusterId,
+    incarnation,
+    config: server,
+  });
+  const listener = config.kafka === null ? null : await listen(env, config.kafka);
+  const app = httpApp(broker, {});
+  const http = serveHttp(config.http, (request) => app.fetch(request));
+  await broker.start(advertisedAddress(config, listener?.port ?? 0));
+  const kafka = listener === null ? null : new KafkaServer({
+    broker,
+    listener,
+    frameBytesMax: Number(server("socket.request.max.bytes")),
+    connectionIdleMsMax: Number(server("connections.max.idle.ms")),
+  });
+  kafka?.start();
+  announce(config, http.addr.port, listener, log);
+  onSignal(() => stop({ log, http, kafka, broker, store }));
+}
+
+async function listen(env: Env, { host, port }: HostPort): Promise<Listener> {
+  try {
+    return await env.listen({ hostname: host, port });
+  } catch (error) {
+    throw cannotListen("Kafka", { host, port }, error);
+  }
+}
+
+function serveHttp({ host, port }: HostPort, fetch: (request: Request) => Response | Promise<Response>) {
+  try {
+    return Deno.serve({ hostname: host, port, onListen: () => {} }, fetch);
+  } catch (error) {
+    throw cannotListen("HTTP", { host, port }, error);
+  }
+}
+
+function cannotListen(door: "Kafka" | "HTTP", address: HostPort, error: unknown): StartError {
+  const flag = door === "Kafka" ? "--kafka" : "--http";
+  const why = error instanceof Deno.errors.AddrInUse
+    ? "the address is in use by another program"
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  return new StartError(
+    `Cannot listen for ${door} on ${formatHostPort(address)}: ${why}; choose another with ${flag} HOST:PORT`,
+  );
+}
+
+/** The lines that scripts wait for. */
+function announce(config: Config, httpPort: number, kafka: Listener | null, log: Logger): void {
+  const http = formatHostPort({ ...config.http, port: httpPort });
+  console.log(`kavka: http listening on http://${http}`);
+  if (config.kafka !== null && kafka !== null) {
+    console.log(`kavka: kafka listening on ${formatHostPort({ ...config.kafka, port: kafka.port })}`);
+  }
+  const open = [config.http, config.kafka].filter((each) => each !== null && !isLoopbackHost(each.host));
+  for (const address of open) {
+    if (address === null) continue;
+    log.warn(
+      "Listening beyond loopback without authentication: whoever reaches the port can read and write",
+      {
+        host: address.host,
+      },
+    );
+  }
+}
+
+interface Running {
+  readonly log: Logger;
+  readonly http: Deno.HttpServer;
+  readonly kafka: KafkaServer | null;
+  readonly broker: LocalBroker;
+  readonly store: OpenedStore;
+}
+
+/** Doors first, then the actors, then the store: within the five seconds that a platform gives. */
+async function stop({ log, http, kafka, broker, store }: Running): Promise<void> {
+  log.info("Stopping");
+  const doors = Promise.all([http.shutdown(), kafka?.drain()]);
+  await Promise.race([doors, broker.env.sleep(DOORS_DRAIN_MS)]);
+  await broker.drain();
+  await store.close();
+  log.info("Stopped");
+  Deno.exit(0);
+}
+
+/** Long polls may still be waiting; their clients reconnect. */
+const DOORS_DRAIN_MS = 300;
+
+function onSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      // A second signal does not wait any longer.
+      if (stopping) Deno.exit(130);
+      stopping = true;
+      void stop();
+    });
+  }
+}
+
+await main();
