@@ -15,7 +15,7 @@ export class ActorFailedError extends Error {
   override readonly name = "ActorFailedError";
 }
 
-/** The actor is stopped, fenced or draining: the message was not processed. */
+/** The actor is stopped, fenced or draining: the message was not processed, or its answer was still open when the actor stopped. */
 export class ActorStoppedError extends Error {
   override readonly name = "ActorStoppedError";
 }

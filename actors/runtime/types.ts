@@ -33,7 +33,10 @@ export interface Reply<R> {
   fail(error: Error): void;
   /** True once the asker gave up (deadline or signal) or was answered. */
   readonly settled: boolean;
-  /** Called once if the asker gives up before the answer. */
+  /**
+   * Called once if the asker gives up before the answer, also if it already has. It runs between messages, but an
+   * asynchronous `receive` may be under way. A message whose asker gave up while it waited is received all the same.
+   */
   onAbandon(callback: () => void): void;
 }
 
@@ -45,12 +48,16 @@ export interface ActorHost<Message, Effect> {
   receive(message: Message, reply: Reply<unknown>): void | Promise<void>;
   /**
    * Makes a prefix of `effects` durable and returns its length (nothing returned means all). Called with one
-   * call in flight. Throwing `FencedError` stops the actor for good; any other error restarts it from storage.
+   * call in flight, never with effects of a message that is still being received. The prefix has at least one
+   * effect. Throwing `FencedError` stops the actor for good; any other error restarts it from storage.
    */
   commit?(effects: readonly Effect[]): Promise<number | void>;
   /** Whether it may be passivated now (default: yes when nothing is staged, parked or in the mailbox). */
   idle?(): boolean;
-  /** Called at passivation and at drain, after the last commit. */
+  /**
+   * Called at passivation and at drain, after the last commit, and not after a failure. Parked replies may be answered
+   * here; those that are not are failed with `ActorStoppedError`. What is staged here is lost.
+   */
   stop?(): void | Promise<void>;
   /** A few plain values for introspection: metrics and the dashboard show them. */
   inspect?(): Record<string, unknown>;
@@ -67,6 +74,7 @@ export interface ActorContext<Message, Effect> {
   /** Sends `message` to itself after `ms`; a timer with the same key is replaced. Timers die with the activation. */
   setTimer(timerKey: string, ms: number, message: Message): void;
   cancelTimer(timerKey: string): void;
+  /** Sends to itself, whatever the mailbox's bound; lost when the activation ends first. */
   tellSelf(message: Message): void;
   /**
    * Runs a background task, e.g. a read that must not hold up the mailbox. The signal is aborted when the actor stops.
@@ -128,7 +136,7 @@ export interface ActorRef<Message> {
     message: MessageOf<Message, T> & { readonly type: T },
     options?: AskOptions,
   ): Promise<ReplyOf<MessageOf<Message, T>>>;
-  /** Sends and forgets; throws `OverloadedError` when the mailbox is full. */
+  /** Sends and forgets; throws `OverloadedError` when the mailbox is full, `ActorStoppedError` when it takes no messages. */
   tell(message: Message): void;
 }
 

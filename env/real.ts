@@ -1,0 +1,175 @@
+/**
+ * The production Env on Deno: the only file that touches clocks, randomness, timers, files, key-value stores and sockets.
+ */
+import type { Cancel, Conn, Env, Files, Listener, RawKv } from "../lib/env.ts";
+
+/** Beyond this `setTimeout` would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** The world as it is. */
+export function realEnv(): Env {
+  return {
+    now: () => Date.now(),
+    mono: () => performance.now(),
+    sleep,
+    timer,
+    random: () => Math.random(),
+    uuid: () => crypto.randomUUID(),
+    // The port is the subset of `Deno.Kv` that we use; Deno's own types carry a type parameter for each key part.
+    kv: async (path) => await Deno.openKv(path) as unknown as RawKv,
+    files: realFiles,
+    listen,
+    connect,
+  };
+}
+
+function timer(ms: number, callback: () => void): Cancel {
+  const id = setTimeout(callback, Math.min(ms, TIMER_MS_MAX));
+  return () => clearTimeout(id);
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const onAbort = () => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = timer(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+const realFiles: Files = {
+  makeDirectory: (path) => Deno.mkdir(path, { recursive: true }),
+  readText: (path) => Deno.readTextFile(path),
+  writeText,
+  remove: (path) => Deno.remove(path),
+  exists,
+  lock,
+};
+
+/** Replaces the whole file or nothing of it, and has it on disk when it returns. */
+async function writeText(path: string, text: string): Promise<void> {
+  const newPath = `${path}.new`;
+  const file = await Deno.open(newPath, { write: true, create: true, truncate: true });
+  try {
+    await writeAll(file, new TextEncoder().encode(text));
+    await file.sync();
+  } finally {
+    file.close();
+  }
+  await Deno.rename(newPath, path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** The holder's process id is in the file, so that whoever is refused can name it. */
+async function lock(path: string): Promise<{ release(): void } | null> {
+  // Not truncated on opening: that would erase the id of a holder.
+  const file = await Deno.open(path, { read: true, write: true, create: true });
+  try {
+    if (!await file.tryLock(true)) {
+      file.close();
+      return null;
+    }
+    await file.truncate();
+    await writeAll(file, new TextEncoder().encode(`${Deno.pid}\n`));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  let released = false;
+  return {
+    release: () => {
+      if (released) return;
+      released = true;
+      // Closing ends the lock.
+      file.close();
+    },
+  };
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.byteLength;) written += await file.write(bytes.subarray(written));
+}
+
+class RealConn implements Conn {
+  readonly remoteAddress: string;
+  readonly #conn: Deno.TcpConn;
+  #closed = false;
+
+  constructor(conn: Deno.TcpConn) {
+    this.#conn = conn;
+    this.remoteAddress = `${conn.remoteAddr.hostname}:${conn.remoteAddr.port}`;
+    try {
+      conn.setNoDelay(true);
+    } catch {
+      // The peer is gone already; the first read says so.
+    }
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#closed) return null;
+    try {
+      return await this.#conn.read(buffer);
+    } catch (error) {
+      // Our own close() interrupts the read: that is an end, not a fault.
+      if (this.#closed) return null;
+      throw error;
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#conn.write(bytes);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+}
+
+// deno-lint-ignore require-await -- listening is synchronous on Deno, and elsewhere it is not
+async function listen(options: { hostname: string; port: number }): Promise<Listener> {
+  const listener = Deno.listen({ ...options, transport: "tcp" });
+  let closed = false;
+  return {
+    port: listener.addr.port,
+    hostname: listener.addr.hostname,
+    accept: async () => {
+      if (closed) return null;
+      try {
+        return new RealConn(await listener.accept());
+      } catch (error) {
+        if (closed) return null;
+        throw error;
+      }
+    },
+    close: () => {
+      if (closed) return;
+      closed = true;
+      listener.close();
+    },
+  };
+}
+
+async function connect(
+  { hostname, port, signal }: { hostname: string; port: number; signal?: AbortSignal },
+): Promise<Conn> {
+  signal?.throwIfAborted();
+  const conn = await Deno.connect({ hostname, port, transport: "tcp", ...(signal ? { signal } : {}) });
+  return new RealConn(conn);
+}
