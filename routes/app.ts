@@ -1,0 +1,66 @@
+/**
+ * The HTTP door: answers the probes itself and hands the rest to the API, which it loads when it is first needed or
+ * when `warmUp` is called after the start. So a server is ready before zod and the OpenAPI generator are.
+ */
+import type { Broker } from "../actors/broker.ts";
+import { limits } from "../core/config/limits.ts";
+import type { Api } from "./api.ts";
+import { Problem, problemResponse } from "./problem.ts";
+
+export interface HttpAppOptions {
+  /** Kavka's version. */
+  readonly version: string;
+}
+
+export interface HttpApp {
+  /** Never rejects and never shows a stack trace. */
+  fetch(request: Request): Response | Promise<Response>;
+  /** Loads the API. To be called in the background once the server is ready. */
+  warmUp(): Promise<void>;
+}
+
+export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
+  let loaded: Api | null = null;
+  let loading: Promise<Api> | null = null;
+
+  function load(): Promise<Api> {
+    loading ??= import("./api.ts").then(({ createApi }) => loaded = createApi(broker, options));
+    return loading;
+  }
+
+  return {
+    fetch(request) {
+      if (request.url.length > limits.httpUrlLengthMax) {
+        return problemResponse(
+          new Problem(414, { detail: `The URL is longer than ${limits.httpUrlLengthMax} characters` }),
+        );
+      }
+      const path = pathOf(request.url);
+      if (path === "/healthz" || path === "/readyz") return probe(request.method, path, broker);
+      return loaded !== null ? loaded.fetch(request) : load().then((api) => api.fetch(request));
+    },
+    async warmUp() {
+      await load();
+    },
+  };
+}
+
+/** `/a` of `http://host/a?b`. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.indexOf("?", start);
+  return url.slice(start, end === -1 ? undefined : end);
+}
+
+function probe(method: string, path: "/healthz" | "/readyz", broker: Broker): Response {
+  if (method !== "GET" && method !== "HEAD") {
+    return problemResponse(new Problem(405, { headers: { allow: "GET, HEAD" } }));
+  }
+  if (path === "/readyz" && !broker.ready) {
+    return problemResponse(new Problem(503, { detail: "The broker is not ready" }));
+  }
+  const status = path === "/healthz" ? "ok" : "ready";
+  return new Response(JSON.stringify({ status }), {
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+  });
+}

@@ -1,0 +1,159 @@
+/**
+ * One endpoint: its place in the OpenAPI document, the check of its parameters, and its handler, from one description.
+ *
+ * The body is left to the handler (`request_body.ts` reads it within bounds); its schema is here for the document.
+ */
+import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { type FieldFault, Problem } from "./problem.ts";
+
+type Fields = Readonly<Record<string, z.ZodType>>;
+type ValuesOf<F extends Fields> = z.output<z.ZodObject<F>>;
+
+export interface Endpoint<P extends Fields, Q extends Fields> {
+  readonly method: "get" | "post" | "delete";
+  /** Below the sub-app, with `{name}` parameters. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: Readonly<Record<string, { schema: z.ZodType }>>;
+  readonly responses: RouteConfig["responses"];
+  /** The statuses of problem documents that this endpoint answers with, besides 503 and 500. */
+  readonly problems: readonly number[];
+  handle(input: EndpointInput<P, Q>): Response | Promise<Response>;
+}
+
+export interface EndpointInput<P extends Fields, Q extends Fields> {
+  readonly params: ValuesOf<P>;
+  readonly query: ValuesOf<Q>;
+  readonly request: Request;
+  readonly context: Context;
+}
+
+const problemSchema = z.object({
+  type: z.string(),
+  title: z.string().optional(),
+  status: z.number().int(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ field: z.string(), detail: z.string() })).optional(),
+  kafkaError: z.string().optional(),
+  requestId: z.string().optional(),
+}).openapi("Problem");
+
+/** Adds an endpoint to a resource's app. */
+export function addEndpoint<P extends Fields, Q extends Fields>(
+  app: OpenAPIHono,
+  endpoint: Endpoint<P, Q>,
+): void {
+  const params = z.strictObject(endpoint.params ?? {});
+  const query = z.strictObject(endpoint.query ?? {});
+  const responses: RouteConfig["responses"] = { ...endpoint.responses };
+  for (const status of [...endpoint.problems, 500, 503]) {
+    responses[status] = {
+      description: "A problem document (RFC 9457)",
+      content: { "application/problem+json": { schema: problemSchema } },
+    };
+  }
+  app.openAPIRegistry.registerPath({
+    method: endpoint.method,
+    path: endpoint.path,
+    operationId: endpoint.operationId,
+    summary: endpoint.summary,
+    ...(endpoint.description === undefined ? {} : { description: endpoint.description }),
+    request: {
+      ...(endpoint.params === undefined ? {} : { params }),
+      ...(endpoint.query === undefined ? {} : { query }),
+      ...(endpoint.body === undefined ? {} : { body: { required: true, content: { ...endpoint.body } } }),
+    },
+    responses,
+  });
+  app.on(
+    endpoint.method.toUpperCase(),
+    endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+    (context) =>
+      endpoint.handle({
+        params: parse(params, context.req.param()) as ValuesOf<P>,
+        query: parse(query, singleValues(context.req.queries())) as ValuesOf<Q>,
+        request: context.req.raw,
+        context,
+      }),
+  );
+}
+
+function singleValues(queries: Record<string, string[]>): Record<string, string> {
+  const faults = Object.entries(queries).filter(([, values]) => values.length > 1);
+  if (faults.length > 0) {
+    throw validationProblem(faults.map(([field]) => ({ field, detail: "is given twice" })));
+  }
+  return Object.fromEntries(Object.entries(queries).map(([name, [value = ""]]) => [name, value]));
+}
+
+/** `value` as the schema reads it; what is wrong becomes a 400 that names the fields. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw validationProblem(result.error.issues.flatMap(faultsOf));
+}
+
+const faultsShownMax = 20;
+
+function validationProblem(faults: readonly FieldFault[]): Problem {
+  const [first] = faults;
+  return new Problem(400, {
+    ...(first === undefined
+      ? {}
+      : { detail: first.field === "" ? first.detail : `${first.field}: ${first.detail}` }),
+    errors: faults.slice(0, faultsShownMax),
+  });
+}
+
+function faultsOf(issue: z.core.$ZodIssue): FieldFault[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.slice(0, faultsShownMax).map((key) => ({
+      field: fieldName([...issue.path, key.slice(0, 100)]),
+      detail: "is not known here",
+    }));
+  }
+  return [{ field: fieldName(issue.path), detail: issue.message }];
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (name, part) =>
+      typeof part === "number" ? `${name}[${part}]` : name === "" ? String(part) : `${name}.${String(part)}`,
+    "",
+  );
+}
+
+/** A whole number in a parameter. */
+export function integerParam(options: { min: number; max: number; description: string }) {
+  const { min, max, description } = options;
+  return z.string()
+    .regex(/^\d{1,16}$/, "expected a whole number")
+    .transform(Number)
+    .pipe(z.number().min(min, `expected at least ${min}`).max(max, `expected at most ${max}`))
+    .openapi({ type: "integer", minimum: min, maximum: max, description });
+}
+
+/** A JSON answer that no cache keeps. */
+export function jsonResponse(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return jsonTextResponse(status, JSON.stringify(value), headers);
+}
+
+export function jsonTextResponse(
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(text, {
+    status,
+    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+  });
+}

@@ -1,0 +1,317 @@
+/**
+ * Producing over HTTP: `POST /v1/topics/{topic}/records`.
+ *
+ * The records of one request that go to one partition are one batch, or several in order where they exceed the topic's
+ * `max.message.bytes`. A failure is never hidden in a 200: when all records failed alike the answer is a problem, when only some
+ * did it is 207 with an outcome for each.
+ */
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Broker } from "../actors/broker.ts";
+import type { TopicImage } from "../core/cluster/metadata_image.ts";
+import { limits } from "../core/config/limits.ts";
+import { topicConfig, topicConfigNumber } from "../core/config/topic_configs.ts";
+import { internalTopicNames, topicNameFault } from "../core/config/topic_name.ts";
+import { partitionForKey } from "../core/partition/partitioner.ts";
+import { decodeBase64 } from "../lib/base64.ts";
+import { buildBatch, type RecordInput } from "../protocol/records/record_batch.ts";
+import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
+import { fieldProblem, kafkaProblem, Problem, weatherProblem } from "./problem.ts";
+import { recordDataSchema } from "./record_data.ts";
+import { isJsonType, mediaTypeOf, readBytes, readJson, unsupportedMediaType } from "./request_body.ts";
+import { topicParam, unknownTopic } from "./topic_lookup.ts";
+import { topicProblem } from "./topics.ts";
+
+const INT32_MAX = 2_147_483_647;
+
+const partitionField = z.int("expected a whole number").min(0, "expected at least 0")
+  .max(INT32_MAX, `expected at most ${INT32_MAX}`);
+
+const recordSchema = z.strictObject({
+  key: recordDataSchema.optional(),
+  value: recordDataSchema,
+  headers: z.array(
+    z.strictObject({
+      key: z.string("expected a string").refine((key) => key.isWellFormed(), "has a lone surrogate"),
+      value: recordDataSchema,
+    }, "expected an object with key and value"),
+    "expected an array",
+  ).max(limits.recordHeadersMax, `expected at most ${limits.recordHeadersMax} headers`).optional(),
+  partition: partitionField.optional().openapi({ description: "Default: by the key, else any" }),
+  timestamp: z.int("expected milliseconds since 1970").min(0, "expected at least 0").optional()
+    .openapi({ description: "Milliseconds since 1970; default now" }),
+}, "expected an object").openapi("ProduceRecord");
+
+const recordsSchema = z.strictObject({
+  records: z.array(recordSchema, "expected an array").min(1, "expected at least one record")
+    .max(limits.httpProduceRecordsMax, `expected at most ${limits.httpProduceRecordsMax} records`),
+}).openapi("ProduceRecords");
+
+const outcomeSchema = z.object({
+  topic: z.string(),
+  records: z.array(z.object({ partition: z.int(), offset: z.int(), timestamp: z.int() })),
+}).openapi("ProduceOutcome");
+
+const mixedOutcomeSchema = z.object({
+  topic: z.string(),
+  records: z.array(z.union([
+    z.object({ partition: z.int(), offset: z.int(), timestamp: z.int() }),
+    z.object({
+      partition: z.int(),
+      error: z.object({ status: z.int(), kafkaError: z.string().optional(), detail: z.string() }),
+    }),
+  ])),
+}).openapi("MixedProduceOutcome");
+
+type ParsedRecord = z.output<typeof recordSchema>;
+
+interface RecordOutcome {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly problem: Problem | null;
+}
+
+/** A record on its way, with its place in the request. */
+interface PlacedRecord {
+  readonly index: number;
+  readonly input: RecordInput;
+}
+
+export function produceRecordsApp(broker: Broker): OpenAPIHono {
+  const app = new OpenAPIHono();
+  // Records without a key: one partition for a request, the next one for the next.
+  let unkeyedCount = Math.floor(broker.env.random() * 1_000_000);
+
+  addEndpoint(app, {
+    method: "post",
+    path: "/{topic}/records",
+    operationId: "produceRecords",
+    summary: "Append one record or many",
+    description:
+      "Answered when the records are durable. An application/octet-stream body is one record's value; " +
+      "its key and partition are query parameters. A topic that does not exist is created when " +
+      "auto.create.topics.enable is set, which is the default.",
+    params: { topic: topicParam },
+    query: {
+      key: z.string().optional().openapi({ description: "Key of a raw value, as text" }),
+      keyBase64: z.string().optional().openapi({ description: "Key of a raw value, as base64" }),
+      partition: integerParam({ min: 0, max: INT32_MAX, description: "Partition of a raw value" }).optional(),
+      timestamp: integerParam({
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        description: "Timestamp of a raw value, in milliseconds",
+      }).optional(),
+    },
+    body: {
+      "application/json": { schema: z.union([recordsSchema, recordSchema]) },
+      "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) },
+    },
+    responses: {
+      200: { description: "All are stored", content: { "application/json": { schema: outcomeSchema } } },
+      207: {
+        description: "Some are stored, some failed",
+        content: { "application/json": { schema: mixedOutcomeSchema } },
+      },
+    },
+    problems: [400, 403, 404, 408, 413, 415, 504],
+    async handle({ params, query, request }) {
+      const mediaType = mediaTypeOf(request);
+      let records: ParsedRecord[];
+      if (isJsonType(mediaType)) {
+        refuseRawParameters(query);
+        records = parseRecords(await readJson(request, broker.env));
+      } else if (mediaType === "application/octet-stream") {
+        const { partition, timestamp } = query;
+        records = [{
+          key: rawKey(query),
+          value: await readBytes(request, broker.env),
+          ...(partition === undefined ? {} : { partition }),
+          ...(timestamp === undefined ? {} : { timestamp }),
+        }];
+      } else throw unsupportedMediaType(mediaType, "application/json, application/octet-stream");
+      const topic = await findOrCreateTopic(broker, params.topic);
+      const outcomes = await appendAll(broker, topic, records, unkeyedCount++);
+      return answer(topic.name, outcomes);
+    },
+  });
+
+  return app;
+}
+
+interface RawQuery {
+  readonly key?: string | undefined;
+  readonly keyBase64?: string | undefined;
+}
+
+function refuseRawParameters(query: object): void {
+  const [name] = Object.entries(query).find(([, value]) => value !== undefined) ?? [];
+  if (name !== undefined) throw fieldProblem(name, "goes with an application/octet-stream body only");
+}
+
+function rawKey({ key, keyBase64 }: RawQuery): Uint8Array | null {
+  if (key !== undefined && keyBase64 !== undefined) throw fieldProblem("keyBase64", "excludes key");
+  if (key !== undefined) return new TextEncoder().encode(key);
+  if (keyBase64 === undefined) return null;
+  const bytes = decodeBase64(keyBase64);
+  if (bytes === null) throw fieldProblem("keyBase64", "is not base64");
+  return bytes;
+}
+
+function parseRecords(body: unknown): ParsedRecord[] {
+  const isList = typeof body === "object" && body !== null && Object.hasOwn(body, "records");
+  return isList ? parse(recordsSchema, body).records : [parse(recordSchema, body)];
+}
+
+async function findOrCreateTopic(broker: Broker, name: string): Promise<TopicImage> {
+  if (internalTopicNames.has(name)) {
+    throw kafkaProblem(
+      "TOPIC_AUTHORIZATION_FAILED",
+      `Topic "${name}" is internal: clients cannot produce to it`,
+    );
+  }
+  const found = broker.metadata.topicsByName.get(name);
+  if (found !== undefined) return found;
+  if (topicNameFault(name) !== null || broker.config("auto.create.topics.enable").toLowerCase() !== "true") {
+    throw unknownTopic(name);
+  }
+  const outcome = await broker.supervisor.ask({
+    type: "createTopic",
+    name,
+    partitionCount: -1,
+    replicationFactor: -1,
+    configs: {},
+    validateOnly: false,
+  });
+  if ("topic" in outcome) return outcome.topic;
+  const created = broker.metadata.topicsByName.get(name);
+  if (created !== undefined) return created;
+  throw topicProblem(outcome);
+}
+
+/** Appends to all partitions at once; the outcomes are in the order of the records. */
+async function appendAll(
+  broker: Broker,
+  topic: TopicImage,
+  records: readonly ParsedRecord[],
+  unkeyed: number,
+): Promise<RecordOutcome[]> {
+  const partitionCount = topic.partitions.length;
+  const nowMs = broker.env.now();
+  const byPartition = new Map<number, PlacedRecord[]>();
+  for (
+    const [index, { key = null, value, headers = [], timestamp = nowMs, partition }] of records.entries()
+  ) {
+    if (partition !== undefined && partition >= partitionCount) {
+      const field = records.length === 1 ? "partition" : `records[${index}].partition`;
+      throw fieldProblem(field, `the topic has ${partitionCount} partitions, none with index ${partition}`);
+    }
+    const target = partition ??
+      (key === null ? unkeyed % partitionCount : partitionForKey(key, partitionCount));
+    const placed = { index, input: { key, value, headers, timestamp } };
+    const siblings = byPartition.get(target);
+    if (siblings === undefined) byPartition.set(target, [placed]);
+    else siblings.push(placed);
+  }
+  const outcomes = new Array<RecordOutcome>(records.length);
+  await Promise.all([...byPartition].map(async ([partition, placed]) => {
+    for await (const [index, outcome] of appendToPartition(broker, topic, partition, placed)) {
+      outcomes[index] = outcome;
+    }
+  }));
+  return outcomes;
+}
+
+/** Batches of one partition one after the other; what follows a failed one is not tried, so that the order holds. */
+async function* appendToPartition(
+  broker: Broker,
+  topic: TopicImage,
+  partition: number,
+  placed: readonly PlacedRecord[],
+): AsyncGenerator<[number, RecordOutcome]> {
+  const server = (name: string) => broker.config(name);
+  const maxMessageBytes = topicConfigNumber(topic.configs, server, "max.message.bytes");
+  const timestampType = topicConfig(topic.configs, server, "message.timestamp.type") === "LogAppendTime"
+    ? "LogAppendTime"
+    : "CreateTime";
+  const actor = broker.partition(topic.topicId, partition);
+  let notTried: Problem | null = null;
+  for (const group of splitBySize(placed, maxMessageBytes)) {
+    let baseOffset = -1;
+    let appendTimeMs = -1;
+    let problem: Problem | null = notTried;
+    if (problem === null) {
+      try {
+        const batch = buildBatch({ records: group.map(({ input }) => input) });
+        const result = await actor.ask({ type: "produce", batch, maxMessageBytes, timestampType });
+        baseOffset = result.baseOffset;
+        appendTimeMs = result.logAppendTimeMs;
+        if (result.error !== "NONE") problem = kafkaProblem(result.error, result.errorMessage);
+      } catch (error) {
+        problem = weatherProblem(error);
+        if (problem === null) throw error;
+      }
+    }
+    for (const [position, { index, input }] of group.entries()) {
+      const timestamp = appendTimeMs >= 0 ? appendTimeMs : input.timestamp;
+      yield [index, { partition, offset: baseOffset + position, timestamp, problem }];
+    }
+    if (problem !== null) notTried ??= notTriedProblem(problem);
+  }
+}
+
+/** The failed batch itself may have been stored; those behind it certainly were not. */
+function notTriedProblem({ status, options, message }: Problem): Problem {
+  return new Problem(status, {
+    ...options,
+    detail: `Not tried, since an earlier batch of the request failed: ${message}`,
+  });
+}
+
+/** Bytes of a batch's header, and those of a record and of a header besides their contents (varints at their longest). */
+const batchOverheadBytes = 61;
+const recordOverheadBytes = 32;
+const headerOverheadBytes = 10;
+
+function* splitBySize(placed: readonly PlacedRecord[], maxMessageBytes: number): Generator<PlacedRecord[]> {
+  let group: PlacedRecord[] = [];
+  let bytes = batchOverheadBytes;
+  for (const record of placed) {
+    const recordBytes = sizeOf(record.input);
+    if (group.length > 0 && bytes + recordBytes > maxMessageBytes) {
+      yield group;
+      group = [];
+      bytes = batchOverheadBytes;
+    }
+    group.push(record);
+    bytes += recordBytes;
+  }
+  yield group;
+}
+
+function sizeOf({ key, value, headers }: RecordInput): number {
+  return headers.reduce(
+    // A UTF-16 unit is at most three bytes of UTF-8.
+    (sum, header) => sum + headerOverheadBytes + header.key.length * 3 + (header.value?.length ?? 0),
+    recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0),
+  );
+}
+
+function answer(topic: string, outcomes: readonly RecordOutcome[]): Response {
+  const [first] = outcomes;
+  const failed = outcomes.filter(({ problem }) => problem !== null);
+  if (failed.length === 0) {
+    const records = outcomes.map(({ partition, offset, timestamp }) => ({ partition, offset, timestamp }));
+    return jsonResponse(200, { topic, records });
+  }
+  if (failed.length === outcomes.length && first !== undefined && first.problem !== null) {
+    const { problem } = first;
+    const alike = outcomes.every((outcome) => outcome.problem?.status === problem.status);
+    if (alike) throw problem;
+  }
+  const records = outcomes.map(({ partition, offset, timestamp, problem }) => {
+    if (problem === null) return { partition, offset, timestamp };
+    const { status, message, options: { kafkaError } } = problem;
+    return { partition, error: { status, kafkaError, detail: message } };
+  });
+  return jsonResponse(207, { topic, records });
+}

@@ -1,0 +1,272 @@
+/**
+ * Reading over HTTP: `GET /v1/topics/{topic}/partitions/{partition}/records`, without any state on the server.
+ *
+ * A long poll waits in the partition's actor, not in a loop. A record larger than `maxBytes` is returned alone, so that a
+ * reader always gets on.
+ */
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Broker } from "../actors/broker.ts";
+import type { FetchResult, PartitionMessage } from "../actors/messages/partition.ts";
+import { AskDeadlineError } from "../actors/runtime/errors.ts";
+import type { ActorRef } from "../actors/runtime/types.ts";
+import { limits } from "../core/config/limits.ts";
+import {
+  iterateRecords,
+  type KafkaRecord,
+  readBatchHeader,
+  RecordError,
+} from "../protocol/records/record_batch.ts";
+import { addEndpoint, integerParam, jsonTextResponse } from "./endpoint.ts";
+import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
+import { encodeData, type RecordFormat, recordFormats } from "./record_data.ts";
+import { checkPartition, findTopic, partitionParam, topicParam } from "./topic_lookup.ts";
+
+const INT32_MAX = 2_147_483_647;
+const LATEST = -1;
+const EARLIEST = -2;
+/** Fetches of one request that may bring nothing but batches without records for clients. */
+const emptyFetchesMax = 100;
+
+const dataSchema = z.union([
+  z.null(),
+  z.object({ type: z.enum(["binary", "string"]), data: z.string() }),
+  z.object({ type: z.literal("json"), data: z.unknown() }),
+]).openapi("RecordDataView");
+
+const readSchema = z.object({
+  records: z.array(z.object({
+    offset: z.int(),
+    timestamp: z.int().openapi({ description: "Milliseconds since 1970; -1 for none" }),
+    key: dataSchema,
+    value: dataSchema,
+    headers: z.array(z.object({ key: z.string(), value: dataSchema })),
+  })),
+  nextOffset: z.int().openapi({ description: "Where to read on" }),
+  highWatermark: z.int(),
+  logStartOffset: z.int(),
+}).openapi("ReadRecords");
+
+interface ReadLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+}
+
+export function readRecordsApp(broker: Broker): OpenAPIHono {
+  const app = new OpenAPIHono();
+
+  addEndpoint(app, {
+    method: "get",
+    path: "/{topic}/partitions/{partition}/records",
+    operationId: "readRecords",
+    summary: "Read records from an offset or a timestamp, with long poll",
+    description:
+      "Keys, values and header values are shown as text where they are valid UTF-8, else as base64, so that no " +
+      "byte is lost. Records of open and aborted transactions are included (read_uncommitted).",
+    params: { topic: topicParam, partition: partitionParam },
+    query: {
+      offset: z.string().regex(/^(earliest|latest|\d{1,19})$/, "expected earliest, latest or a whole number")
+        .optional().openapi({ description: "earliest (the default), latest, or an offset" }),
+      timestamp: integerParam({
+        min: 0,
+        max: Number.MAX_SAFE_INTEGER,
+        description: "Begin at the first record of this time or later, in milliseconds",
+      }).optional(),
+      maxRecords: integerParam({ min: 1, max: limits.httpReadRecordsMax, description: "Default 500" })
+        .optional(),
+      maxBytes: integerParam({
+        min: 1,
+        max: limits.httpReadBytesMax,
+        description: "Bytes of keys, values and headers, default 1 MiB",
+      }).optional(),
+      waitMs: integerParam({
+        min: 0,
+        max: INT32_MAX,
+        description: `How long to wait for a record, default 0; at most ${limits.longPollMsMax} is waited`,
+      }).optional(),
+      format: z.enum(recordFormats, `expected ${recordFormats.join(", ")}`).optional().openapi({
+        description: "auto and string: text where possible; json: JSON where possible; binary: always base64",
+      }),
+    },
+    responses: { 200: { description: "Records", content: { "application/json": { schema: readSchema } } } },
+    problems: [400, 404, 416, 504],
+    async handle({ params, query, request }) {
+      const topic = findTopic(broker, params.topic);
+      checkPartition(topic, params.partition);
+      const { offset, timestamp, waitMs = 0, maxRecords = 500, maxBytes = 1_048_576, format = "auto" } =
+        query;
+      if (offset !== undefined && timestamp !== undefined) throw fieldProblem("timestamp", "excludes offset");
+      const actor = broker.partition(topic.topicId, params.partition);
+      const start = await startOffset(actor, offset, timestamp);
+      const deadlineMs = broker.env.mono() + Math.min(waitMs, limits.longPollMsMax);
+      return await read({ broker, actor, signal: request.signal, deadlineMs }, start, {
+        maxRecords,
+        maxBytes,
+        format,
+      });
+    },
+  });
+
+  return app;
+}
+
+async function startOffset(
+  actor: ActorRef<PartitionMessage>,
+  offset: string | undefined,
+  timestamp: number | undefined,
+): Promise<number> {
+  if (timestamp === undefined && offset !== undefined && /^\d/.test(offset)) {
+    const number = Number(offset);
+    if (Number.isSafeInteger(number)) return number;
+    throw kafkaProblem("OFFSET_OUT_OF_RANGE", `Offset ${offset} is beyond the end of the log`);
+  }
+  const found = await listOffset(actor, timestamp ?? (offset === "latest" ? LATEST : EARLIEST));
+  // No record is that young: wait for the next one.
+  return found >= 0 ? found : await listOffset(actor, LATEST);
+}
+
+async function listOffset(actor: ActorRef<PartitionMessage>, timestamp: number): Promise<number> {
+  const { error, offset } = await actor.ask({
+    type: "listOffset",
+    timestamp,
+    isolationLevel: "read_uncommitted",
+    currentLeaderEpoch: -1,
+  });
+  if (error !== "NONE") throw kafkaProblem(error, null);
+  return offset;
+}
+
+interface ReadContext {
+  readonly broker: Broker;
+  readonly actor: ActorRef<PartitionMessage>;
+  readonly signal: AbortSignal;
+  /** On the monotonic clock. */
+  readonly deadlineMs: number;
+}
+
+async function read(
+  context: ReadContext,
+  start: number,
+  options: ReadLimits & { readonly format: RecordFormat },
+): Promise<Response> {
+  let nextOffset = start;
+  let fetched: FetchResult;
+  for (let emptyFetches = 0;;) {
+    fetched = await fetchBatches(context.actor, nextOffset, options.maxBytes);
+    const page = collect(fetched.records, nextOffset, options);
+    if (page.records.length > 0) return readAnswer(page, fetched, options.format);
+    if (page.nextOffset > nextOffset && ++emptyFetches < emptyFetchesMax) nextOffset = page.nextOffset;
+    else if (!await waitForData(context, page.nextOffset)) return readAnswer(page, fetched, options.format);
+  }
+}
+
+async function fetchBatches(
+  actor: ActorRef<PartitionMessage>,
+  offset: number,
+  maxBytes: number,
+): Promise<FetchResult> {
+  const result = await actor.ask({
+    type: "fetch",
+    offset,
+    maxBytes,
+    minOneBatch: true,
+    isolationLevel: "read_uncommitted",
+    currentLeaderEpoch: -1,
+  });
+  const { error, logStartOffset, highWatermark } = result;
+  if (error === "NONE") return result;
+  if (error !== "OFFSET_OUT_OF_RANGE") throw kafkaProblem(error, null);
+  throw kafkaProblem(
+    error,
+    `Offset ${offset} is not in the log, which begins at ${logStartOffset} and ends at ${highWatermark}`,
+    {
+      members: { logStartOffset, highWatermark },
+    },
+  );
+}
+
+/** True when there is something to read; false when the time is up. */
+async function waitForData(
+  { broker, actor, signal, deadlineMs }: ReadContext,
+  offset: number,
+): Promise<boolean> {
+  const restMs = deadlineMs - broker.env.mono();
+  if (restMs <= 0) return false;
+  try {
+    return await actor.ask(
+      { type: "awaitData", offset, minBytes: 1, isolationLevel: "read_uncommitted" },
+      { deadlineMs: restMs, signal },
+    );
+  } catch (error) {
+    if (error instanceof AskDeadlineError || signal.aborted) return false;
+    throw error;
+  }
+}
+
+interface Page {
+  readonly records: readonly KafkaRecord[];
+  readonly nextOffset: number;
+}
+
+/** The records from `start` on, within the bounds; at least one when there is any. */
+function collect(batches: readonly Uint8Array[], start: number, { maxRecords, maxBytes }: ReadLimits): Page {
+  const records: KafkaRecord[] = [];
+  let nextOffset = start;
+  let bytes = 0;
+  for (const batch of batches) {
+    const { isControl, baseOffset, lastOffsetDelta } = readBatchHeader(batch);
+    const batchEnd = baseOffset + lastOffsetDelta + 1;
+    if (!isControl && batchEnd > start) {
+      try {
+        for (
+          const record of iterateRecords(batch, { maxDecompressedBytes: limits.decompressedBatchBytesMax })
+        ) {
+          if (record.offset < start) continue;
+          bytes += recordBytes(record);
+          const full = records.length >= maxRecords || (bytes > maxBytes && records.length > 0);
+          if (full) return { records, nextOffset };
+          records.push(record);
+          nextOffset = record.offset + 1;
+        }
+      } catch (error) {
+        if (!(error instanceof RecordError)) throw error;
+        // What was read before the damage is given first; the next request meets the problem.
+        if (records.length > 0) return { records, nextOffset };
+        throw unreadable(error, baseOffset, batchEnd);
+      }
+    }
+    nextOffset = Math.max(nextOffset, batchEnd);
+  }
+  return { records, nextOffset };
+}
+
+function unreadable(error: RecordError, baseOffset: number, nextOffset: number): Problem {
+  return new Problem(500, {
+    detail: `The batch at offset ${baseOffset} cannot be read; nextOffset is behind it`,
+    kafkaError: error.error,
+    members: { nextOffset },
+  });
+}
+
+function recordBytes({ key, value, headers }: KafkaRecord): number {
+  return headers.reduce(
+    (sum, header) => sum + header.key.length + (header.value?.length ?? 0),
+    (key?.length ?? 0) + (value?.length ?? 0),
+  );
+}
+
+function readAnswer({ records, nextOffset }: Page, fetched: FetchResult, format: RecordFormat): Response {
+  const { highWatermark, logStartOffset } = fetched;
+  const list = records.map((record) => recordText(record, format)).join(",");
+  return jsonTextResponse(
+    200,
+    `{"records":[${list}],"nextOffset":${nextOffset},"highWatermark":${highWatermark},"logStartOffset":${logStartOffset}}`,
+  );
+}
+
+function recordText({ offset, timestamp, key, value, headers }: KafkaRecord, format: RecordFormat): string {
+  const headerList = headers.map((header) =>
+    `{"key":${JSON.stringify(header.key)},"value":${encodeData(header.value, format)}}`
+  );
+  return `{"offset":${offset},"timestamp":${timestamp},"key":${encodeData(key, format)},` +
+    `"value":${encodeData(value, format)},"headers":[${headerList.join(",")}]}`;
+}

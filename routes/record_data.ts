@@ -1,0 +1,102 @@
+/**
+ * Keys, values and header values in JSON: `{"type":"binary","data":"…base64…"}`, `{"type":"string","data":"…"}`,
+ * `{"type":"json","data":…}`, a plain JSON string as shorthand for a string, or null.
+ *
+ * In both directions no byte is lost: a text view is only used for bytes that are valid UTF-8.
+ */
+import { z } from "@hono/zod-openapi";
+import { decodeBase64, encodeBase64 } from "../lib/base64.ts";
+
+const encoder = new TextEncoder();
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Reads data into bytes; null stays null. */
+export const recordDataSchema = z.unknown().transform((value, context): Uint8Array | null => {
+  const data = decodeData(value);
+  if (typeof data !== "string") return data;
+  context.addIssue({ code: "custom", message: data });
+  return z.NEVER;
+}).openapi("RecordData", {
+  description: "Bytes: binary as base64, a string as UTF-8, any JSON value as its JSON text, or null. " +
+    "A plain string is shorthand for the type string.",
+  oneOf: [
+    { type: "null" },
+    { type: "string" },
+    {
+      type: "object",
+      required: ["type", "data"],
+      additionalProperties: false,
+      properties: { type: { const: "binary" }, data: { type: "string", contentEncoding: "base64" } },
+    },
+    {
+      type: "object",
+      required: ["type", "data"],
+      additionalProperties: false,
+      properties: { type: { const: "string" }, data: { type: "string" } },
+    },
+    {
+      type: "object",
+      required: ["type", "data"],
+      additionalProperties: false,
+      properties: { type: { const: "json" }, data: {} },
+    },
+  ],
+});
+
+/** Bytes, null, or what is wrong. */
+function decodeData(value: unknown): Uint8Array | null | string {
+  if (value === undefined) return "is missing: send null for none";
+  if (value === null) return null;
+  if (typeof value === "string") return encodeText(value);
+  const shapeFault = 'expected null, a string, or {"type": "binary", "string" or "json", "data": …}';
+  if (typeof value !== "object" || Array.isArray(value) || !Object.hasOwn(value, "data")) return shapeFault;
+  if (Object.keys(value).length !== 2 || !Object.hasOwn(value, "type")) return shapeFault;
+  const { type, data } = value as { type: unknown; data: unknown };
+  switch (type) {
+    case "json":
+      return encoder.encode(JSON.stringify(data));
+    case "string":
+      return typeof data === "string" ? encodeText(data) : "data of type string must be a string";
+    case "binary":
+      return typeof data === "string"
+        ? decodeBase64(data) ?? "data of type binary is not base64"
+        : "data of type binary must be a base64 string";
+    default:
+      return "type must be binary, string or json";
+  }
+}
+
+/** A lone surrogate has no UTF-8 form; the encoder would put U+FFFD in silence. */
+function encodeText(text: string): Uint8Array | string {
+  return text.isWellFormed() ? encoder.encode(text) : "has a lone surrogate, which UTF-8 cannot hold";
+}
+
+export const recordFormats = ["auto", "binary", "string", "json"] as const;
+export type RecordFormat = (typeof recordFormats)[number];
+
+/** The JSON text of a view; the bytes fall back to a string, then to binary, where the format does not fit them. */
+export function encodeData(bytes: Uint8Array | null, format: RecordFormat): string {
+  if (bytes === null) return "null";
+  const text = format === "binary" ? null : decodeText(bytes);
+  if (text === null) return `{"type":"binary","data":"${encodeBase64(bytes)}"}`;
+  // The text itself goes out, so that large numbers and the order of keys stay.
+  if (format === "json" && isJson(text)) return `{"type":"json","data":${text}}`;
+  return `{"type":"string","data":${JSON.stringify(text)}}`;
+}
+
+function decodeText(bytes: Uint8Array): string | null {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Reads request bodies within bounds: bytes, time, nesting. What is beyond a bound is not read.
+ *
+ * JSON numbers that a double cannot hold are kept as they were written (`JSON.rawJSON`), so that a JSON value is stored
+ * unchanged; a schema that wants a number refuses them.
+ */
+import { limits } from "../core/config/limits.ts";
+import type { Env } from "../lib/env.ts";
+import { Problem } from "./problem.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** The media type in lower case without parameters; "" when there is none. */
+export function mediaTypeOf(request: Request): string {
+  return (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+export function isJsonType(mediaType: string): boolean {
+  return /^application\/([a-z0-9.-]+\+)?json$/.test(mediaType);
+}
+
+/** 415 with what would be right. */
+export function unsupportedMediaType(mediaType: string, accepted: string): Problem {
+  const given = mediaType === ""
+    ? "Content-Type is missing"
+    : `Content-Type ${mediaType.slice(0, 100)} is not accepted`;
+  return new Problem(415, { detail: `${given}: send ${accepted}`, headers: { accept: accepted } });
+}
+
+/** The whole body. Fails with 408, 413, or 415 for an encoding. */
+export async function readBytes(request: Request, env: Env): Promise<Uint8Array> {
+  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding !== "identity" && encoding !== "") {
+    throw new Problem(415, {
+      detail: "Content-Encoding is not accepted: send the body as it is",
+      headers: { "accept-encoding": "identity" },
+    });
+  }
+  const declared = Number(request.headers.get("content-length") ?? "0");
+  if (declared > limits.httpBodyBytesMax) {
+    await request.body?.cancel();
+    throw tooLarge();
+  }
+  if (request.body === null) return new Uint8Array(0);
+  return await readStream(request.body, env);
+}
+
+async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<Uint8Array> {
+  const reader = body.getReader();
+  let late = false;
+  const cancelTimer = env.timer(limits.httpBodyMsMax, () => {
+    late = true;
+    reader.cancel().catch(() => {
+      // The connection broke first: the pending read tells.
+    });
+  });
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (late) {
+        throw new Problem(408, {
+          detail: "The body did not arrive in time",
+          headers: { connection: "close" },
+        });
+      }
+      if (done) break;
+      length += value.byteLength;
+      if (length > limits.httpBodyBytesMax) {
+        await reader.cancel();
+        throw tooLarge();
+      }
+      chunks.push(value);
+    }
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(400, { detail: "The body broke off" });
+  } finally {
+    cancelTimer();
+  }
+  const [first] = chunks;
+  if (first !== undefined && chunks.length === 1) return first;
+  const bytes = new Uint8Array(length);
+  let position = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, position);
+    position += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function tooLarge(): Problem {
+  return new Problem(413, {
+    detail: `The body is larger than ${limits.httpBodyBytesMax} bytes`,
+    headers: { connection: "close" },
+  });
+}
+
+/** The body as a JSON value. Fails with 400, and as `readBytes` does. */
+export async function readJson(request: Request, env: Env): Promise<unknown> {
+  const mediaType = mediaTypeOf(request);
+  if (!isJsonType(mediaType)) throw unsupportedMediaType(mediaType, "application/json");
+  const bytes = await readBytes(request, env);
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    throw new Problem(400, { detail: "The body is not UTF-8" });
+  }
+  if (text.trim() === "") throw new Problem(400, { detail: "The body is empty: expected JSON" });
+  if (isDeeperThan(text, limits.jsonDepthMax)) {
+    throw new Problem(400, { detail: `The body is nested deeper than ${limits.jsonDepthMax} levels` });
+  }
+  try {
+    return parseExactly(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Problem(400, { detail: "The body is not JSON" });
+  }
+}
+
+/** Whether brackets nest deeper than `depthMax`, without looking at anything else. */
+export function isDeeperThan(text: string, depthMax: number): boolean {
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x22) { // a string: skipped to its end
+      for (index++; index < text.length; index++) {
+        const inside = text.charCodeAt(index);
+        if (inside === 0x5c) index++;
+        else if (inside === 0x22) break;
+      }
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > depthMax) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
+interface ExactJson {
+  rawJSON(source: string): object;
+}
+
+/** Digits or an exponent that a double may not give back. */
+const suspicious = /\d{16}|\d[eE]/;
+
+export function parseExactly(text: string): unknown {
+  if (!suspicious.test(text)) return JSON.parse(text);
+  const { rawJSON } = JSON as unknown as ExactJson;
+  return JSON.parse(text, (_key: string, value: unknown, context?: { source?: string }) => {
+    const source = context?.source;
+    return typeof value !== "number" || source === undefined || String(value) === source
+      ? value
+      : rawJSON(source);
+  });
+}
