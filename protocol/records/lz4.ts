@@ -4,7 +4,7 @@
  * This is a boundary for hostile bytes: a first pass over a block's tokens checks every length and offset and
  * sums the output, so that the second can copy without checks into a buffer of exactly the right size.
  * Own code rather than lz4js: its `compressBlock` may start a match 10 or 11 bytes before the end of a block, which
- * the format forbids (12) and the reference decoder refuses on full blocks, and its decoder checks nothing.
+ * the format forbids (12) and lz4-java, so every Java consumer, refuses on full blocks; its decoder checks nothing.
  * Source: lz4_Block_format.md and lz4_Frame_format.md, Kafka's `Lz4BlockOutputStream`.
  */
 

@@ -3,9 +3,11 @@
  *
  * `validateProducedBatch` holds without decompressing and is what the hot path runs; `validateRecords` walks every
  * record. Both name the error that Kafka answers with. Deliberately stricter than Kafka: bytes after the batch (Kafka cuts
- * them off), the delete-horizon flag, unused attribute bits, a transactional batch without producer id, a negative
- * producer epoch, inner offsets that are not 0, 1, 2… (Kafka rewrites or ignores those). Deliberately as lenient: a
- * sequence without a producer id, which KafkaJS and Sarama send.
+ * them off), the delete-horizon and LogAppendTime flags, unused attribute bits, header timestamps beyond 2^53, a
+ * transactional batch without producer id, a negative producer epoch, inner offsets that are not 0, 1, 2… and compressed
+ * records whose length field is wrong (Kafka rewrites or ignores those). Where Kafka fails with UNKNOWN_SERVER_ERROR (unknown
+ * codec, endless varint), a proper name is given. Deliberately as lenient: a sequence without a producer id, which KafkaJS
+ * and Sarama send.
  * Source: Kafka's `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`.
  */
 
