@@ -1,0 +1,230 @@
+/**
+ * The metadata shard: topics, their assignment and configuration, and the producer ids handed out. One writer; all of it
+ * is loaded at opening and kept in memory, so reads cost nothing and every change is one commit (or, for a topic too
+ * large for one, a few, of which the last makes it visible).
+ *
+ * Methods are to be called one after the other. After an error other than `RangeError` the store must be opened anew.
+ */
+import type { PartitionImage } from "../core/cluster/metadata_image.ts";
+import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
+import { CorruptStorageError } from "./errors.ts";
+import {
+  assignmentKey,
+  assignmentOfKey,
+  assignmentsPrefix,
+  decodeAssignment,
+  encodeAssignment,
+  PARTITIONS_PER_PAGE,
+} from "./keys/assignment.ts";
+import { below } from "./keys/keyspace.ts";
+import { PartitionKeys } from "./keys/partition.ts";
+import { decodeNextProducerId, encodeNextProducerId, nextProducerIdKey } from "./keys/producer_id.ts";
+import {
+  decodeTopic,
+  encodeTopic,
+  encodeTopicName,
+  metadataHeadKey,
+  topicIdOfKey,
+  topicKey,
+  topicNameKey,
+  topicsPrefix,
+  type TopicState,
+} from "./keys/topic.ts";
+import { scan } from "./scan.ts";
+import type { Shard, ShardStore } from "./shard.ts";
+import type { Mutation } from "./storage.ts";
+
+export interface NewTopic {
+  readonly name: string;
+  /** A UUID never used before. */
+  readonly topicId: string;
+  readonly partitions: readonly PartitionImage[];
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+export interface StoredTopic extends NewTopic {
+  /** CREATING topics are never seen outside. */
+  readonly state: Exclude<TopicState, "CREATING">;
+}
+
+/** Deletions of one commit, with room for the rest of it. */
+const DELETIONS_PER_COMMIT = 500;
+
+export class MetadataStore {
+  readonly #shard: Shard;
+  readonly #topics: Map<string, StoredTopic>;
+  #nextProducerId: number;
+
+  private constructor(shard: Shard, topics: Map<string, StoredTopic>, nextProducerId: number) {
+    this.#shard = shard;
+    this.#topics = topics;
+    this.#nextProducerId = nextProducerId;
+  }
+
+  /** Fences older writers, loads everything, and rolls back topics whose creation did not end. */
+  static async open(shards: ShardStore): Promise<MetadataStore> {
+    const { storage } = shards;
+    const shard = await shards.openShard(metadataHeadKey);
+    const assignments = new Map<string, PartitionImage[]>();
+    for await (const { key, value } of scan(storage, below(assignmentsPrefix))) {
+      // Pages come in order.
+      const { topicId } = assignmentOfKey(key);
+      const partitions = assignments.get(topicId) ?? [];
+      partitions.push(...decodeAssignment(value));
+      assignments.set(topicId, partitions);
+    }
+    const topics = new Map<string, StoredTopic>();
+    for await (const { key, value } of scan(storage, below(topicsPrefix))) {
+      const topicId = topicIdOfKey(key);
+      const { name, state, partitionCount, configs } = decodeTopic(value);
+      const partitions = assignments.get(topicId) ?? [];
+      assignments.delete(topicId);
+      if (state === "CREATING") {
+        shards.log.warn("rolled back a topic whose creation did not end", { topic: name, topicId });
+        await removeTopicKeys(shard, topicId, name, partitionCount);
+        continue;
+      }
+      if (partitions.length !== partitionCount) {
+        throw new CorruptStorageError(
+          `Cannot read topic ${topicId}: ${partitionCount} partitions, ${partitions.length} are assigned`,
+        );
+      }
+      topics.set(topicId, { name, topicId, partitions, configs, state });
+    }
+    const next = await storage.get(nextProducerIdKey);
+    return new MetadataStore(shard, topics, next === null ? 0 : decodeNextProducerId(next.value));
+  }
+
+  /** ACTIVE and DELETING ones. */
+  topics(): StoredTopic[] {
+    return [...this.#topics.values()];
+  }
+
+  /** Throws `RangeError` when the name or the id is taken, or when it is too large for the store. */
+  async createTopic(topic: NewTopic): Promise<void> {
+    if (
+      this.#topics.has(topic.topicId) ||
+      this.topics().some((t) => t.state === "ACTIVE" && t.name === topic.name)
+    ) {
+      throw new RangeError(`Cannot create topic "${topic.name}": it exists`);
+    }
+    const nameMutation: Mutation = {
+      type: "set",
+      key: topicNameKey(topic.name),
+      value: encodeTopicName(topic.topicId),
+    };
+    const active = topicMutation(topic, "ACTIVE");
+    const pages = pagesOf(topic);
+    const whole = [nameMutation, active, ...pages];
+    if (this.#shard.fits(sizeOfMutations(whole), 0)) {
+      await this.#shard.commit({ mutations: whole });
+    } else {
+      await this.#shard.commit({ mutations: [nameMutation, topicMutation(topic, "CREATING")] });
+      for (const mutations of this.#split(pages)) await this.#shard.commit({ mutations });
+      await this.#shard.commit({ mutations: [active] });
+    }
+    this.#topics.set(topic.topicId, { ...topic, state: "ACTIVE" });
+  }
+
+  /** The name is free from here on; the topic's data is not yet gone. Nothing when it is DELETING or unknown. */
+  async markDeleting(topicId: string): Promise<void> {
+    const topic = this.#topics.get(topicId);
+    if (topic === undefined || topic.state === "DELETING") return;
+    await this.#shard.commit({
+      mutations: [{ type: "delete", key: topicNameKey(topic.name) }, topicMutation(topic, "DELETING")],
+    });
+    this.#topics.set(topicId, { ...topic, state: "DELETING" });
+  }
+
+  /**
+   * Forgets a DELETING topic whose partitions' data is gone, and the tombstones of its partitions with it. Nothing when
+   * the topic is unknown.
+   */
+  async removeTopic(topicId: string): Promise<void> {
+    const topic = this.#topics.get(topicId);
+    if (topic === undefined) return;
+    if (topic.state !== "DELETING") throw new RangeError(`Cannot remove topic "${topic.name}": it is ACTIVE`);
+    await removeTopicKeys(this.#shard, topicId, null, topic.partitions.length);
+    this.#topics.delete(topicId);
+  }
+
+  /** Replaces the topic's own configuration. Throws `RangeError` for an unknown topic. */
+  async putConfigs(topicId: string, configs: Readonly<Record<string, string>>): Promise<void> {
+    const topic = this.#topics.get(topicId);
+    if (topic === undefined || topic.state !== "ACTIVE") {
+      throw new RangeError(`Cannot configure topic ${topicId}: there is no such topic`);
+    }
+    const changed = { ...topic, configs };
+    await this.#shard.commit({ mutations: [topicMutation(changed, topic.state)] });
+    this.#topics.set(topicId, changed);
+  }
+
+  /** The first of `count` producer ids that nobody else gets. */
+  async allocateProducerIdBlock(count: number): Promise<number> {
+    const first = this.#nextProducerId;
+    const value = encodeNextProducerId(first + count);
+    await this.#shard.commit({ mutations: [{ type: "set", key: nextProducerIdKey, value }] });
+    this.#nextProducerId = first + count;
+    return first;
+  }
+
+  close(): void {
+    this.#shard.close();
+  }
+
+  #split(mutations: readonly Mutation[]): Mutation[][] {
+    const commits: Mutation[][] = [];
+    let size: CommitSize = emptyCommitSize;
+    for (const mutation of mutations) {
+      const own = sizeOfMutations([mutation]);
+      const added = addSizes(size, own);
+      const open = commits[commits.length - 1];
+      if (open !== undefined && this.#shard.fits(added, 0)) {
+        open.push(mutation);
+        size = added;
+      } else {
+        commits.push([mutation]);
+        size = own;
+      }
+    }
+    return commits;
+  }
+}
+
+function topicMutation(topic: NewTopic, state: TopicState): Mutation {
+  const { name, configs, partitions } = topic;
+  const replicationFactor = partitions[0]?.replicas.length ?? 0;
+  const value = encodeTopic({ name, state, partitionCount: partitions.length, replicationFactor, configs });
+  return { type: "set", key: topicKey(topic.topicId), value };
+}
+
+function pagesOf(topic: NewTopic): Mutation[] {
+  const pages: Mutation[] = [];
+  for (let page = 0; page * PARTITIONS_PER_PAGE < topic.partitions.length; page++) {
+    const from = page * PARTITIONS_PER_PAGE;
+    const value = encodeAssignment(topic.partitions.slice(from, from + PARTITIONS_PER_PAGE));
+    pages.push({ type: "set", key: assignmentKey(topic.topicId, page), value });
+  }
+  return pages;
+}
+
+/** Deletes partition heads first and the topic in the last commit, so that a crash in between is found. */
+async function removeTopicKeys(
+  shard: Shard,
+  topicId: string,
+  name: string | null,
+  partitionCount: number,
+): Promise<void> {
+  const mutations: Mutation[] = [];
+  for (let partition = 0; partition < partitionCount; partition++) {
+    mutations.push({ type: "delete", key: new PartitionKeys(topicId, partition).head });
+  }
+  for (let page = 0; page * PARTITIONS_PER_PAGE < partitionCount; page++) {
+    mutations.push({ type: "delete", key: assignmentKey(topicId, page) });
+  }
+  if (name !== null) mutations.push({ type: "delete", key: topicNameKey(name) });
+  mutations.push({ type: "delete", key: topicKey(topicId) });
+  for (let from = 0; from < mutations.length; from += DELETIONS_PER_COMMIT) {
+    await shard.commit({ mutations: mutations.slice(from, from + DELETIONS_PER_COMMIT) });
+  }
+}

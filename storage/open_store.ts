@@ -1,0 +1,46 @@
+/** Opens the embedded store of one broker: directory, lock, Deno KV, layout, fence, in this order. */
+import type { Env } from "../lib/env.ts";
+import type { Logger } from "../lib/log.ts";
+import { openDataDirectory, openStoreMeta } from "./data_directory.ts";
+import { DenoKvStorage } from "./deno_kv.ts";
+import { ShardStore } from "./shard.ts";
+
+export interface OpenStoreOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly directory: string;
+  /** The store's file. */
+  readonly path: string;
+  readonly brokerId: number;
+  /** A UUID that no process before had. */
+  readonly incarnation: string;
+}
+
+export interface OpenedStore {
+  readonly shards: ShardStore;
+  readonly clusterId: string;
+  /** Closes the store, then lets another process have the directory. */
+  close(): Promise<void>;
+}
+
+/** Throws `DataDirectoryError`, whose message is the one line for the user. */
+export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
+  const { env, log, brokerId, incarnation } = options;
+  const directory = await openDataDirectory({ env, path: options.directory });
+  try {
+    const storage = await DenoKvStorage.open({ env, path: options.path });
+    const { clusterId } = await openStoreMeta({ env, storage });
+    const shards = await ShardStore.open({ storage, env, log, brokerId, incarnation });
+    return {
+      shards,
+      clusterId,
+      async close() {
+        await storage.close();
+        directory.release();
+      },
+    };
+  } catch (error) {
+    directory.release();
+    throw error;
+  }
+}
