@@ -12,6 +12,7 @@ import { formatHostPort, type HostPort, isLoopbackHost } from "./lib/host_port.t
 import type { Logger } from "./lib/log.ts";
 import { KafkaServer } from "./net/kafka_server.ts";
 import { httpApp } from "./routes/app.ts";
+import { VERSION } from "./version.ts";
 import { type OpenedStore, openStore } from "./storage/open_store.ts";
 
 /** Ends the process with one line and exit code 1. */
@@ -73,7 +74,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     config: server,
   });
   const listener = config.kafka === null ? null : await listen(env, config.kafka);
-  const app = httpApp(broker, {});
+  const app = httpApp(broker, { version: VERSION });
   const http = serveHttp(config.http, (request) => app.fetch(request));
   await broker.start(advertisedAddress(config, listener?.port ?? 0));
   const kafka = listener === null ? null : new KafkaServer({
@@ -84,6 +85,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
   });
   kafka?.start();
   announce(config, http.addr.port, listener, log);
+  void app.warmUp();
   onSignal(() => stop({ log, http, kafka, broker, store }));
 }
 
@@ -97,7 +99,7 @@ async function listen(env: Env, { host, port }: HostPort): Promise<Listener> {
 
 function serveHttp({ host, port }: HostPort, fetch: (request: Request) => Response | Promise<Response>) {
   try {
-    return Deno.serve({ hostname: host, port, onListen: () => {} }, fetch);
+    return Deno.serve({ hostname: host, port, onListen: () => {} }, (request) => fetch(request));
   } catch (error) {
     throw cannotListen("HTTP", { host, port }, error);
   }

@@ -4,11 +4,12 @@
  */
 import { limits } from "../core/config/limits.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
+import type { GroupConfig } from "../core/group/group_config.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import { GroupShards } from "../storage/group_store.ts";
 import { MetadataStore } from "../storage/metadata_store.ts";
-import { deletePartition } from "../storage/partition_deletion.ts";
+import { deletePartition, removeTombstone } from "../storage/log_deletion.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
@@ -84,7 +85,7 @@ export class LocalBroker implements Broker {
     }));
     this.#runtime.register(consumerGroupKind({
       groupShards: new GroupShards(shards),
-      config,
+      config: groupConfig(config),
       onMembership: (report) => this.supervisor.tell(report),
     }));
   }
@@ -137,5 +138,18 @@ export class LocalBroker implements Broker {
     for await (const _step of deletePartition(this.#options.shards, topicId, partition)) {
       await this.env.sleep(PURGE_PAUSE_MS, signal);
     }
+    // Its actor is gone and the metadata no longer holds the topic, so nobody opens the log again.
+    await removeTombstone(this.#options.shards, topicId, partition);
   }
+}
+
+/** The group coordinator's settings by Kafka's names. */
+function groupConfig(config: (name: string) => string): GroupConfig {
+  return {
+    initialRebalanceDelayMs: Number(config("group.initial.rebalance.delay.ms")),
+    sessionTimeoutMsMin: Number(config("group.min.session.timeout.ms")),
+    sessionTimeoutMsMax: Number(config("group.max.session.timeout.ms")),
+    memberCountMax: Number(config("group.max.size")),
+    offsetMetadataBytesMax: Number(config("offset.metadata.max.bytes")),
+  };
 }

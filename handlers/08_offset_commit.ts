@@ -50,7 +50,6 @@ async function commit(
   offsets: readonly OffsetToCommit[],
   context: RequestContext,
 ): Promise<(place: number) => ErrorName> {
-  if (request.groupId === "") return () => "INVALID_GROUP_ID";
   if (offsets.length === 0) return () => "NONE";
   try {
     const result = await context.broker.group(request.groupId).ask({

@@ -39,7 +39,6 @@ async function serveOffsetFetch(request: OffsetFetchRequest, context: RequestCon
 
 async function fetchGroup(asked: AskedGroup, request: OffsetFetchRequest, context: RequestContext) {
   const { groupId } = asked;
-  if (groupId === "") return { groupId, topics: [], errorCode: errorCode("INVALID_GROUP_ID") };
   const byId = context.apiVersion >= TOPIC_ID_VERSION;
   const resolved = asked.topics?.map((topic) => ({
     ...topic,
