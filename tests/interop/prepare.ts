@@ -1,0 +1,105 @@
+/**
+ * Other people's programs for tests/interop, installed into .cache/interop and kept there.
+ *
+ * Versions are pinned in requirements.txt and pom.xml; a stamp with their text says what is installed. What only
+ * the system's package manager has is installed when we are root, else named in a clear message.
+ */
+
+import { ROOT } from "../../tools/run.ts";
+
+/** Where everything is; the paths of the interpreter and of Kafka's jars. */
+export interface Programs {
+  readonly python: string;
+  readonly jars: string;
+}
+
+export const CACHE = `${ROOT}.cache/interop`;
+
+/** Installs what is missing. Throws an Error whose message says what to do. */
+export async function prepare(): Promise<Programs> {
+  await Deno.mkdir(CACHE, { recursive: true });
+  const missing: string[] = [];
+  const wants: [string, string[], string][] = [
+    ["python3", ["--version"], "python3-venv"],
+    ["java", ["-version"], "default-jre-headless"],
+    ["mvn", ["--version"], "maven"],
+    ["kcat", ["-V"], "kcat"],
+  ];
+  for (const [command, args, name] of wants) {
+    if (!(await succeeds(command, args))) missing.push(name);
+  }
+  if (!(await succeeds("python3", ["-c", "import ensurepip, venv"]))) missing.push("python3-venv");
+  if (missing.length > 0) await installSystemPackages([...new Set(missing)]);
+
+  const here = `${ROOT}tests/interop`;
+  const venv = `${CACHE}/python`;
+  await unlessStamped(venv, `${here}/requirements.txt`, async () => {
+    await must("python3", ["-m", "venv", venv]);
+    await must(`${venv}/bin/pip`, [
+      "install",
+      "--quiet",
+      "--disable-pip-version-check",
+      "-r",
+      `${here}/requirements.txt`,
+    ]);
+  });
+  const jars = `${CACHE}/java`;
+  await unlessStamped(jars, `${here}/pom.xml`, async () => {
+    await must("mvn", [
+      "--quiet",
+      "--batch-mode",
+      "--file",
+      `${here}/pom.xml`,
+      "dependency:copy-dependencies",
+      `-DoutputDirectory=${jars}`,
+    ]);
+  });
+  return { python: `${venv}/bin/python`, jars };
+}
+
+/** Runs `install` into an emptied `folder` unless its stamp equals the pinned versions of `pins`. */
+async function unlessStamped(folder: string, pins: string, install: () => Promise<void>): Promise<void> {
+  const wanted = await Deno.readTextFile(pins);
+  const stamp = `${folder}/installed.txt`;
+  try {
+    if (await Deno.readTextFile(stamp) === wanted) return;
+    await Deno.remove(folder, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  console.log(`installing what ${pins.slice(ROOT.length)} pins`);
+  await install();
+  await Deno.writeTextFile(stamp, wanted);
+}
+
+async function installSystemPackages(names: readonly string[]): Promise<void> {
+  const command = `apt-get update && apt-get install -y ${names.join(" ")}`;
+  if (Deno.uid() !== 0 || !(await succeeds("apt-get", ["--version"]))) {
+    throw new Error(`Cannot run the interop tests: missing programs: as root, run ${command}`);
+  }
+  console.log(`installing ${names.join(", ")}`);
+  await must("apt-get", ["update", "-qq"]);
+  await must("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
+}
+
+async function succeeds(command: string, args: string[]): Promise<boolean> {
+  try {
+    const run = await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output();
+    return run.success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function must(command: string, args: string[]): Promise<void> {
+  const run = await new Deno.Command(command, {
+    args,
+    stdout: "piped",
+    stderr: "piped",
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+  }).output();
+  if (run.success) return;
+  const said = new TextDecoder().decode(run.stderr) + new TextDecoder().decode(run.stdout);
+  throw new Error(`Cannot run ${command} ${args.slice(0, 3).join(" ")}: ${said.trim().slice(-600)}`);
+}

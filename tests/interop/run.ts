@@ -1,0 +1,169 @@
+/**
+ * `deno task test:interop [SUITE …]`: other people's clients and programs against Kavka as a real process.
+ *
+ * Each suite is a script that prints `ok NAME` or `FAIL NAME: why`; the last line is `N passed, N failed`. Suites of
+ * clients get a fresh server on free ports; the others start it themselves. With BOOTSTRAP set, the suites of
+ * clients run against that address instead (Apache Kafka as the control) and the others are left out.
+ */
+
+import { report, ROOT, type Tally } from "../../tools/run.ts";
+import { CACHE, prepare, type Programs } from "./prepare.ts";
+
+interface Suite {
+  readonly name: string;
+  readonly file: string;
+  /** Who starts the server: the runner, or the suite itself. */
+  readonly server: "runner" | "suite";
+  readonly http?: boolean;
+}
+
+const SUITES: readonly Suite[] = [
+  { name: "quickstart", file: "quickstart.sh", server: "suite" },
+  { name: "start", file: "start.py", server: "suite" },
+  { name: "kafka_python", file: "kafka_python.py", server: "runner" },
+  { name: "confluent", file: "confluent.py", server: "runner" },
+  { name: "kcat", file: "kcat.sh", server: "runner" },
+  { name: "java_tools", file: "java_tools.sh", server: "runner" },
+  { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
+  { name: "bad_input", file: "bad_input.py", server: "suite" },
+  { name: "kill9", file: "kill9.py", server: "suite" },
+];
+
+const SUITE_DEADLINE_MS = 12 * 60_000;
+const READY_DEADLINE_MS = 30_000;
+
+/** The command line of the task `start`, with this Deno instead of the word `deno`. */
+async function serverCommand(): Promise<string[]> {
+  const config = JSON.parse(await Deno.readTextFile(`${ROOT}deno.json`)) as { tasks: Record<string, string> };
+  const words = (config.tasks["start"] ?? "").split(" ");
+  if (words[0] !== "deno") throw new Error('Cannot start the server: task "start" does not begin with deno');
+  return [Deno.execPath(), ...words.slice(1)];
+}
+
+/** Calls `each` with every line of the stream. */
+async function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, each: (line: string) => void) {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(each);
+  }
+  if (rest !== "") each(rest);
+}
+
+/** A server on free ports with a data directory of its own. */
+async function withServer<T>(
+  name: string,
+  command: readonly string[],
+  body: (addresses: { BOOTSTRAP: string; HTTP: string }) => Promise<T>,
+): Promise<T> {
+  const data = await Deno.makeTempDir({ prefix: "kavka-interop-" });
+  const errors: string[] = [];
+  const child = new Deno.Command(command[0] ?? "", {
+    args: [...command.slice(1), "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const ready = Promise.withResolvers<{ BOOTSTRAP: string; HTTP: string }>();
+  let kafka: string | undefined;
+  let http: string | undefined;
+  const output = readLines(child.stdout, (line) => {
+    kafka ??= /^kavka: kafka listening on (\S+)$/.exec(line)?.[1];
+    http ??= /^kavka: http listening on (\S+)$/.exec(line)?.[1];
+    if (kafka !== undefined && http !== undefined) ready.resolve({ BOOTSTRAP: kafka, HTTP: http });
+  });
+  const log = readLines(child.stderr, (line) => errors.push(line));
+  const late = setTimeout(
+    () => ready.reject(new Error("Cannot start the server: not ready")),
+    READY_DEADLINE_MS,
+  );
+  child.status.then(({ code }) =>
+    ready.reject(new Error(`The server ended with code ${code}: ${errors.at(-1)}`))
+  );
+  try {
+    const result = await body(await ready.promise);
+    const gone = await Promise.race([
+      child.status.then(() => true),
+      new Promise((done) => setTimeout(done, 0)),
+    ]);
+    if (gone === true) throw new Error(`The server ended during the suite: ${errors.at(-1)}`);
+    return result;
+  } finally {
+    clearTimeout(late);
+    const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
+    try {
+      child.kill("SIGTERM");
+    } catch {
+      // It has ended already, which the caller hears of.
+    }
+    await Promise.all([child.status, output, log]);
+    clearTimeout(force);
+    await Deno.writeTextFile(`${CACHE}/${name}.log`, errors.join("\n") + "\n");
+    await Deno.remove(data, { recursive: true });
+  }
+}
+
+async function runSuite(suite: Suite, programs: Programs, env: Record<string, string>): Promise<Tally> {
+  const tally: Tally = { passed: 0, failed: 0 };
+  const file = `${ROOT}tests/interop/${suite.file}`;
+  const child = new Deno.Command(file.endsWith(".py") ? programs.python : "bash", {
+    args: [file],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+    env: { ...env, CACHE, LIBS: programs.jars, PYTHONDONTWRITEBYTECODE: "1" },
+  }).spawn();
+  const deadline = setTimeout(() => child.kill("SIGKILL"), SUITE_DEADLINE_MS);
+  await readLines(child.stdout, (line) => {
+    console.log(line);
+    if (line.startsWith("ok ")) tally.passed++;
+    else if (line.startsWith("FAIL ")) tally.failed++;
+  });
+  const { code } = await child.status;
+  clearTimeout(deadline);
+  if (tally.failed === 0 && (code !== 0 || tally.passed === 0)) {
+    console.log(`FAIL ${suite.name}: the suite ended with code ${code} after ${tally.passed} checks`);
+    tally.failed++;
+  }
+  return tally;
+}
+
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown !== undefined) {
+    console.error(`Unknown suite "${unknown}": choose from ${SUITES.map((suite) => suite.name).join(", ")}`);
+    return 2;
+  }
+  const total: Tally = { passed: 0, failed: 0 };
+  let programs: Programs;
+  try {
+    programs = await prepare();
+  } catch (error) {
+    console.log(`FAIL prepare: ${error instanceof Error ? error.message : error}`);
+    return report({ passed: 0, failed: 1 });
+  }
+  const command = await serverCommand();
+  const outside = Deno.env.get("BOOTSTRAP");
+  for (const suite of SUITES) {
+    if (names.length > 0 && !names.includes(suite.name)) continue;
+    if (outside !== undefined && (suite.server === "suite" || suite.http === true)) continue;
+    console.log(`== ${suite.name}`);
+    try {
+      const env = { KAVKA_COMMAND: JSON.stringify(command) };
+      const tally = suite.server === "suite" || outside !== undefined
+        ? await runSuite(suite, programs, env)
+        : await withServer(suite.name, command, (at) => runSuite(suite, programs, { ...env, ...at }));
+      total.passed += tally.passed;
+      total.failed += tally.failed;
+    } catch (error) {
+      console.log(`FAIL ${suite.name}: ${error instanceof Error ? error.message : error}`);
+      total.failed++;
+    }
+  }
+  return report(total);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
