@@ -19,6 +19,7 @@ import {
 import { type GroupTurn, joinError } from "../group_turn.ts";
 import { joinExistingMember } from "./join_existing_member.ts";
 import { joinNewMember } from "./join_new_member.ts";
+import { completeJoinIfAllJoined } from "./rebalance.ts";
 import { supportsProtocols } from "./protocols.ts";
 
 /**
@@ -34,6 +35,8 @@ export function decideJoin(turn: GroupTurn, request: JoinGroupRequest, requestId
 
   if (!isAccepted(state, memberId, config.memberCountMax)) {
     removeMember(state, memberId);
+    // The others need not wait for it any more.
+    completeJoinIfAllJoined(turn);
     return turn.reply(requestId, joinError("GROUP_MAX_SIZE_REACHED", ""));
   }
   if (!fitsGroup(state, request)) return turn.reply(requestId, joinError("GROUP_MAX_SIZE_REACHED", memberId));
