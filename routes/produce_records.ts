@@ -213,21 +213,27 @@ async function appendAll(
     else siblings.push(placed);
   }
   const outcomes = new Array<RecordOutcome>(records.length);
-  await Promise.all([...byPartition].map(async ([partition, placed]) => {
-    for await (const [index, outcome] of appendToPartition(broker, topic, partition, placed)) {
-      outcomes[index] = outcome;
-    }
-  }));
+  await Promise.all(
+    [...byPartition].map(([partition, placed]) =>
+      appendToPartition({ broker, topic, partition, placed, outcomes })
+    ),
+  );
   return outcomes;
 }
 
+interface PartitionAppend {
+  readonly broker: Broker;
+  readonly topic: TopicImage;
+  readonly partition: number;
+  readonly placed: readonly PlacedRecord[];
+  /** Filled in, by the records' place in the request. */
+  readonly outcomes: RecordOutcome[];
+}
+
 /** Batches of one partition one after the other; what follows a failed one is not tried, so that the order holds. */
-async function* appendToPartition(
-  broker: Broker,
-  topic: TopicImage,
-  partition: number,
-  placed: readonly PlacedRecord[],
-): AsyncGenerator<[number, RecordOutcome]> {
+async function appendToPartition(
+  { broker, topic, partition, placed, outcomes }: PartitionAppend,
+): Promise<void> {
   const server = (name: string) => broker.config(name);
   const maxMessageBytes = topicConfigNumber(topic.configs, server, "max.message.bytes");
   const timestampType = topicConfig(topic.configs, server, "message.timestamp.type") === "LogAppendTime"
@@ -253,7 +259,7 @@ async function* appendToPartition(
     }
     for (const [position, { index, input }] of group.entries()) {
       const timestamp = appendTimeMs >= 0 ? appendTimeMs : input.timestamp;
-      yield [index, { partition, offset: baseOffset + position, timestamp, problem }];
+      outcomes[index] = { partition, offset: baseOffset + position, timestamp, problem };
     }
     if (problem !== null) notTried ??= notTriedProblem(problem);
   }

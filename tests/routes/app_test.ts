@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { HttpClient, readAnswer } from "./http_client.ts";
+
+Deno.test("the probes answer without the API", async () => {
+  const client = new HttpClient();
+  assert.deepEqual((await client.get("/healthz")).body, { status: "ok" });
+  assert.deepEqual((await client.get("/readyz?x=1")).body, { status: "ready" });
+  client.broker.ready = false;
+  assert.equal((await client.get("/healthz")).status, 200);
+  const notReady = await client.get("/readyz");
+  assert.deepEqual([notReady.status, notReady.headers.get("retry-after")], [503, "1"]);
+  const post = await client.send("POST", "/healthz");
+  assert.deepEqual([post.status, post.headers.get("allow")], [405, "GET, HEAD"]);
+});
+
+Deno.test("nothing under /v1 answers before the broker is ready", async () => {
+  const client = new HttpClient();
+  client.broker.ready = false;
+  const answer = await client.get("/v1/topics");
+  assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "1"]);
+});
+
+Deno.test("unknown paths are 404, also the tricky ones", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("t");
+  const paths = ["/nope", "/v1", "/v1/topics/t/", "/v1//topics", "//v1/topics", "/v1/topics/%2e%2e/%2e%2e/x"];
+  paths.push("/v1/topics/%00", "/v1/topics/%ff", "/v1/topics/a%2Fb", "/v1/topics/__proto__", "/v1/topics/%");
+  for (const path of paths) {
+    const { status, headers } = await client.get(path);
+    assert.deepEqual([status, headers.get("content-type")], [404, "application/problem+json"], path);
+  }
+});
+
+Deno.test("a wrong method is 405 with Allow, OPTIONS tells it, HEAD is GET without a body", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("t");
+  const cases: [string, string, string][] = [
+    ["PUT", "/v1/topics", "GET, HEAD, POST"],
+    ["DELETE", "/v1/topics", "GET, HEAD, POST"],
+    ["POST", "/v1/topics/t", "DELETE, GET, HEAD"],
+    ["GET", "/v1/topics/t/records", "POST"],
+    ["BREW", "/v1/cluster", "GET, HEAD"],
+  ];
+  for (const [method, path, allow] of cases) {
+    const answer = await client.send(method, path);
+    assert.deepEqual([answer.status, answer.headers.get("allow")], [405, allow], `${method} ${path}`);
+  }
+  const options = await client.send("OPTIONS", "/v1/topics");
+  assert.deepEqual([options.status, options.headers.get("allow")], [204, "GET, HEAD, POST"]);
+  const head = await client.send("HEAD", "/v1/topics/t");
+  assert.deepEqual([head.status, head.text], [200, ""]);
+});
+
+Deno.test("a URL of 100 KB is 414", async () => {
+  assert.equal((await new HttpClient().get(`/v1/topics/${"x".repeat(100_000)}`)).status, 414);
+});
+
+Deno.test("unknown, doubled and malformed parameters are 400", async () => {
+  const client = new HttpClient();
+  for (
+    const query of [
+      "limt=1",
+      "limit=1&limit=2",
+      "limit=0",
+      "limit=-1",
+      "limit=1e3",
+      "limit=0x10",
+      "limit=",
+      "limit=1001",
+    ]
+  ) {
+    const { status, body } = await client.get(`/v1/topics?${query}`);
+    assert.equal(status, 400, query);
+    assert.equal(body.errors[0].field, query.split("=")[0]);
+  }
+});
+
+Deno.test("the cluster, its consumers and actors are shown", async () => {
+  const client = new HttpClient();
+  const { broker } = client;
+  assert.deepEqual((await client.get("/v1/cluster")).body, {
+    clusterId: "cluster",
+    controllerId: 1,
+    brokers: [{ brokerId: 1, host: "127.0.0.1", port: 9092, rack: null, alive: true, sinceHeartbeatMs: 5 }],
+  });
+  const consumer = { memberId: "m", clientId: "c", host: "/127.0.0.1", lastHeartbeatMs: 1, assignment: [] };
+  broker.consumers = [{ groupId: "a", ...consumer }, { groupId: "b", ...consumer }];
+  const consumers = await client.get("/v1/consumers?group=b");
+  assert.deepEqual(consumers.body, { consumers: [{ groupId: "b", ...consumer }], total: 1 });
+  assert.deepEqual((await client.get("/v1/consumers?limit=1")).body.total, 2);
+  const snapshot = {
+    kind: "partition",
+    key: "x/0",
+    status: "running" as const,
+    mailboxLength: 0,
+    stagedEffectCount: 0,
+    parkedReplyCount: 0,
+    ageMs: 1,
+    idleMs: 1,
+    restartCount: 0,
+    lastError: null,
+    details: {},
+  };
+  broker.snapshots = [snapshot, { ...snapshot, kind: "supervisor" }];
+  assert.deepEqual((await client.get("/v1/actors?kind=partition")).body, { actors: [snapshot], total: 1 });
+});
+
+Deno.test("the OpenAPI document names every route and every problem", async () => {
+  const { status, body } = await new HttpClient().get("/openapi.json");
+  assert.equal(status, 200);
+  assert.equal(body.openapi, "3.1.0");
+  assert.deepEqual(
+    Object.entries(body.paths).flatMap(([path, item]) =>
+      Object.keys(item as object).map((method) => `${method} ${path}`)
+    ).sort(),
+    [
+      "delete /v1/topics/{topic}",
+      "get /v1/actors",
+      "get /v1/cluster",
+      "get /v1/consumers",
+      "get /v1/topics",
+      "get /v1/topics/{topic}",
+      "get /v1/topics/{topic}/partitions/{partition}/records",
+      "post /v1/topics",
+      "post /v1/topics/{topic}/records",
+    ],
+  );
+  const produce = body.paths["/v1/topics/{topic}/records"].post;
+  assert.deepEqual(Object.keys(produce.requestBody.content), [
+    "application/json",
+    "application/octet-stream",
+  ]);
+  assert.ok(produce.responses["413"].content["application/problem+json"]);
+  const limit = body.paths["/v1/topics"].get.parameters.find(({ name }: { name: string }) =>
+    name === "limit"
+  );
+  assert.equal(limit.schema.type, "integer");
+  assert.equal(limit.required, false);
+  for (const name of ["Problem", "RecordData", "ProduceRecord", "ReadRecords", "Topic"]) {
+    assert.ok(body.components.schemas[name], name);
+  }
+});
+
+Deno.test("many requests before the API is loaded share one load", async () => {
+  const client = new HttpClient();
+  const requests = Array.from({ length: 5 }, () => client.app.fetch(new Request("http://localhost/")));
+  for (const response of requests) assert.equal((await readAnswer(await response)).body.name, "kavka");
+  await client.app.warmUp();
+});
