@@ -176,12 +176,12 @@ export class Producer {
         input,
         sizeInBytes,
         resolve: (metadata) => {
-          settled();
           resolve(metadata);
+          settled();
         },
         reject: (error) => {
-          settled();
           reject(error);
+          settled();
         },
       }, record.partition ?? null);
     });

@@ -1,0 +1,51 @@
+/**
+ * Kavka's TypeScript SDK: a client for Kavka and for any broker that speaks Kafka's protocol.
+ *
+ * `Producer` sends records, `Consumer` reads them (alone or as a member of a group), `Admin` manages topics. All take an
+ * `Env`, the port to clocks and sockets: `realEnv()` of `env/real.ts` in a program, one of your own in tests. All throw
+ * subclasses of `ClientError`, and cancel by `AbortSignal` where they wait.
+ *
+ * ```ts
+ * import { Consumer, Producer } from "./client/mod.ts";
+ * import { realEnv } from "./env/real.ts";
+ *
+ * const options = { bootstrapServers: "localhost:9092" };
+ * await using producer = new Producer(realEnv(), options);
+ * await producer.send({ topic: "test", key: "k", value: "hello" });
+ *
+ * await using consumer = new Consumer(realEnv(), { ...options, groupId: "g", offsetReset: "earliest" });
+ * consumer.subscribe(["test"]);
+ * for await (const record of consumer) console.log(record.offset, record.value);
+ * ```
+ */
+export {
+  Admin,
+  type ClusterDescription,
+  type ConfigEntry,
+  type NewTopic,
+  type TopicOutcome,
+} from "./admin.ts";
+export type { AssignorName } from "./assignors.ts";
+export type { Broker, CallOptions, ClientOptions, PartitionMetadata, TopicMetadata } from "./cluster.ts";
+export { Consumer, type ConsumerOptions, type PollOptions } from "./consumer.ts";
+export {
+  BrokerError,
+  BufferFullError,
+  ClientError,
+  ClosedError,
+  CommitFailedError,
+  ConfigurationError,
+  ConnectionError,
+  NoOffsetError,
+  ProtocolViolationError,
+  RecordTooLargeError,
+  TimeoutError,
+  UnsupportedVersionError,
+} from "./errors.ts";
+export type { ConsumedRecord } from "./fetcher.ts";
+export type { CommittedOffset } from "./group.ts";
+export type { IsolationLevel, OffsetSpec } from "./offsets.ts";
+export { Producer, type ProducerOptions, type ProducerRecord } from "./producer.ts";
+export type { RecordMetadata } from "./record_accumulator.ts";
+export type { TopicPartition } from "./topic_partition.ts";
+export type { Env } from "../lib/env.ts";
