@@ -106,7 +106,7 @@ export class MemoryStorage implements Storage {
   #nextVersion = (): number => ++this.#version;
 
   async get(key: KvKey): Promise<StoredEntry | null> {
-    await this.#turn();
+    await this.#turnToRead();
     return this.#read(key);
   }
 
@@ -114,7 +114,7 @@ export class MemoryStorage implements Storage {
     if (keys.length > this.limits.getManyMax) {
       throw new RangeError(`Cannot get ${keys.length} keys: the store takes ${this.limits.getManyMax}`);
     }
-    await this.#turn();
+    await this.#turnToRead();
     return keys.map((key) => this.#read(key));
   }
 
@@ -122,7 +122,7 @@ export class MemoryStorage implements Storage {
     range: { readonly start: KvKey; readonly end: KvKey },
     options: { readonly limit: number; readonly reverse?: boolean },
   ): Promise<StoredEntry[]> {
-    await this.#turn();
+    await this.#turnToRead();
     const from = this.#find(range.start).index;
     const to = Math.max(from, this.#find(range.end).index);
     const limit = Math.min(options.limit, this.limits.listPageMax);
@@ -183,6 +183,10 @@ export class MemoryStorage implements Storage {
   async #turn(): Promise<void> {
     for (let i = 0; i < this.#turns; i++) await null;
     if (!this.#isOpen) throw new StorageUnavailableError("Cannot use store: it is closed");
+  }
+
+  async #turnToRead(): Promise<void> {
+    await this.#turn();
     if (this.readFault !== null) throw this.readFault;
   }
 
