@@ -56,6 +56,8 @@ export interface BuildBatchOptions {
 }
 
 const TWO_32 = 4294967296;
+/** From here on the engine's bulk copies beat a loop. */
+const BULK_COPY_BYTES = 64;
 const encoder = new TextEncoder();
 
 /**
@@ -176,9 +178,11 @@ function writeNullable(out: Uint8Array, position: number, bytes: Uint8Array | nu
     out[position] = 1; // −1 in zigzag
     return position + 1;
   }
-  position = writeVarint(out, position, bytes.length);
-  out.set(bytes, position);
-  return position + bytes.length;
+  const length = bytes.length;
+  position = writeVarint(out, position, length);
+  if (length < BULK_COPY_BYTES) { for (let i = 0; i < length; i++) out[position + i] = bytes[i]!; }
+  else out.set(bytes, position);
+  return position + length;
 }
 
 /** Writes a non-negative int32 as a zigzag varint. */

@@ -141,6 +141,23 @@ Deno.test("decompress() reads concatenated xerial, gzip and zstd streams", () =>
   }
 });
 
+Deno.test("decompress() refuses a snappy copy that reaches into the chunk before", () => {
+  const header = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+  const first = [0, 0, 0, 4, 2, 1 << 2, 97, 98];
+  const second = [0, 0, 0, 3, 4, 0x01, 2];
+  assert.equal(text(decompress("snappy", Uint8Array.from([...header, ...first]), MAX)), "ab");
+  assert.throws(
+    () => decompress("snappy", Uint8Array.from([...header, ...first, ...second]), MAX),
+    CorruptRecordError,
+  );
+});
+
+Deno.test("decompress() refuses an LZ4 frame whose content size is a lie", () => {
+  const frame = (content: string) => lz4Frame({ flags: 0x68, blocks: [[0x40, 97, 98, 99, 100]], content });
+  assert.equal(text(decompress("lz4", frame("abcd"), MAX)), "abcd");
+  assert.throws(() => decompress("lz4", frame("abc"), MAX), CorruptRecordError);
+});
+
 Deno.test("decompress() reads every kind of LZ4 frame: linked, stored, sizes, checksums", () => {
   const linked = lz4Frame({ flags: 0x40, blocks: [[0x40, 97, 98, 99, 100], [0x00, 4, 0, 0x10, 101]] });
   assert.equal(text(decompress("lz4", linked, MAX)), "abcdabcde");
