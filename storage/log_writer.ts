@@ -75,8 +75,13 @@ export class LogWriter {
   append(appends: readonly LogAppend[]): Promise<number> {
     if (appends.length === 0) return Promise.resolve(0);
     if (this.#line === null) {
-      const staged = this.#stage(appends);
-      if (staged !== null) return this.#commit(staged);
+      // Staged at once, not in a later turn, so that calls keep their order.
+      try {
+        const staged = this.#stage(appends);
+        if (staged !== null) return this.#commit(staged);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     }
     return this.#inLine(async () => {
       const staged = this.#stage(appends) ?? await this.#stageLarge(appends);
@@ -125,6 +130,8 @@ export class LogWriter {
 
   /** As many appends as one commit takes; null when not even the first fits. */
   #stage(appends: readonly LogAppend[]): Staged | null {
+    // What was staged behind a commit that failed is void.
+    if (this.#shard.fault !== null) throw this.#shard.fault;
     const token = this.#shard.nextToken;
     const producers = new Map<number, { readonly mutation: Mutation; readonly size: CommitSize }>();
     const mutations: Mutation[] = [];

@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { realEnv } from "../env/real.ts";
+import { silentLogger } from "../lib/log.ts";
+import { readRecords } from "../protocol/records/record_batch.ts";
+import { DenoKvStorage } from "./deno_kv.ts";
+import { CorruptStorageError, FencedError } from "./errors.ts";
+import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
+import { MemoryStorage } from "./memory.ts";
+import { type LogAppend, type LogHead, OffsetTrimmedError, PartitionLog } from "./partition_log.ts";
+import { ShardStore } from "./shard.ts";
+import {
+  appendAfter,
+  appendsAfter,
+  type BatchOptions,
+  emptyLogHead,
+  nextIncarnation,
+  openShards,
+  TOPIC_ID,
+} from "./storage_testkit.ts";
+
+const KEYS = new PartitionKeys(TOPIC_ID, 0);
+const EVERYTHING = { maxBytes: Number.MAX_SAFE_INTEGER, minOneBatch: true, upTo: Number.MAX_SAFE_INTEGER };
+
+async function openLog(storage: MemoryStorage): Promise<PartitionLog> {
+  return await PartitionLog.open(await openShards(storage), TOPIC_ID, 0);
+}
+
+/** Appends everything, however many calls it takes; returns the calls. */
+async function appendAll(log: PartitionLog, appends: readonly LogAppend[]): Promise<number> {
+  let calls = 0;
+  for (let done = 0; done < appends.length; calls++) done += await log.append(appends.slice(done));
+  return calls;
+}
+
+function families(storage: MemoryStorage): string {
+  return storage.keys().filter((key) => key[0] === "p").map((key) => partitionOfKey(key).family).join("");
+}
+
+/** Sizes around every edge: inline, one more than inline, pieces in one commit, an attempt of several commits. */
+const SIZES = [0, 1_000, 65_000, 66_000, 131_072, 700_000, 1_048_588, 3_000_000];
+
+Deno.test("a new log is empty, and reading at its end yields nothing", async () => {
+  const log = await openLog(new MemoryStorage());
+  assert.deepEqual(log.head, emptyLogHead);
+  assert.deepEqual(await log.read(0, EVERYTHING), []);
+  assert.equal(await log.offsetForTimestamp(0, 10), null);
+  assert.equal(await log.producerState(1), null);
+});
+
+Deno.test("batches of every size are read back byte for byte, also after opening again", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  const appends = appendsAfter(log.head, SIZES.map((valueBytes, i) => ({ timestamps: [i, i], valueBytes })));
+  await appendAll(log, appends);
+  const again = await openLog(storage);
+  for (const each of [log, again]) {
+    assert.deepEqual(each.head, appends[appends.length - 1]?.headAfter);
+    const batches = await each.read(0, EVERYTHING);
+    assert.equal(batches.length, appends.length);
+    for (const [i, batch] of batches.entries()) assert.ok(equal(batch, appends[i]?.bytes));
+  }
+});
+
+function equal(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+Deno.test("append() puts as many batches into one commit as it takes, and returns how many", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  storage.commits.length = 0;
+  const small = appendsAfter(
+    log.head,
+    Array.from({ length: 100 }, () => ({ timestamps: [1], valueBytes: 1_000 })),
+  );
+  assert.equal(await log.append(small), 100);
+  assert.equal(storage.commits.length, 1);
+  const large = appendsAfter(
+    log.head,
+    Array.from({ length: 10 }, () => ({ timestamps: [1], valueBytes: 131_000 })),
+  );
+  assert.equal(await log.append(large), 6);
+  assert.equal(log.head.logEndOffset, 106);
+  assert.equal(await log.append(large.slice(6)), 4);
+});
+
+Deno.test("append() may be called again before the last call ended", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  storage.commits.length = 0;
+  const appends = appendsAfter(log.head, SIZES.map((valueBytes, i) => ({ timestamps: [i], valueBytes })));
+  const counts = await Promise.all(appends.map((append) => log.append([append])));
+  assert.deepEqual(counts, appends.map(() => 1));
+  assert.equal(log.head.logEndOffset, SIZES.length);
+  assert.equal((await log.read(0, EVERYTHING)).length, SIZES.length);
+  const few = appendsAfter(
+    log.head,
+    Array.from({ length: 64 }, () => ({ timestamps: [1], valueBytes: 500 })),
+  );
+  storage.commits.length = 0;
+  await Promise.all(few.map((append) => log.append([append])));
+  assert.equal(storage.commits.length, 2);
+});
+
+Deno.test("a batch's bytes are handed to the store without copies, or with one when they are small", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  let views = 0;
+  const commit = storage.commit.bind(storage);
+  const [append] = appendsAfter(log.head, [{ timestamps: [1], valueBytes: 131_000 }]);
+  storage.commit = (each) => {
+    views += each.mutations.filter((m) => m.type === "set" && m.value.buffer === append?.bytes.buffer).length;
+    return commit(each);
+  };
+  await log.append([append as LogAppend]);
+  assert.equal(views, 3 - (append && append.bytes.length <= 131_072 ? 1 : 0));
+});
+
+Deno.test("read() begins with the batch that contains the offset and ends at the bounds", async () => {
+  const log = await openLog(new MemoryStorage());
+  const appends = appendsAfter(
+    log.head,
+    Array.from({ length: 50 }, (_, i) => ({ timestamps: [1, 2, 3], valueBytes: i % 7 === 0 ? 70_000 : 200 })),
+  );
+  await appendAll(log, appends);
+  const first = async (from: number, options: Partial<typeof EVERYTHING>) =>
+    (await log.read(from, { ...EVERYTHING, ...options })).map((batch) => readRecords(batch)[0]?.offset);
+  assert.deepEqual(await first(4, { upTo: 10 }), [3, 6, 9]);
+  assert.deepEqual(await first(5, { upTo: 6 }), [3]);
+  assert.deepEqual(await first(3, { maxBytes: 1, minOneBatch: true }), [3]);
+  assert.deepEqual(await first(3, { maxBytes: 1, minOneBatch: false }), []);
+  const size = appends[1]?.bytes.length ?? 0;
+  assert.deepEqual(await first(3, { maxBytes: 2 * size, minOneBatch: true }), [3, 6]);
+  assert.deepEqual(await first(3, { maxBytes: 3 * size - 1, minOneBatch: false }), [3, 6]);
+  assert.deepEqual(await first(148, {}), [147]);
+  assert.deepEqual(await first(150, {}), []);
+});
+
+Deno.test("read() asks the store for about as much as it was asked for", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  const many = Array.from({ length: 200 }, () => ({ timestamps: [1], valueBytes: 40_000 }));
+  await appendAll(log, appendsAfter(log.head, many));
+  let read = 0;
+  const list = storage.list.bind(storage);
+  storage.list = async (range, options) => {
+    const found = await list(range, options);
+    for (const entry of found) read += entry.value.length;
+    return found;
+  };
+  assert.equal((await log.read(10, { ...EVERYTHING, maxBytes: 200_000 })).length, 4);
+  assert.ok(read < 2 * 200_000, `${read} bytes`);
+});
+
+Deno.test("the state of a producer changes with its batch; the last one of a commit is kept", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  const producer = (producerId: number, baseSequence: number) => ({
+    producerId,
+    producerEpoch: 3,
+    lastAppendMs: 7,
+    batches: [{ baseSequence, lastSequence: baseSequence + 4, baseOffset: 12, timestampMs: -1 }],
+  });
+  const batches: BatchOptions[] = [
+    { timestamps: [1], producer: producer(5, 0) },
+    { timestamps: [1], producer: producer(6, 0) },
+    { timestamps: [1], producer: producer(5, 5) },
+  ];
+  storage.commits.length = 0;
+  assert.equal(await log.append(appendsAfter(log.head, batches)), 3);
+  assert.deepEqual(await log.producerState(5), producer(5, 5));
+  assert.deepEqual(await log.producerState(6), producer(6, 0));
+  const keys = storage.commits[0]?.mutations.filter((mutation) => mutation.key[3] === "s");
+  assert.equal(keys?.length, 2);
+  await log.append([
+    appendAfter(log.head, { timestamps: [1], producer: producer(6, 9), valueBytes: 2_000_000 }),
+  ]);
+  assert.deepEqual(await (await openLog(storage)).producerState(6), producer(6, 9));
+});
+
+Deno.test("opening a log reads few keys, however long it is", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  for (let i = 0; i < 5; i++) {
+    await appendAll(log, appendsAfter(log.head, Array.from({ length: 200 }, () => ({ timestamps: [1] }))));
+  }
+  const shards = await openShards(storage);
+  let reads = 0;
+  for (const name of ["get", "getMany", "list"] as const) {
+    const original = storage[name].bind(storage) as (...args: unknown[]) => Promise<unknown>;
+    Object.assign(storage, { [name]: (...args: unknown[]) => (reads++, original(...args)) });
+  }
+  await PartitionLog.open(shards, TOPIC_ID, 0);
+  assert.ok(reads <= 2, `${reads} reads`);
+});
+
+Deno.test("an attempt that did not end leaves nothing behind once the log is opened again", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await log.append(appendsAfter(log.head, [{ timestamps: [1] }]));
+  // The two commits of pieces are applied, the one that would make them a batch is not.
+  storage.next("apply", "apply", "crash");
+  void log.append([appendAfter(log.head, { timestamps: [2], valueBytes: 1_100_000 })]);
+  for (let i = 0; i < 200; i++) await null;
+  assert.match(families(storage), /c+hio/);
+  const again = await openLog(storage);
+  assert.equal(families(storage), "hit");
+  assert.equal(again.head.logEndOffset, 1);
+});
+
+Deno.test("a registration that came back late does not cost a batch its pieces", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  storage.next("late");
+  const append = appendAfter(log.head, { timestamps: [2], valueBytes: 1_100_000 });
+  await log.append([append]);
+  assert.equal(storage.releaseLate(), 1);
+  assert.match(families(storage), /o/);
+  const again = await openLog(storage);
+  assert.doesNotMatch(families(storage), /o/);
+  assert.ok(equal((await again.read(0, EVERYTHING))[0] as Uint8Array, append.bytes));
+});
+
+Deno.test("pieces of an attempt that is not yet swept do not disturb readers", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  const append = appendAfter(log.head, { timestamps: [2], valueBytes: 1_100_000 });
+  const stray = new Uint8Array(100).fill(9);
+  const mutations = ["", "zzz", "0"].map((attempt) => ({
+    type: "set" as const,
+    key: KEYS.chunk(0, attempt, 1),
+    value: stray,
+  }));
+  await storage.commit({ checks: [], mutations });
+  await log.append([append]);
+  assert.ok(equal((await log.read(0, EVERYTHING))[0] as Uint8Array, append.bytes));
+});
+
+Deno.test("of two writers the one who opened last wins, and the log stays one chain", async () => {
+  const storage = new MemoryStorage();
+  const older = await openLog(storage);
+  await older.append(appendsAfter(older.head, [{ timestamps: [1] }]));
+  const newer = await openLog(storage);
+  await assert.rejects(older.append(appendsAfter(older.head, [{ timestamps: [2] }])), FencedError);
+  await assert.rejects(
+    older.append([appendAfter(older.head, { timestamps: [2], valueBytes: 2_000_000 })]),
+    FencedError,
+  );
+  await newer.append(appendsAfter(newer.head, [{ timestamps: [3] }]));
+  assert.equal((await newer.read(0, EVERYTHING)).length, 2);
+  assert.equal(families(storage).includes("o"), false);
+});
+
+const TAMPERINGS: readonly { name: string; tamper: (storage: MemoryStorage) => void; offset: number }[] = [
+  { name: "a missing entry", tamper: (s) => s.tamper(KEYS.index(1), () => null), offset: 1 },
+  { name: "a missing piece", tamper: (s) => s.tamper(KEYS.chunk(2, "", 1), () => null), offset: 2 },
+  { name: "a changed piece", tamper: (s) => s.tamper(KEYS.chunk(2, "", 1), flip), offset: 2 },
+  { name: "a shorter piece", tamper: (s) => s.tamper(KEYS.chunk(2, "", 1), (v) => v.subarray(1)), offset: 2 },
+  {
+    name: "a longer piece",
+    tamper: (s) => s.tamper(KEYS.chunk(2, "", 2), (v) => new Uint8Array(v.length + 1)),
+    offset: 2,
+  },
+  { name: "a changed small batch", tamper: (s) => s.tamper(KEYS.index(1), flip), offset: 1 },
+  {
+    name: "a cut small batch",
+    tamper: (s) => s.tamper(KEYS.index(1), (v) => v.subarray(0, v.length - 1)),
+    offset: 1,
+  },
+];
+
+function flip(value: Uint8Array): Uint8Array {
+  value[value.length - 1] = (value[value.length - 1] ?? 0) ^ 1;
+  return value;
+}
+
+for (const { name, tamper, offset } of TAMPERINGS) {
+  Deno.test(`read() finds ${name}`, async () => {
+    const storage = new MemoryStorage();
+    const log = await openLog(storage);
+    const sizes = [100, 100, 140_000, 100];
+    await appendAll(
+      log,
+      appendsAfter(log.head, sizes.map((valueBytes) => ({ timestamps: [1], valueBytes }))),
+    );
+    tamper(storage);
+    const read = log.read(0, EVERYTHING);
+    await assert.rejects(read, (error: Error) => {
+      assert.ok(error instanceof CorruptStorageError);
+      assert.ok(error.message.includes(`topic ${TOPIC_ID}, partition 0, offset ${offset}`), error.message);
+      return true;
+    });
+  });
+}
+
+Deno.test("trim() deletes what lies below the log start, and reading there says so", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  const batches = Array.from(
+    { length: 300 },
+    (_, i) => ({ timestamps: [i, i + 1], valueBytes: i % 10 === 0 ? 70_000 : 50 }),
+  );
+  await appendAll(log, appendsAfter(log.head, batches));
+  await log.commitHead({ ...log.head, logStartOffset: 501 });
+  await assert.rejects(log.read(500, EVERYTHING), OffsetTrimmedError);
+  let steps = 0;
+  while (await log.trim()) steps++;
+  assert.ok(steps > 2);
+  const indexed = storage.keys().filter((key) => key[3] === "i");
+  assert.equal(indexed[0]?.[4], 500);
+  assert.ok(storage.keys().filter((key) => key[3] === "c").every((key) => (key[4] as number) >= 500));
+  const again = await openLog(storage);
+  assert.equal(again.head.logStartOffset, 501);
+  assert.equal((await again.read(501, EVERYTHING)).length, 50);
+  assert.deepEqual(await again.offsetForTimestamp(3, 600), { offset: 501, timestamp: 251 });
+  assert.deepEqual(await again.offsetForTimestamp(299, 600), { offset: 597, timestamp: 299 });
+});
+
+Deno.test("a log in a file is there after the store is opened again", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    const env = realEnv();
+    const heads: LogHead[] = [];
+    for (let round = 0; round < 3; round++) {
+      const storage = await DenoKvStorage.open({ env, path: `${directory}/kv.sqlite` });
+      const shards = await ShardStore.open({
+        storage,
+        env,
+        log: silentLogger,
+        brokerId: 1,
+        incarnation: nextIncarnation(),
+      });
+      const log = await PartitionLog.open(shards, TOPIC_ID, 3);
+      assert.deepEqual(log.head, heads[heads.length - 1] ?? emptyLogHead);
+      const appends = appendsAfter(log.head, SIZES.map((valueBytes, i) => ({ timestamps: [i], valueBytes })));
+      await appendAll(log, appends);
+      assert.equal((await log.read(0, EVERYTHING)).length, SIZES.length * (round + 1));
+      assert.deepEqual((await log.offsetForTimestamp(3, 100))?.offset, 3);
+      heads.push(log.head);
+      await storage.close();
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
