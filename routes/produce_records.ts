@@ -171,7 +171,7 @@ async function findOrCreateTopic(broker: Broker, name: string): Promise<TopicIma
   }
   const found = broker.metadata.topicsByName.get(name);
   if (found !== undefined) return found;
-  if (topicNameFault(name) !== null || broker.config("auto.create.topics.enable").toLowerCase() !== "true") {
+  if (topicNameFault(name) !== null || broker.config("auto.create.topics.enable") !== "true") {
     throw unknownTopic(name);
   }
   const outcome = await broker.supervisor.ask({

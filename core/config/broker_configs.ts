@@ -38,11 +38,13 @@ export function brokerConfigFault(name: string, value: string): string | null {
   return fault === null ? null : `Invalid value "${value.slice(0, 100)}" for configuration ${name}: ${fault}`;
 }
 
-/** A reader over what was set explicitly, with the defaults behind it; "" where neither is there. */
+/** A reader over what was set explicitly, with the defaults behind it; "" where neither is there. Booleans are `true` or `false`. */
 export function serverConfigReader(explicit: ReadonlyMap<string, string>): ServerConfigReader {
   return (name) => {
+    const definition = brokerConfigDefinitions.get(name);
     const value = explicit.get(name)?.trim() ?? "";
-    return value !== "" ? value : brokerConfigDefinitions.get(name)?.default ?? "";
+    if (value === "") return definition?.default ?? "";
+    return definition?.type === "BOOLEAN" ? value.toLowerCase() : value;
   };
 }
 

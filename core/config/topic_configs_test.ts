@@ -135,6 +135,10 @@ Deno.test("describeBrokerConfigs() is read-only and hides nothing that was set",
   ]);
   assert.equal(entry?.readOnly, true);
   assert.equal(describeBrokerConfigs(server, ["log.retention.ms"])[0]?.value, null);
+  assert.equal(
+    serverConfigReader(new Map([["delete.topic.enable", " FALSE "]]))("delete.topic.enable"),
+    "false",
+  );
 });
 
 Deno.test("normalizeTopicConfig() trims, lower-cases booleans and joins lists", () => {

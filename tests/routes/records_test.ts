@@ -253,6 +253,25 @@ Deno.test("a body beyond the limit is 413, declared or chunked, and is not read 
   assert.ok(cancelled && pulled <= limits.httpBodyBytesMax + 4 * 1_048_576, String(pulled));
 });
 
+Deno.test("a body that does not arrive in time is 408", async () => {
+  const client = clientWithTopic();
+  client.broker.env.timer = (_ms, callback) => {
+    const id = setTimeout(callback, 5);
+    return () => clearTimeout(id);
+  };
+  let cancelled = false;
+  const silent = new ReadableStream<Uint8Array>({
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const answer = await client.send("POST", path, {
+    body: silent,
+    headers: { "content-type": "application/json" },
+  });
+  assert.deepEqual([answer.status, answer.headers.get("connection"), cancelled], [408, "close", true]);
+});
+
 Deno.test("a body that breaks off is 400", async () => {
   const client = clientWithTopic();
   const broken = new ReadableStream<Uint8Array>({
