@@ -12,7 +12,9 @@ Deno.test("a timer is delivered once as a message; the same key replaces it; can
     context.setTimer("b", 10, { type: "do", run: () => void seen.push("b") });
     context.setTimer("c", 10, { type: "do", run: () => void seen.push("c") });
     context.cancelTimer("c");
-  });
+  }, { deadlineMs: 1 });
+  await t.env.runUntilIdle();
+  assert.equal(t.env.timerCount, 3, "a, b and the one that all asks share");
   await t.env.advance(100);
   assert.deepEqual(seen, ["b", "a2"]);
 });
@@ -47,19 +49,30 @@ Deno.test("an idle actor is passivated after idleAfterMs and activated anew by t
   assert.equal(again.value, "test.2");
 });
 
-Deno.test("passivation waits for idle(), parked replies and staged effects; a timer tick is no use of the actor", async () => {
-  const t = scripted({ idleAfterMs: 1000, askDeadlineMs: 1e9 });
+Deno.test("passivation waits until idle() agrees, and takes the timers along", async () => {
+  const t = scripted({ idleAfterMs: 1000 });
   let idle = false;
-  let reply: { send(value: unknown): void } | undefined;
   t.host = { idle: () => idle };
+  t.ask((context, reply) => {
+    context.setTimer("far", 1e9, { type: "do", run: () => {} });
+    reply.send(null);
+  });
+  await t.env.advance(5000);
+  assert.equal(t.probe.inspect()?.status, "running");
+  idle = true;
+  await t.env.advance(1000);
+  assert.equal(t.probe.inspect(), undefined);
+  assert.equal(t.env.timerCount, 0);
+});
+
+Deno.test("passivation waits for parked replies and staged effects; a timer tick is no use of the actor", async () => {
+  const t = scripted({ idleAfterMs: 1000, askDeadlineMs: 1e9 });
+  let reply: { send(value: unknown): void } | undefined;
   t.ask((context, parked) => {
     reply = parked;
     const tick = () => context.setTimer("tick", 100, { type: "do", run: tick });
     tick();
   });
-  await t.env.advance(5000);
-  assert.notEqual(t.probe.inspect(), undefined);
-  idle = true;
   await t.env.advance(5000);
   assert.notEqual(t.probe.inspect(), undefined);
   t.commits.hold();
@@ -145,6 +158,14 @@ Deno.test("evict() takes no more messages, finishes mailbox and commits, answers
   await t.probe.evict();
 });
 
+Deno.test("evict() finishes a mailbox of several turns in one activation", async () => {
+  const t = scripted();
+  const outcomes = Array.from({ length: 1000 }, () => t.ask((_, reply) => reply.send("done")));
+  await t.probe.evict();
+  assert.equal(outcomes.every((outcome) => outcome.value === "done"), true);
+  assert.equal(t.contexts.length, 1);
+});
+
 Deno.test("drain() finishes mailboxes and commits, stops every actor and refuses the rest", async () => {
   const t = scripted();
   t.host = { stop: () => void stopped.push("stop") };
@@ -197,6 +218,7 @@ Deno.test("drain() does not wait for an actor that is to be restarted, and resta
   t.runtime.drain().then((value) => result = value);
   await t.env.runUntilIdle();
   assert.deepEqual(result, { drained: 1, abandoned: 0 });
+  assert.equal(t.env.timerCount, 0);
   assert.equal(queued.errorName, "ActorStoppedError");
   await t.env.advance(100_000);
   assert.equal(t.contexts.length, 1);

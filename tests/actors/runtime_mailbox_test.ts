@@ -64,6 +64,18 @@ Deno.test("an actor with a full mailbox lets others have their turn", async () =
   assert.equal(busyCount, 2000);
 });
 
+Deno.test("answers reach their askers between the turns of a busy actor", async () => {
+  const t = scripted({ mailboxLengthMax: 10_000 });
+  let count = 0;
+  let countSeen = -1;
+  const first = t.probe.ref.ask({ type: "do", run: (_, reply) => reply.send(null) });
+  first.then(() => countSeen = count);
+  for (let i = 0; i < 2000; i++) t.probe.ref.tell({ type: "do", run: () => void count++ });
+  await t.env.runUntilIdle();
+  assert.ok(countSeen < TURN_MESSAGES_MAX * 2, `${countSeen} messages were taken first`);
+  assert.equal(count, 2000);
+});
+
 Deno.test("an actor that never stops sending to itself lets the event loop run", async () => {
   const t = scripted();
   let count = 0;
@@ -99,8 +111,8 @@ Deno.test("a thousand messages to an active actor cost one round: no microtask a
 });
 
 Deno.test("an ask fails with AskDeadlineError at its deadline, never early and at most one tick late", async () => {
-  const t = scripted();
-  for (const [startMs, deadlineMs] of [[0, 1000], [33, 17], [7, 120_000], [49, 1]] as const) {
+  for (const [startMs, deadlineMs] of [[0, 1000], [33, 17], [7, 120_000], [49, 1], [30, 21]] as const) {
+    const t = scripted();
     await t.env.advance(startMs);
     const waiting = t.ask(() => {}, { deadlineMs });
     await t.env.advance(deadlineMs - 1);
@@ -144,6 +156,20 @@ Deno.test("an aborted signal ends the ask with its reason", async () => {
   assert.deepEqual([late.errorName, received], ["RangeError", false]);
 });
 
+Deno.test("an answered ask no longer listens to its signal", async () => {
+  const t = scripted();
+  const { signal } = new AbortController();
+  let listenerCount = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => (listenerCount++, add(...args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => (listenerCount--, remove(...args));
+  t.ask((_, reply) => reply.send(null), { signal });
+  assert.equal(listenerCount, 1);
+  await t.env.runUntilIdle();
+  assert.equal(listenerCount, 0);
+});
+
 Deno.test("onAbandon is called once when the asker gives up, by deadline or by signal", async () => {
   const t = scripted();
   const calls: string[] = [];
@@ -185,6 +211,7 @@ Deno.test("an ask that gives up while its answer is gated is gone, and the gate 
     watch(t.probe.ref.ask({
       type: "do",
       run: (context, reply) => {
+        reply.onAbandon(() => assert.fail("it has been answered"));
         context.stage("a");
         reply.send("a");
       },
@@ -196,6 +223,8 @@ Deno.test("an ask that gives up while its answer is gated is gone, and the gate 
   t.commits.release({ all: true });
   await t.env.runUntilIdle();
   assert.deepEqual(outcomes.map((outcome) => outcome.errorName ?? outcome.value), ["RangeError", "b"]);
+  assert.equal(t.probe.inspect()?.restartCount, 0);
+  assert.equal(t.probe.inspect()?.status, "running");
 });
 
 Deno.test("a kind that is not registered is a bug of the caller", async () => {

@@ -85,8 +85,14 @@ Deno.test("the first answer counts, later ones are ignored", async () => {
     reply.sendNow(3);
     reply.fail(new Error());
   });
+  const gated = t.ask((context, reply) => {
+    context.stage("a");
+    reply.send(1);
+    reply.send(2);
+    reply.sendNow(3);
+  });
   await t.env.runUntilIdle();
-  assert.equal(asked.value, 1);
+  assert.deepEqual([asked.value, gated.value], [1, 1]);
 });
 
 Deno.test("group commit: one commit in flight, and what is staged meanwhile goes into the next", async () => {
@@ -177,6 +183,24 @@ Deno.test("effects of a message that is still being received are not committed",
   await t.env.runUntilIdle();
   assert.deepEqual(t.commits.calls, [["before"], ["early", "late"]]);
   assert.equal(slow.value, "done");
+});
+
+Deno.test("the rest of a prefix commit does not wait for a message that is being received", async () => {
+  const t = scripted();
+  t.commits.hold();
+  const early = [t.write("a"), t.write("b")];
+  t.ask(async (context) => {
+    context.stage("c");
+    await context.env.sleep(1000);
+  });
+  await t.env.runUntilIdle();
+  t.commits.partial(1);
+  await t.env.runUntilIdle();
+  assert.deepEqual(t.commits.calls, [["a", "b"], ["b"]]);
+  t.commits.release();
+  await t.env.runUntilIdle();
+  assert.deepEqual(early.map((outcome) => outcome.value), ["a", "b"]);
+  assert.equal(t.commits.calls.length, 2);
 });
 
 Deno.test("an effect staged by a background task is committed", async () => {

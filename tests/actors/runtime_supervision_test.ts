@@ -37,6 +37,7 @@ Deno.test("a throwing receive fails the message, the parked and the gated; the m
   t.commits.hold();
   const cause = new RangeError("broken");
   const parked = t.ask(() => {});
+  const parkedLate = t.ask((context) => context.env.sleep(0));
   const gated = t.write("a");
   await t.env.runUntilIdle();
   const thrower = t.ask(() => {
@@ -44,7 +45,7 @@ Deno.test("a throwing receive fails the message, the parked and the gated; the m
   });
   const behind = t.ask((context, reply) => reply.send(context.incarnation));
   await t.env.runUntilIdle();
-  for (const outcome of [parked, gated, thrower]) {
+  for (const outcome of [parked, parkedLate, gated, thrower]) {
     assert.equal(outcome.errorName, "ActorFailedError");
     assert.equal((outcome.error as Error).cause, cause);
   }
@@ -255,6 +256,8 @@ Deno.test("late completions of a previous activation do not touch the new one", 
   // An old commit in flight, an old receive under way, an old task, an old timer, an old context.
   t.write("old");
   await t.env.runUntilIdle();
+  t.write("old, staged behind it");
+  await t.env.runUntilIdle();
   t.ask(async (context, reply) => {
     context.setTimer("t", 100, { type: "do", run: () => void taskStarted.push("timer") });
     context.tellSelf({ type: "do", run: () => void taskStarted.push("self") });
@@ -284,9 +287,11 @@ Deno.test("late completions of a previous activation do not touch the new one", 
   assert.equal(fresh.done, false);
   assert.equal(t.probe.inspect()?.stagedEffectCount, 1);
   const [old] = t.contexts;
+  const timersBefore = t.env.timerCount;
   old?.stage("zombie");
   old?.tellSelf({ type: "do", run: () => void taskStarted.push("old self") });
   old?.setTimer("t", 1, { type: "do", run: () => void taskStarted.push("old timer") });
+  assert.equal(t.env.timerCount, timersBefore);
   old?.passivate();
   old?.run(() => Promise.reject(new Error("old run")));
   t.commits.release({ all: true });
@@ -312,12 +317,16 @@ Deno.test("a late failure of an old commit does not kill the new activation", as
 Deno.test("a late completion of an old activate() does not become the host", async () => {
   const t = scripted();
   const late = Promise.withResolvers<void>();
-  t.onActivate = () => t.contexts.length === 1 ? late.promise : undefined;
+  const loaded = Promise.withResolvers<void>();
+  t.onActivate = () => t.contexts.length === 1 ? late.promise : loaded.promise;
   const asked = t.ask((context, reply) => reply.send(context.incarnation));
   await t.env.runUntilIdle();
   t.probe.crash();
   await t.env.advance(20);
   late.resolve();
+  await t.env.runUntilIdle();
+  assert.equal(t.probe.inspect()?.status, "activating");
+  loaded.resolve();
   await t.env.runUntilIdle();
   assert.equal(asked.value, "test.2");
   const again = t.ask((context, reply) => reply.send(context.incarnation));
