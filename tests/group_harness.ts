@@ -205,6 +205,14 @@ export function assertInvariants(state: GroupState): void {
   if (members.size > 0) assert(members.has(state.leaderId ?? ""), "the leader is a member");
   if (phase === "Empty") assert.equal(members.size, 0);
   if (phase === "Stable" || phase === "CompletingRebalance") assert(members.size > 0);
+  if (phase === "Stable" || phase === "CompletingRebalance") {
+    const stored = Array.from(members.values(), (member) => member.stored);
+    assert.equal(state.record?.members.length, stored.length);
+    for (const member of state.record?.members ?? []) {
+      assert(stored.includes(member), "every member is stored");
+    }
+    assert.equal(state.record?.assigned, phase === "Stable");
+  }
   if (pendingSync.size > 0) assert(Number.isFinite(state.syncDeadlineMs), "unsynced members have a deadline");
   let instanceCount = 0;
   for (const [memberId, member] of members) {
