@@ -6,10 +6,19 @@
  * On one store every durable record is committed, so the high watermark is the durable log end offset; until
  * transactions arrive the last stable offset is the same.
  */
+import { limits } from "../core/config/limits.ts";
 import { type BatchFacts, decideAppend } from "../core/partition/append.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
-import { assignOffsets, setLogAppendTime, validateProducedBatch } from "../protocol/records/record_batch.ts";
+import {
+  assignOffsets,
+  type BatchFault,
+  type BatchHeader,
+  deservesRecordWalk,
+  setLogAppendTime,
+  validateProducedBatch,
+  validateRecords,
+} from "../protocol/records/record_batch.ts";
 import { CorruptStorageError } from "../storage/errors.ts";
 import { type LogAppend, PartitionLog } from "../storage/partition_log.ts";
 import type { ShardStore } from "../storage/shard.ts";
@@ -104,6 +113,25 @@ function refusedProduce(
   return { error, errorMessage, baseOffset: -1, logAppendTimeMs: -1, logStartOffset };
 }
 
+/**
+ * The batch as a whole, and its records where that is cheap (no compression), demanded (keys) or wise (a tiny compressed
+ * batch that claims millions of records).
+ */
+function validate(
+  { batch, maxMessageBytes, requireKeys }: Produce,
+): BatchFault | { ok: true; header: BatchHeader } {
+  const validated = validateProducedBatch(batch, { maxMessageBytes });
+  if (!validated.ok) return validated;
+  const { header } = validated;
+  if (header.compression !== "none" && !requireKeys && !deservesRecordWalk(header)) return validated;
+  const records = validateRecords(batch, {
+    maxDecompressedBytes: limits.decompressedBatchBytesMax,
+    requireKeys,
+  });
+  if (!records.ok) return records;
+  return { ok: true, header: { ...header, maxTimestamp: records.maxTimestamp } };
+}
+
 interface Waiter {
   readonly message: AwaitData;
   readonly reply: Reply<unknown>;
@@ -185,7 +213,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
   }
 
   #produce(message: Produce, reply: Reply<unknown>): void | Promise<void> {
-    const validated = validateProducedBatch(message.batch, { maxMessageBytes: message.maxMessageBytes });
+    const validated = validate(message);
     if (!validated.ok) {
       return reply.send(
         refusedProduce(validated.error, validated.message, this.#durable.logStartOffset),

@@ -9,7 +9,7 @@ import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { produce, type ProduceRequest } from "../protocol/messages/00_produce.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { CloseConnectionError, handler, partitionFailure, type RequestContext } from "./handler.ts";
-import { topicSettings } from "./topic_settings.ts";
+import { topicSettings } from "../core/config/topic_settings.ts";
 import { hasPartition, lookUpTopic } from "./topic_lookup.ts";
 
 /** First version that names topics by id. */
@@ -60,10 +60,10 @@ async function append(
   if (request.transactionalId !== null) {
     return refused(index, "INVALID_TXN_STATE", "Transactions are not supported yet");
   }
-  const { maxMessageBytes, timestampType } = topicSettings(topic, context.broker);
+  const settings = topicSettings(topic, (name) => context.broker.config(name));
   try {
     const result = await context.broker.partition(topic.topicId, index).ask(
-      { type: "produce", batch: records, maxMessageBytes, timestampType },
+      { type: "produce", batch: records, ...settings },
       { deadlineMs: Math.min(Math.max(request.timeoutMs, 1), TIMEOUT_MS_MAX) },
     );
     return {

@@ -8,7 +8,8 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
-import { limits } from "../core/config/limits.ts";
+import { listElements } from "../core/config/config_definition.ts";
+import { topicSettings } from "../core/config/topic_settings.ts";
 import { topicConfig, topicConfigNumber } from "../core/config/topic_configs.ts";
 import { internalTopicNames, topicNameFault } from "../core/config/topic_name.ts";
 import { partitionForKey } from "../core/partition/partitioner.ts";
@@ -234,21 +235,17 @@ interface PartitionAppend {
 async function appendToPartition(
   { broker, topic, partition, placed, outcomes }: PartitionAppend,
 ): Promise<void> {
-  const server = (name: string) => broker.config(name);
-  const maxMessageBytes = topicConfigNumber(topic.configs, server, "max.message.bytes");
-  const timestampType = topicConfig(topic.configs, server, "message.timestamp.type") === "LogAppendTime"
-    ? "LogAppendTime"
-    : "CreateTime";
+  const settings = topicSettings(topic, (name) => broker.config(name));
   const actor = broker.partition(topic.topicId, partition);
   let notTried: Problem | null = null;
-  for (const group of splitBySize(placed, maxMessageBytes)) {
+  for (const group of splitBySize(placed, settings.maxMessageBytes)) {
     let baseOffset = -1;
     let appendTimeMs = -1;
     let problem: Problem | null = notTried;
     if (problem === null) {
       try {
         const batch = buildBatch({ records: group.map(({ input }) => input) });
-        const result = await actor.ask({ type: "produce", batch, maxMessageBytes, timestampType });
+        const result = await actor.ask({ type: "produce", batch, ...settings });
         baseOffset = result.baseOffset;
         appendTimeMs = result.logAppendTimeMs;
         if (result.error !== "NONE") problem = kafkaProblem(result.error, result.errorMessage);

@@ -26,6 +26,8 @@ export interface Produce extends Expects<ProduceResult> {
   /** `message.max.bytes` and `message.timestamp.type` as the topic has them now. */
   readonly maxMessageBytes: number;
   readonly timestampType: "CreateTime" | "LogAppendTime";
+  /** Compacted topics take no records without a key. */
+  readonly requireKeys: boolean;
 }
 
 export interface AbortedTransaction {

@@ -78,6 +78,7 @@ function produce({ env, broker }: World, topic: TopicImage, value: string) {
       batch: buildBatch({ records: [record] }),
       maxMessageBytes: 1_000_000,
       timestampType: "CreateTime",
+      requireKeys: false,
     }),
   );
 }

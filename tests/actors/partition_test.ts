@@ -58,7 +58,13 @@ function produce(
   bytes: Uint8Array,
   timestampType: "CreateTime" | "LogAppendTime" = "CreateTime",
 ): Promise<ProduceResult> {
-  return probe.ref.ask({ type: "produce", batch: bytes, maxMessageBytes: 1_048_588, timestampType });
+  return probe.ref.ask({
+    type: "produce",
+    batch: bytes,
+    maxMessageBytes: 1_048_588,
+    timestampType,
+    requireKeys: false,
+  });
 }
 
 function fetch(
@@ -212,6 +218,7 @@ Deno.test("partition refuses damaged, oversized and transactional batches and wr
     batch: batch(["a".repeat(200)]),
     maxMessageBytes: 100,
     timestampType: "CreateTime",
+    requireKeys: false,
   });
   assert.equal((await settled(world, tooLarge)).error, "MESSAGE_TOO_LARGE");
   const transactional = batch(["t"], {
