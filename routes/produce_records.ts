@@ -8,10 +8,8 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
-import { listElements } from "../core/config/config_definition.ts";
 import { limits } from "../core/config/limits.ts";
 import { topicSettings } from "../core/config/topic_settings.ts";
-import { topicConfig, topicConfigNumber } from "../core/config/topic_configs.ts";
 import { internalTopicNames, topicNameFault } from "../core/config/topic_name.ts";
 import { partitionForKey } from "../core/partition/partitioner.ts";
 import { decodeBase64 } from "../lib/base64.ts";

@@ -98,7 +98,7 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
       const actor = broker.partition(topic.topicId, params.partition);
       const start = await startOffset(actor, offset, timestamp);
       const deadlineMs = broker.env.mono() + Math.min(waitMs, limits.longPollMsMax);
-      return await read({ broker, actor, signal: request.signal, deadlineMs }, start, {
+      return await read({ broker, actor, request, deadlineMs }, start, {
         maxRecords,
         maxBytes,
         format,
@@ -138,7 +138,8 @@ async function listOffset(actor: ActorRef<PartitionMessage>, timestamp: number):
 interface ReadContext {
   readonly broker: Broker;
   readonly actor: ActorRef<PartitionMessage>;
-  readonly signal: AbortSignal;
+  /** Its signal is taken only by those who wait: Deno makes it on demand. */
+  readonly request: Request;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
 }
@@ -186,11 +187,12 @@ async function fetchBatches(
 
 /** True when there is something to read; false when the time is up. */
 async function waitForData(
-  { broker, actor, signal, deadlineMs }: ReadContext,
+  { broker, actor, request, deadlineMs }: ReadContext,
   offset: number,
 ): Promise<boolean> {
   const restMs = deadlineMs - broker.env.mono();
   if (restMs <= 0) return false;
+  const { signal } = request;
   try {
     return await actor.ask(
       { type: "awaitData", offset, minBytes: 1, isolationLevel: "read_uncommitted" },

@@ -1,6 +1,6 @@
 /** The settings of a topic that every append needs, resolved once for each metadata image. */
 import type { TopicImage } from "../cluster/metadata_image.ts";
-import type { ServerConfigReader } from "./config_definition.ts";
+import { listElements, type ServerConfigReader } from "./config_definition.ts";
 import { topicConfig, topicConfigNumber } from "./topic_configs.ts";
 
 export interface TopicSettings {
@@ -21,7 +21,7 @@ export function topicSettings(topic: TopicImage, server: ServerConfigReader): To
   const settings: TopicSettings = {
     maxMessageBytes: topicConfigNumber(topic.configs, server, "max.message.bytes"),
     timestampType: value("message.timestamp.type") === "LogAppendTime" ? "LogAppendTime" : "CreateTime",
-    requireKeys: value("cleanup.policy").split(",").includes("compact"),
+    requireKeys: listElements(value("cleanup.policy")).includes("compact"),
   };
   resolved.set(topic, settings);
   return settings;

@@ -100,7 +100,10 @@ Deno.test("the topic's max.message.bytes and timestamp type are sent along; appe
   const { body } = await client.post(path, { value: "a", timestamp: 5 });
   assert.equal(body.records[0].timestamp, 777);
   const [produce] = client.broker.partitionOf("t", 0).produced;
-  assert.equal(produce?.maxMessageBytes, 2000);
+  assert.deepEqual([produce?.maxMessageBytes, produce?.requireKeys], [2000, false]);
+  const compacted = clientWithTopic(1, { "cleanup.policy": "compact,delete" });
+  await compacted.post(path, { key: "k", value: "a" });
+  assert.equal(compacted.broker.partitionOf("t", 0).produced[0]?.requireKeys, true);
 });
 
 Deno.test("records beyond one batch's size become several batches, in order", async () => {
