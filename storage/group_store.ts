@@ -31,7 +31,8 @@ import {
   encodeGroupValue,
   GROUP_VALUE_OVERHEAD_BYTES,
 } from "./keys/group_record.ts";
-import { below, type KeyRange } from "./keys/keyspace.ts";
+import { below } from "./keys/keyspace.ts";
+import { scan } from "./scan.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { KvKey, Mutation, Storage, StoredEntry } from "./storage.ts";
 
@@ -255,18 +256,4 @@ function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredE
     );
   }
   return decodeGroupBody(bytes);
-}
-
-/** All entries of a range, page by page. */
-async function* scan(storage: Storage, range: KeyRange): AsyncGenerator<StoredEntry> {
-  const limit = storage.limits.listPageMax;
-  let start = range.start;
-  while (true) {
-    const page = await storage.list({ start, end: range.end }, { limit });
-    yield* page;
-    const last = page[page.length - 1];
-    if (last === undefined || page.length < limit) return;
-    // The first key after `last`.
-    start = [...last.key, new Uint8Array()];
-  }
 }
