@@ -1,0 +1,150 @@
+/** The real Env against the real machine: sockets on loopback, files in a temporary directory. */
+import assert from "node:assert/strict";
+import type { Conn } from "../lib/env.ts";
+import { realEnv } from "./real.ts";
+
+const env = realEnv();
+
+async function withConns(use: (ours: Conn, peer: Conn) => Promise<void>): Promise<void> {
+  const listener = await env.listen({ hostname: "127.0.0.1", port: 0 });
+  const [ours, peer] = await Promise.all([
+    env.connect({ hostname: "127.0.0.1", port: listener.port }),
+    listener.accept(),
+  ]);
+  assert.ok(peer !== null);
+  try {
+    await use(ours, peer);
+  } finally {
+    ours.close();
+    peer.close();
+    listener.close();
+  }
+}
+
+async function withDirectory(use: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await use(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("bytes cross a connection, and the end of the peer's stream is null", async () => {
+  await withConns(async (ours, peer) => {
+    assert.match(peer.remoteAddress, /^127\.0\.0\.1:\d+$/);
+    assert.equal(await ours.write(new Uint8Array([1, 2, 3])), 3);
+    const buffer = new Uint8Array(8);
+    assert.equal(await peer.read(buffer), 3);
+    assert.deepEqual([...buffer.subarray(0, 3)], [1, 2, 3]);
+    ours.close();
+    assert.equal(await peer.read(buffer), null);
+  });
+});
+
+Deno.test("our own close() ends a pending read with null; closing twice is harmless", async () => {
+  await withConns(async (ours) => {
+    const pending = ours.read(new Uint8Array(8));
+    ours.close();
+    ours.close();
+    assert.equal(await pending, null);
+    assert.equal(await ours.read(new Uint8Array(8)), null);
+    await assert.rejects(ours.write(new Uint8Array(1)));
+  });
+});
+
+Deno.test("write throws when the peer is gone", async () => {
+  await withConns(async (ours, peer) => {
+    await ours.write(new Uint8Array(1000));
+    await env.sleep(20);
+    // Bytes that nobody read make the kernel reset the connection.
+    peer.close();
+    await env.sleep(20);
+    await assert.rejects(async () => {
+      for (let i = 0; i < 10; i++) await ours.write(new Uint8Array(1000));
+    });
+  });
+});
+
+Deno.test("closing a listener ends accept() with null", async () => {
+  const listener = await env.listen({ hostname: "127.0.0.1", port: 0 });
+  assert.ok(listener.port > 0);
+  const accepted = listener.accept();
+  listener.close();
+  listener.close();
+  assert.equal(await accepted, null);
+  assert.equal(await listener.accept(), null);
+  await assert.rejects(env.connect({ hostname: "127.0.0.1", port: listener.port }));
+});
+
+Deno.test("an aborted signal ends connect() and sleep() with its reason", async () => {
+  const reason = new RangeError("enough");
+  const signal = AbortSignal.abort(reason);
+  await assert.rejects(env.connect({ hostname: "127.0.0.1", port: 1, signal }), reason);
+  await assert.rejects(env.sleep(60_000, signal), reason);
+  const controller = new AbortController();
+  const sleeping = env.sleep(60_000, controller.signal);
+  controller.abort(reason);
+  await assert.rejects(sleeping, reason);
+});
+
+Deno.test("a timer fires once after its time, and a cancelled one never", async () => {
+  const events: string[] = [];
+  const beganAtMs = env.mono();
+  env.timer(5, () => events.push("never"))();
+  await new Promise<void>((resolve) => env.timer(10, resolve));
+  assert.ok(env.mono() - beganAtMs >= 9);
+  assert.equal(events.length, 0);
+  // Longer than setTimeout knows: it must not fire at once.
+  const cancel = env.timer(2 ** 40, () => events.push("early"));
+  await env.sleep(5);
+  cancel();
+  assert.equal(events.length, 0);
+});
+
+Deno.test("files are written whole and read back", async () => {
+  await withDirectory(async (directory) => {
+    const path = `${directory}/a/b/text`;
+    await env.files.makeDirectory(`${directory}/a/b`);
+    await env.files.makeDirectory(`${directory}/a/b`);
+    assert.equal(await env.files.exists(path), false);
+    await env.files.writeText(path, "first and longer");
+    await env.files.writeText(path, "second");
+    assert.equal(await env.files.readText(path), "second");
+    assert.deepEqual([...Deno.readDirSync(`${directory}/a/b`)].map((entry) => entry.name), ["text"]);
+    await env.files.remove(path);
+    assert.equal(await env.files.exists(path), false);
+  });
+});
+
+Deno.test("a lock is exclusive between processes and names its holder", async () => {
+  await withDirectory(async (directory) => {
+    const path = `${directory}/lock`;
+    const held = await env.files.lock(path);
+    assert.ok(held !== null);
+    assert.equal(await env.files.readText(path), `${Deno.pid}\n`);
+    const tryInChild = async () => {
+      const code = `import { realEnv } from ${JSON.stringify(import.meta.resolve("./real.ts"))};
+        console.log(await realEnv().files.lock(${JSON.stringify(path)}) === null ? "refused" : "locked");`;
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["eval", "--no-lock", code],
+      });
+      return new TextDecoder().decode((await child.output()).stdout).trim();
+    };
+    assert.equal(await tryInChild(), "refused");
+    assert.equal(await env.files.readText(path), `${Deno.pid}\n`);
+    held.release();
+    held.release();
+    assert.equal(await tryInChild(), "locked");
+  });
+});
+
+Deno.test("kv opens a store in memory", async () => {
+  const kv = await env.kv(":memory:");
+  try {
+    assert.equal((await kv.atomic().set(["a"], 1).commit()).ok, true);
+    assert.equal((await kv.get(["a"])).value, 1);
+  } finally {
+    kv.close();
+  }
+});
