@@ -29,7 +29,7 @@ export interface ConsumerGroupOptions {
   readonly groupShards: GroupShards;
   /** Over Kafka's defaults. */
   readonly config?: Partial<GroupConfig>;
-  /** Called when members or assignments change, and every 3 s while there are members. Must not throw. */
+  /** Called when members or assignments change, and every 3 s while there are members. */
   readonly onMembership?: (report: ReportConsumers) => void;
   readonly actorOptions?: Partial<ActorOptions>;
 }
@@ -167,7 +167,12 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     if (this.#onMembership === null) return;
     const { groupId, members } = this.#state;
     const consumers = Array.from(members.values(), (member) => this.#liveness(member));
-    this.#onMembership({ type: "reportConsumers", groupId, consumers });
+    try {
+      this.#onMembership({ type: "reportConsumers", groupId, consumers });
+    } catch (error) {
+      // The watcher is overloaded or stopping: the next report says the same. The group is not its business.
+      this.#context.log.debug("Could not report the members", { groupId, error: String(error) });
+    }
     if (members.size > 0) this.#context.setTimer(REPORT_TIMER.timerKey, MEMBERSHIP_REPORT_MS, REPORT_TIMER);
     else this.#context.cancelTimer(REPORT_TIMER.timerKey);
   }
