@@ -272,7 +272,7 @@ class Printer {
         : Math.min(POLL_RECORDS_MAX, maxMessages - this.count);
       const records = await this.#consumer.poll({ recordsMax, signal, timeoutMs });
       if (records.length === 0) return;
-      this.#format(records);
+      const failure = this.#format(records);
       try {
         await this.#terminal.writeOut(this.#formatter.take());
       } catch {
@@ -281,20 +281,23 @@ class Printer {
         return;
       }
       this.count += records.length;
+      if (failure !== null) throw failure;
     }
   }
 
-  #format(records: readonly ConsumedRecord[]): void {
+  /** Gives the failure that ends the command after what was formatted before is printed. */
+  #format(records: readonly ConsumedRecord[]): Error | null {
     for (const record of records) {
       try {
         this.#formatter.add(record);
       } catch (error) {
         const where = `${record.topic}-${record.partition} at offset ${record.offset}`;
         const message = `Cannot print record of ${where}: ${error instanceof Error ? error.message : error}`;
-        if (this.#options.skipMessageOnError !== true) throw new UsageError(message, { cause: error });
+        if (this.#options.skipMessageOnError !== true) return new UsageError(message, { cause: error });
         this.#terminal.writeError(message);
       }
     }
+    return null;
   }
 
   /** So that records which nobody saw are not committed. */

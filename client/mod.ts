@@ -2,12 +2,11 @@
  * Kavka's TypeScript SDK: a client for Kavka and for any broker that speaks Kafka's protocol.
  *
  * `Producer` sends records, `Consumer` reads them (alone or as a member of a group), `Admin` manages topics. All take an
- * `Env`, the port to clocks and sockets: `realEnv()` of `env/real.ts` in a program, one of your own in tests. All throw
+ * `Env`, the port to clocks and sockets: `realEnv()` in a program, one of your own in tests. All throw
  * subclasses of `ClientError`, and cancel by `AbortSignal` where they wait.
  *
  * ```ts
- * import { Consumer, Producer } from "./client/mod.ts";
- * import { realEnv } from "./env/real.ts";
+ * import { Consumer, Producer, realEnv } from "./client/mod.ts";
  *
  * const options = { bootstrapServers: "localhost:9092" };
  * await using producer = new Producer(realEnv(), options);
@@ -48,4 +47,5 @@ export type { IsolationLevel, OffsetSpec } from "./offsets.ts";
 export { Producer, type ProducerOptions, type ProducerRecord } from "./producer.ts";
 export type { RecordMetadata } from "./record_accumulator.ts";
 export type { TopicPartition } from "./topic_partition.ts";
+export { realEnv } from "../env/real.ts";
 export type { Env } from "../lib/env.ts";
