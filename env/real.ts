@@ -75,15 +75,27 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
+/** A lock that is free is had at once; this long it may take on a busy machine. */
+const LOCK_WAIT_MS = 1_000;
+
+/** Whether the lock was free; if not, the file is given up. */
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  if ("tryLock" in file) {
+    const locked = await file.tryLock(true);
+    if (!locked) file.close();
+    return locked;
+  }
+  // Deno before 2.6 only has the lock that waits. It keeps the file open for as long as it does, so it is not closed here.
+  const waiting = (file as Deno.FsFile).lock(true).then(() => true);
+  return await Promise.race([waiting, sleep(LOCK_WAIT_MS).then(() => false)]);
+}
+
 /** The holder's process id is in the file, so that whoever is refused can name it. */
 async function lock(path: string): Promise<{ release(): void } | null> {
   // Not truncated on opening: that would erase the id of a holder.
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
-    if (!await file.tryLock(true)) {
-      file.close();
-      return null;
-    }
+    if (!await tryLock(file)) return null;
     await file.truncate();
     await writeAll(file, new TextEncoder().encode(`${Deno.pid}\n`));
   } catch (error) {
