@@ -268,7 +268,7 @@ function whenAborted(signal: AbortSignal | undefined): Promise<null> {
 const READ_BYTES = 64 * 1024;
 
 /** Standard input; with a prompt when both ends are a terminal. */
-function standardInput(terminal: Terminal): LineInput {
+export function standardInput(terminal: Terminal): LineInput {
   const isTyped = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const prompt = new TextEncoder().encode(">");
   return {
