@@ -139,7 +139,12 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
 
   #newTurn(uuid: string): GroupTurn {
     const { env } = this.#context;
-    return new GroupTurn(this.#state, this.#config, { monoMs: env.mono(), wallMs: env.now(), uuid });
+    // Whole milliseconds are what can be stored.
+    return new GroupTurn(this.#state, this.#config, {
+      monoMs: env.mono(),
+      wallMs: Math.floor(env.now()),
+      uuid,
+    });
   }
 
   #carryOut(turn: GroupTurn): void {
@@ -184,7 +189,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
       memberId: stored.memberId,
       clientId: stored.clientId,
       host: stored.clientHost,
-      lastHeartbeatMs: env.now() - (env.mono() - lastHeartbeatMs),
+      lastHeartbeatMs: Math.round(env.now() - (env.mono() - lastHeartbeatMs)),
       assignment: this.#state.protocolType === "consumer" ? assignedPartitions(stored.assignment) : [],
     };
   }

@@ -20,7 +20,7 @@ export function describeGroup({ state, now }: GroupTurn): GroupDescription {
       clientHost: stored.clientHost,
       metadata: isStable ? protocolMetadata(stored, state.protocolName) : noBytes,
       assignment: isStable ? stored.assignment : noBytes,
-      lastHeartbeatMs: now.wallMs - (now.monoMs - lastHeartbeatMs),
+      lastHeartbeatMs: Math.round(now.wallMs - (now.monoMs - lastHeartbeatMs)),
     })),
   };
 }
