@@ -60,6 +60,7 @@ function checkRequest(api: Api, entry: Golden, bytes: Uint8Array, where: string)
   const correlationId = 1000 + entry.version;
   assert.deepEqual(header, { apiKey: api.key, apiVersion: entry.version, correlationId, clientId }, where);
   const value = decodeRequest(api, entry.version, reader);
+  assert.equal(reader.remaining, 0, where);
   assert.deepEqual(value, fromKafka(planOf(api, "request", entry.version), entry.value), where);
   assertFrame(encodeRequestFrame(api, entry.version, correlationId, clientId, value), bytes, where);
 }

@@ -75,11 +75,12 @@ export function encodeRequest<A extends Api>(api: A, version: number, value: Req
   return encodeParts((writer) => api.request.encode(writer, version, value));
 }
 
-/** Reads the rest of `reader` as a request body. Throws `DecodeError`, also when bytes are left over. */
+/**
+ * Reads `reader` as a request body. Bytes behind the last field are left unread, as Kafka leaves them: librdkafka sends
+ * three of them when it asks Metadata for all topics. Throws `DecodeError`.
+ */
 export function decodeRequest<A extends Api>(api: A, version: number, reader: ByteReader): RequestOf<A> {
-  const value = api.request.decode(reader, version);
-  reader.end();
-  return value as RequestOf<A>;
+  return api.request.decode(reader, version) as RequestOf<A>;
 }
 
 /** The body of a response, in parts. Throws `EncodeError`. */

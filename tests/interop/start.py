@@ -41,7 +41,8 @@ for name in ["SIGTERM", "SIGINT"]:
 
         topic = f"start-{name}"
         with Server(data) as server:
-            AdminClient({"bootstrap.servers": server.bootstrap}).create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
+            admin = AdminClient({"bootstrap.servers": server.bootstrap})
+            admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
             connection = Connection(server.bootstrap)
             for offset in range(3):
                 answer = connection.produce(topic, batch([b"x"]))

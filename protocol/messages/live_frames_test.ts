@@ -1,0 +1,75 @@
+/** The tables against what real clients sent to Apache Kafka 4.3.1: see tests/fixtures/frames-live/README.md. */
+import assert from "node:assert/strict";
+import { ByteReader, concat } from "../../lib/bytes.ts";
+import {
+  decodeRequestHeader,
+  decodeResponseHeader,
+  encodeRequestFrame,
+  encodeResponseFrame,
+} from "../header.ts";
+import { type Api, decodeRequest, supportsVersion } from "../schema/api.ts";
+import { apiByKey } from "./all.ts";
+
+interface Recorded {
+  readonly api: number;
+  readonly version: number;
+  readonly direction: "request" | "response";
+  /** The frame without its 4-byte size. */
+  readonly hex: string;
+  /** Bytes behind the last field, which the client should not have sent. */
+  readonly leftOver?: number;
+}
+
+const directory = new URL("../../tests/fixtures/frames-live/", import.meta.url);
+
+/** APIs that the clients also used; their frames are left out for as long as they have no table. */
+const MAY_LACK_A_TABLE: ReadonlySet<number> = new Set([46, 75]);
+
+for (const client of ["kafka_python", "confluent", "kcat", "java"]) {
+  Deno.test(`frames of ${client}: decoded, and encoded to the same bytes`, () => {
+    const lines = Deno.readTextFileSync(new URL(`${client}.jsonl`, directory)).trimEnd().split("\n");
+    let compared = 0;
+    for (const frame of lines.map((line) => JSON.parse(line) as Recorded)) {
+      const api = apiByKey.get(frame.api);
+      if (api === undefined) {
+        assert(MAY_LACK_A_TABLE.has(frame.api), `API ${frame.api} has no table`);
+        continue;
+      }
+      assert(supportsVersion(api, frame.version), `${api.name} ${frame.version}`);
+      const bytes = Uint8Array.fromHex(frame.hex);
+      const again = frame.direction === "request"
+        ? requestAgain(api, frame, bytes)
+        : responseAgain(api, frame, bytes);
+      const sent = bytes.subarray(0, bytes.length - (frame.leftOver ?? 0));
+      assert.equal(again.toHex(), sent.toHex(), `${api.name} ${frame.direction} ${frame.version}`);
+      compared++;
+    }
+    assert(compared >= 40, `${compared} frames`);
+  });
+}
+
+function requestAgain(api: Api, frame: Recorded, bytes: Uint8Array): Uint8Array {
+  const reader = new ByteReader(bytes);
+  const header = decodeRequestHeader(reader);
+  assert.equal(header.apiKey, frame.api);
+  assert.equal(header.apiVersion, frame.version);
+  const value = decodeRequest(api, frame.version, reader);
+  assert.equal(
+    reader.remaining,
+    frame.leftOver ?? 0,
+    `${api.name} request ${frame.version}: bytes left over`,
+  );
+  return withoutSize(encodeRequestFrame(api, frame.version, header.correlationId, header.clientId, value));
+}
+
+function responseAgain(api: Api, frame: Recorded, bytes: Uint8Array): Uint8Array {
+  const reader = new ByteReader(bytes);
+  const correlationId = decodeResponseHeader(api, frame.version, reader);
+  const value = api.response.decode(reader, frame.version);
+  reader.end();
+  return withoutSize(encodeResponseFrame(api, frame.version, correlationId, value));
+}
+
+function withoutSize(parts: readonly Uint8Array[]): Uint8Array {
+  return concat(parts).subarray(4);
+}
