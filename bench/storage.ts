@@ -136,6 +136,14 @@ const cases: readonly { readonly name: string; run(world: World): Promise<number
     },
   },
   {
+    name: "64 logs, 1 KB batches, 64 in flight",
+    async run(world) {
+      const works = (await logs(world, 64)).map((log) => appender(log, batchOf(SMALL_BATCH_BYTES)));
+      let next = 0;
+      return await measure(SMALL_IN_FLIGHT, () => (works[next++ % works.length] as () => Promise<number>)());
+    },
+  },
+  {
     name: "log, cold read, 1 MB at a time",
     async run(world) {
       const [log] = await logs(world, 1);

@@ -1,0 +1,65 @@
+/** The stored bytes of groups: version 1 as it is for ever, and what is refused. */
+import assert from "node:assert/strict";
+import type { GroupRecord } from "../../core/group/group_state.ts";
+import { CorruptStorageError } from "../errors.ts";
+import { decodeGroupOffset, encodeGroupOffset } from "./group_offset.ts";
+import { decodeGroupBody, decodeGroupValue, encodeGroupBody, encodeGroupValue } from "./group_record.ts";
+
+const record: GroupRecord = {
+  generationId: 7,
+  protocolType: "consumer",
+  protocolName: null,
+  leaderId: "m",
+  assigned: true,
+  changedAtMs: 1_700_000_000_000,
+  members: [{
+    memberId: "m",
+    groupInstanceId: "i",
+    clientId: "",
+    clientHost: "/h",
+    sessionTimeoutMs: 45_000,
+    rebalanceTimeoutMs: 300_000,
+    protocols: [{ name: "range", metadata: Uint8Array.of(1, 2) }],
+    assignment: Uint8Array.of(3),
+  }],
+};
+
+const GOLDEN_BODY = "BODY";
+const GOLDEN_OFFSET = "OFFSET";
+
+const offset = { offset: 42, leaderEpoch: -1, committedAtMs: 1_700_000_000_000, topic: "t", metadata: "é" };
+
+Deno.test("version 1 of a group and of an offset stays as it was written", () => {
+  assert.equal(hex(encodeGroupBody(record)), GOLDEN_BODY);
+  assert.deepEqual(decodeGroupBody(fromHex(GOLDEN_BODY)), record);
+  assert.equal(hex(encodeGroupOffset(offset)), GOLDEN_OFFSET);
+  assert.deepEqual(decodeGroupOffset(fromHex(GOLDEN_OFFSET)), offset);
+  const pieces = { memberCount: 3, body: { writing: 9, pieceCount: 2, byteLength: 70_000, crc: 0xfedcba98 } };
+  assert.equal(hex(encodeGroupValue(pieces)), "01000000030100000000000000090000000200011170fedcba98");
+  assert.deepEqual(decodeGroupValue(encodeGroupValue(pieces)), pieces);
+  assert.equal(hex(encodeGroupValue({ memberCount: 1, body: Uint8Array.of(5) })), "01000000010005");
+});
+
+Deno.test("other versions, cut and longer values are storage errors", () => {
+  for (
+    const [decode, golden] of [
+      [decodeGroupBody, GOLDEN_BODY],
+      [decodeGroupOffset, GOLDEN_OFFSET],
+    ] as const
+  ) {
+    assert.throws(() => decode(fromHex("02" + golden.slice(2))), CorruptStorageError);
+    assert.throws(() => decode(fromHex(golden + "00")), CorruptStorageError);
+    for (let length = 0; length < golden.length; length += 2) {
+      assert.throws(() => decode(fromHex(golden.slice(0, length))), CorruptStorageError);
+    }
+  }
+  assert.throws(() => decodeGroupValue(fromHex("010000000102")), CorruptStorageError);
+});
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
