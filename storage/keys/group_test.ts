@@ -24,8 +24,9 @@ const record: GroupRecord = {
   }],
 };
 
-const GOLDEN_BODY = "BODY";
-const GOLDEN_OFFSET = "OFFSET";
+const GOLDEN_BODY =
+  "010000000709636f6e73756d657200026d010000018bcfe5680000000001026d026901032f680000afc8000493e0000000010672616e67650301020203";
+const GOLDEN_OFFSET = "01000000000000002affffffff0000018bcfe56800027403c3a9";
 
 const offset = { offset: 42, leaderEpoch: -1, committedAtMs: 1_700_000_000_000, topic: "t", metadata: "é" };
 

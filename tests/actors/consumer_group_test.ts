@@ -267,6 +267,63 @@ Deno.test("a restart of the process keeps generation, members, assignments and o
   assert.equal(await next.heartbeat(a), "REBALANCE_IN_PROGRESS", "b is dead");
 });
 
+Deno.test("a member that does not come back after a restart dies a full session after it", async () => {
+  const world = await World.start();
+  const [, b] = await world.pair();
+  await world.env.advance(9_000);
+  const next = await World.start(world.storage, { env: world.env });
+  for (let i = 0; i < 3; i++) {
+    assert.equal(await next.heartbeat(b), "NONE");
+    await next.env.advance(3_000);
+  }
+  assert.equal(await next.heartbeat(b), "NONE");
+  await next.env.advance(1_000);
+  assert.equal(await next.heartbeat(b), "REBALANCE_IN_PROGRESS");
+});
+
+Deno.test("a deadline that is earlier than the one waited for is not missed", async () => {
+  const world = await World.start();
+  const join = world.join({ sessionTimeoutMs: 600_000 });
+  await world.env.advance(3_000);
+  assert(join.value !== undefined);
+  world.sync(join.value);
+  // The timer rings for the sync deadline; now it waits for the session's.
+  await world.env.advance(60_000);
+  await world.answered(joinOf({ requireKnownMemberId: true, sessionTimeoutMs: 6_000 }));
+  const rejoin = world.join({ memberId: join.value.memberId });
+  await world.env.advance(5_999);
+  assertParked(rejoin, "someone was promised a place");
+  await world.env.advance(1);
+  assert.equal(rejoin.value?.generationId, 2);
+});
+
+Deno.test("when a shard is lost by one group, the others on it do not answer from what they knew", async () => {
+  // "Aa" and "BB" have the same hash in Java.
+  const world = await World.start(undefined, { groupId: "Aa" });
+  const neighbour = new ActorProbe<ConsumerGroupMessage>(world.runtime, "consumer_group", "BB");
+  const fetch = {
+    type: "offsetFetch",
+    partitions: null,
+    memberId: null,
+    memberEpoch: -1,
+    requireStable: true,
+  } as const;
+  const before = neighbour.ref.ask(fetch);
+  await world.env.runUntilIdle();
+  assert.deepEqual((await before).offsets, []);
+
+  const next = await World.start(world.storage, { env: world.env, groupId: "BB" });
+  next.commit(5);
+  await world.env.runUntilIdle();
+  const stale = world.commit(1);
+  await world.env.advance(1_000);
+  assert(stale.error !== undefined);
+  let outcome: unknown;
+  neighbour.ref.ask(fetch).then((value) => outcome = value.offsets, (error) => outcome = error);
+  await world.env.advance(1_000);
+  assert(outcome instanceof Error, "not an empty list");
+});
+
 Deno.test("a crash of the actor fails what is parked and keeps what is stored", async () => {
   const world = await World.start();
   const [a] = await world.pair();
