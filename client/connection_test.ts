@@ -151,9 +151,19 @@ Deno.test("Connection refuses a response that nobody asked for", async () => {
       return Promise.resolve(conn);
     },
   };
-  const connection = await open(env);
+  const stray = Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 9);
+  const idle = await open(env);
   assert.ok(serverEnd !== null);
-  await sendAll(serverEnd, Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 9));
+  await sendAll(serverEnd, stray);
   await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(connection.isOpen, false);
+  assert.equal(idle.isOpen, false);
+
+  broker.on(metadata, () => SILENCE);
+  const waiting = await open(env);
+  const request = assert.rejects(
+    waiting.request(metadata, anyTopic, { versionMax: 8 }),
+    /correlation id 9, expected 1/,
+  );
+  await sendAll(serverEnd, stray);
+  await request;
 });
