@@ -468,6 +468,47 @@ Deno.test("a join that its client gave up is dropped, the member waits on", asyn
   assert.equal(world.probe.inspect()?.details["memberCount"], 1);
 });
 
+Deno.test("draining answers what is parked at once and keeps what is stored", async () => {
+  const world = await World.start();
+  const [a] = await world.pair();
+  const parked = world.join();
+  const commit = world.commit(9, a);
+  let isDrained = false;
+  world.runtime.drain().then(() => isDrained = true);
+  await world.env.runUntilIdle();
+  assert(isDrained, "without waiting for the rebalance");
+  assert(parked.error instanceof ActorStoppedError, String(parked.error));
+  assert.equal(commit.value?.error, "NONE");
+  const next = await World.start(world.storage, { env: world.env });
+  assert.equal(await next.committed(), 9);
+  assert.equal(await next.heartbeat(a), "NONE");
+});
+
+Deno.test("groups of one shard share its commits", async () => {
+  // All have the same hash in Java.
+  const names = ["AaAa", "BBBB", "AaBB", "BBAa"];
+  const world = await World.start(undefined, { groupId: names[0] ?? "" });
+  const refs = names.map((name) => world.runtime.ref<ConsumerGroupMessage>("consumer_group", name));
+  const ask = (offset: number) =>
+    refs.map((ref) =>
+      ref.ask({
+        type: "offsetCommit",
+        generationId: -1,
+        memberId: "",
+        groupInstanceId: null,
+        offsets: [{ topic: "t", topicId: TOPIC_ID, partition: 0, offset, leaderEpoch: 0, metadata: "" }],
+      })
+    );
+  const opening = ask(1);
+  await world.env.runUntilIdle();
+  await Promise.all(opening);
+  const before = world.storage.commits.length;
+  const asked = ask(2);
+  await world.env.runUntilIdle();
+  assert((await Promise.all(asked)).every(({ error }) => error === "NONE"));
+  assert(world.storage.commits.length - before < names.length, "fewer commits than groups");
+});
+
 Deno.test("a group id that cannot be a key is refused, and nothing is stored", async () => {
   const world = await World.start(undefined, { groupId: "x".repeat(2_000) });
   assert.equal((await world.answered(joinOf())).error, "INVALID_GROUP_ID");

@@ -11,12 +11,11 @@ import {
   awaitingJoinCount,
   type GroupState,
   memberBytes,
-  noBytes,
   removeMember,
   type RequestId,
-  type StoredMember,
 } from "../group_state.ts";
 import { type GroupTurn, joinError } from "../group_turn.ts";
+import { joiningMember } from "./joining_member.ts";
 import { joinExistingMember } from "./join_existing_member.ts";
 import { joinNewMember } from "./join_new_member.ts";
 import { completeJoinIfAllJoined } from "./rebalance.ts";
@@ -81,21 +80,4 @@ function fitsGroup(state: GroupState, request: JoinGroupRequest): boolean {
     if (stored.memberId !== request.memberId) size += memberBytes(stored);
   }
   return size <= groupLimits.groupBytesMax;
-}
-
-/** The member as it describes itself, without an assignment. */
-export function joiningMember(request: JoinGroupRequest, memberId: string): StoredMember {
-  return {
-    memberId,
-    groupInstanceId: request.groupInstanceId,
-    clientId: request.client.clientId,
-    clientHost: request.client.clientHost,
-    sessionTimeoutMs: request.sessionTimeoutMs,
-    // Version 0 has no rebalance timeout: Kafka uses the session timeout then.
-    rebalanceTimeoutMs: request.rebalanceTimeoutMs < 0
-      ? request.sessionTimeoutMs
-      : request.rebalanceTimeoutMs,
-    protocols: request.protocols,
-    assignment: noBytes,
-  };
 }

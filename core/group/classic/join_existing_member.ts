@@ -4,8 +4,8 @@
 import type { JoinGroupRequest } from "../group_commands.ts";
 import { type ClassicMember, memberError, type RequestId } from "../group_state.ts";
 import { type GroupTurn, joinError } from "../group_turn.ts";
-import { joiningMember } from "./join.ts";
-import { addMember, withOwnBytes } from "./join_new_member.ts";
+import { addMember } from "./join_new_member.ts";
+import { updateMember } from "./joining_member.ts";
 import { sameProtocols } from "./protocols.ts";
 import { joinedResult, rebalanceOrCompleteJoin } from "./rebalance.ts";
 
@@ -25,19 +25,6 @@ export function joinExistingMember(turn: GroupTurn, request: JoinGroupRequest, r
   if (keepsGeneration(turn, member, request)) return turn.reply(requestId, joinedResult(turn, member));
   updateMember(turn, member, request, requestId);
   rebalanceOrCompleteJoin(turn);
-}
-
-/** Takes over what the member now says about itself, and parks its join. */
-export function updateMember(
-  turn: GroupTurn,
-  member: ClassicMember,
-  request: JoinGroupRequest,
-  requestId: RequestId,
-): void {
-  const { memberId, clientId, clientHost, groupInstanceId, assignment } = member.stored;
-  const joining = joiningMember(withOwnBytes(request), memberId);
-  member.stored = { ...joining, clientId, clientHost, groupInstanceId, assignment };
-  turn.parkJoin(member, requestId);
 }
 
 /**

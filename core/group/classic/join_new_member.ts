@@ -5,7 +5,7 @@ import type { JoinGroupRequest } from "../group_commands.ts";
 import { groupLimits } from "../group_config.ts";
 import { newMember, type RequestId } from "../group_state.ts";
 import { type GroupTurn, joinError } from "../group_turn.ts";
-import { joiningMember } from "./join.ts";
+import { joiningMember, withOwnBytes } from "./joining_member.ts";
 import { joinReplacedStaticMember } from "./join_static_member.ts";
 import { rebalanceOrCompleteJoin } from "./rebalance.ts";
 
@@ -51,12 +51,4 @@ export function addMember(
   turn.parkJoin(member, requestId);
   turn.restartSession(member, groupLimits.newMemberJoinTimeoutMs);
   rebalanceOrCompleteJoin(turn);
-}
-
-/** The request's bytes lie in a network buffer; what is kept must not keep that buffer alive. */
-export function withOwnBytes(request: JoinGroupRequest): JoinGroupRequest {
-  return {
-    ...request,
-    protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: metadata.slice() })),
-  };
 }

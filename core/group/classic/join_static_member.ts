@@ -6,7 +6,7 @@ import { invariant } from "../../../lib/invariant.ts";
 import type { JoinGroupRequest } from "../group_commands.ts";
 import { type ClassicMember, newMember, type RequestId } from "../group_state.ts";
 import { type GroupTurn, joinError, syncError } from "../group_turn.ts";
-import { updateMember } from "./join_existing_member.ts";
+import { updateMember } from "./joining_member.ts";
 import { selectProtocol } from "./protocols.ts";
 import { completeJoinIfAllJoined, joinedResult, prepareRebalance, recordOf } from "./rebalance.ts";
 
