@@ -251,7 +251,8 @@ def main():
     finish()
 
 
-if len(sys.argv) == 4:
-    producer(*sys.argv[1:])
-else:
-    main()
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        producer(*sys.argv[1:])
+    else:
+        main()

@@ -5,6 +5,7 @@ KAVKA_COMMAND is the command line as a JSON array (the runner takes it from the 
 import json
 import os
 import queue
+import random
 import re
 import signal
 import socket
@@ -18,10 +19,18 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def free_port():
-    """A port that nobody listened on a moment ago; for servers that must come back at the same address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listened on a moment ago; for servers that must come back at the same address.
+
+    It lies below the ports that the system gives to clients: a client that keeps connecting to a closed port
+    among those can be given that very port, and so connect to itself.
+    """
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(15_000, 32_000)))
+                return probe.getsockname()[1]
+            except OSError:
+                pass  # taken: try another
 
 
 def temporary_directory():
