@@ -28,7 +28,7 @@ export const produce = api({
   versions: "3-13",
   flexible: "9+",
   advertisedMin: 0,
-  request: struct({
+  request: () => ({
     transactionalId: string("0+", { nullable: "0+", default: null }),
     /** 0: no answer at all, 1: the leader has it, −1: all in-sync replicas have it. */
     acks: int16("0+"),
@@ -50,7 +50,7 @@ export const produce = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     responses: array(
       "0+",
       struct({

@@ -30,7 +30,7 @@ export const fetchApi = api({
   name: "Fetch",
   versions: "4-18",
   flexible: "12+",
-  request: struct({
+  request: () => ({
     clusterId: string("12+", { nullable: "0+", default: null, tag: 0 }),
     /** Broker id of a follower; −1 for consumers. */
     replicaId: int32("0-14", { default: -1 }),
@@ -92,7 +92,7 @@ export const fetchApi = api({
     /** The consumer's rack, to choose a near replica. */
     rackId: string("11+", { default: "" }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     /** Of the session or the whole request. */
     errorCode: int16("7+"),

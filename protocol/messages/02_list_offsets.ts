@@ -28,7 +28,7 @@ export const listOffsets = api({
   name: "ListOffsets",
   versions: "1-11",
   flexible: "6+",
-  request: struct({
+  request: () => ({
     /** Broker id of a follower; −1 for consumers. */
     replicaId: int32("0+"),
     /** 0: READ_UNCOMMITTED, 1: READ_COMMITTED; decides what "latest" means. */
@@ -51,7 +51,7 @@ export const listOffsets = api({
     ),
     timeoutMs: int32("10+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("2+", { default: 0 }),
     topics: array(
       "0+",

@@ -29,7 +29,7 @@ export const metadata = api({
   name: "Metadata",
   versions: "0-13",
   flexible: "9+",
-  request: struct({
+  request: () => ({
     /** Null asks for all topics; in version 0 the empty list does. */
     topics: array(
       "0+",
@@ -44,7 +44,7 @@ export const metadata = api({
     includeClusterAuthorizedOperations: bool("8-10"),
     includeTopicAuthorizedOperations: bool("8+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("3+", { default: 0 }),
     brokers: array(
       "0+",

@@ -24,7 +24,7 @@ export const offsetCommit = api({
   name: "OffsetCommit",
   versions: "2-10",
   flexible: "8+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     /**
      * Generation of a classic group, epoch of a member of a new one; −1 for a commit from outside the
@@ -55,7 +55,7 @@ export const offsetCommit = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("3+", { default: 0 }),
     topics: array(
       "0+",

@@ -25,7 +25,7 @@ export const offsetFetch = api({
   name: "OffsetFetch",
   versions: "1-10",
   flexible: "6+",
-  request: struct({
+  request: () => ({
     groupId: string("0-7"),
     /** Null asks for all. */
     topics: array(
@@ -58,7 +58,7 @@ export const offsetFetch = api({
     /** Refuse with UNSTABLE_OFFSET_COMMIT while a transaction may still change an offset. */
     requireStable: bool("7+", { default: false }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("3+", { default: 0 }),
     topics: array(
       "0-7",

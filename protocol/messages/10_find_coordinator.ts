@@ -22,13 +22,13 @@ export const findCoordinator = api({
   name: "FindCoordinator",
   versions: "0-6",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     key: string("0-3"),
     /** 0: group, 1: transaction, 2: share. */
     keyType: int8("1+", { default: 0 }),
     coordinatorKeys: array("4+", "string"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("1+", { default: 0 }),
     errorCode: int16("0-3"),
     errorMessage: string("1-3", { nullable: "0+" }),

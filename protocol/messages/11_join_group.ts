@@ -25,7 +25,7 @@ export const joinGroup = api({
   name: "JoinGroup",
   versions: "0-9",
   flexible: "6+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     sessionTimeoutMs: int32("0+"),
     /** How long the others may take to join again. In version 0 the session timeout stands for it. */
@@ -46,7 +46,7 @@ export const joinGroup = api({
     ),
     reason: string("8+", { nullable: "0+", default: null }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("2+", { default: 0 }),
     errorCode: int16("0+"),
     generationId: int32("0+", { default: -1 }),

@@ -14,21 +14,21 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { int16, int32, string, struct } from "../schema/fields.ts";
+import { int16, int32, string } from "../schema/fields.ts";
 
 export const heartbeat = api({
   key: 12,
   name: "Heartbeat",
   versions: "0-4",
   flexible: "4+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     generationId: int32("0+"),
     memberId: string("0+"),
     /** A static member's own name. */
     groupInstanceId: string("3+", { nullable: "0+", default: null }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("1+", { default: 0 }),
     /** REBALANCE_IN_PROGRESS tells the member to join again. */
     errorCode: int16("0+"),

@@ -21,7 +21,7 @@ export const leaveGroup = api({
   name: "LeaveGroup",
   versions: "0-5",
   flexible: "4+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     memberId: string("0-2"),
     members: array(
@@ -34,7 +34,7 @@ export const leaveGroup = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("1+", { default: 0 }),
     errorCode: int16("0+"),
     members: array(

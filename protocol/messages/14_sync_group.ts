@@ -21,7 +21,7 @@ export const syncGroup = api({
   name: "SyncGroup",
   versions: "0-5",
   flexible: "4+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     generationId: int32("0+"),
     memberId: string("0+"),
@@ -38,7 +38,7 @@ export const syncGroup = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("1+", { default: 0 }),
     errorCode: int16("0+"),
     protocolType: string("5+", { nullable: "0+", default: null }),

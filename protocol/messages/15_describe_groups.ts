@@ -22,11 +22,11 @@ export const describeGroups = api({
   name: "DescribeGroups",
   versions: "0-6",
   flexible: "5+",
-  request: struct({
+  request: () => ({
     groups: array("0+", "string"),
     includeAuthorizedOperations: bool("3+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("1+", { default: 0 }),
     groups: array(
       "0+",

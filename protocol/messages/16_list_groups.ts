@@ -21,13 +21,13 @@ export const listGroups = api({
   name: "ListGroups",
   versions: "0-5",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     /** Empty for all. */
     statesFilter: array("4+", "string"),
     /** Empty for all. */
     typesFilter: array("5+", "string"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("1+", { default: 0 }),
     errorCode: int16("0+"),
     groups: array(

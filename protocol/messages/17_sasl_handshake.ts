@@ -13,17 +13,17 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { array, int16, string, struct } from "../schema/fields.ts";
+import { array, int16, string } from "../schema/fields.ts";
 
 export const saslHandshake = api({
   key: 17,
   name: "SaslHandshake",
   versions: "0-1",
   flexible: "none",
-  request: struct({
+  request: () => ({
     mechanism: string("0+"),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     mechanisms: array("0+", "string"),
   }),

@@ -24,11 +24,11 @@ export const apiVersions = api({
   name: "ApiVersions",
   versions: "0-4",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     clientSoftwareName: string("3+"),
     clientSoftwareVersion: string("3+"),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     apiKeys: array(
       "0+",

@@ -22,7 +22,7 @@ export const createTopics = api({
   name: "CreateTopics",
   versions: "2-7",
   flexible: "5+",
-  request: struct({
+  request: () => ({
     topics: array(
       "0+",
       struct({
@@ -52,7 +52,7 @@ export const createTopics = api({
     /** Only check; make nothing. */
     validateOnly: bool("0+", { default: false }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(
       "0+",

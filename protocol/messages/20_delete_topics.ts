@@ -21,7 +21,7 @@ export const deleteTopics = api({
   name: "DeleteTopics",
   versions: "1-6",
   flexible: "4+",
-  request: struct({
+  request: () => ({
     topics: array(
       "6+",
       struct({
@@ -34,7 +34,7 @@ export const deleteTopics = api({
     topicNames: array("0-5", "string"),
     timeoutMs: int32("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     responses: array(
       "0+",

@@ -19,7 +19,7 @@ export const deleteRecords = api({
   name: "DeleteRecords",
   versions: "0-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     topics: array(
       "0+",
       struct({
@@ -36,7 +36,7 @@ export const deleteRecords = api({
     ),
     timeoutMs: int32("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(
       "0+",

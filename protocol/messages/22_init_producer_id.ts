@@ -15,14 +15,14 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { int16, int32, int64, string, struct } from "../schema/fields.ts";
+import { int16, int32, int64, string } from "../schema/fields.ts";
 
 export const initProducerId = api({
   key: 22,
   name: "InitProducerId",
   versions: "0-5",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** Null for a producer that is only idempotent. */
     transactionalId: string("0+", { nullable: "0+" }),
     /** After it the coordinator aborts the open transaction. */
@@ -31,7 +31,7 @@ export const initProducerId = api({
     producerId: int64("3+", { default: -1 }),
     producerEpoch: int16("3+", { default: -1 }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     producerId: int64("0+", { default: -1 }),

@@ -24,7 +24,7 @@ export const offsetForLeaderEpoch = api({
   name: "OffsetForLeaderEpoch",
   versions: "2-4",
   flexible: "4+",
-  request: struct({
+  request: () => ({
     /**
      * Broker id of a follower, −1 for consumers; −2 may see records above the high watermark, for
      * debugging.
@@ -47,7 +47,7 @@ export const offsetForLeaderEpoch = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(
       "0+",

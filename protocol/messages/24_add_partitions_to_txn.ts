@@ -40,7 +40,7 @@ export const addPartitionsToTxn = api({
   name: "AddPartitionsToTxn",
   versions: "0-5",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     transactions: array(
       "4+",
       struct({
@@ -57,7 +57,7 @@ export const addPartitionsToTxn = api({
     v3AndBelowProducerEpoch: int16("0-3"),
     v3AndBelowTopics: array("0-3", txnTopic),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     /** Of the whole request. */
     errorCode: int16("4+"),

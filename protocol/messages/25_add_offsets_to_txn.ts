@@ -15,20 +15,20 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { int16, int32, int64, string, struct } from "../schema/fields.ts";
+import { int16, int32, int64, string } from "../schema/fields.ts";
 
 export const addOffsetsToTxn = api({
   key: 25,
   name: "AddOffsetsToTxn",
   versions: "0-4",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     transactionalId: string("0+"),
     producerId: int64("0+"),
     producerEpoch: int16("0+"),
     groupId: string("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
   }),

@@ -18,21 +18,21 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { bool, int16, int32, int64, string, struct } from "../schema/fields.ts";
+import { bool, int16, int32, int64, string } from "../schema/fields.ts";
 
 export const endTxn = api({
   key: 26,
   name: "EndTxn",
   versions: "0-5",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     transactionalId: string("0+"),
     producerId: int64("0+"),
     producerEpoch: int16("0+"),
     /** True commits, false aborts. */
     committed: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     /** For the next transaction: another id when the epochs of the old one are used up. */

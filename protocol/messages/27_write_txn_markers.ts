@@ -20,7 +20,7 @@ export const writeTxnMarkers = api({
   name: "WriteTxnMarkers",
   versions: "1-2",
   flexible: "1+",
-  request: struct({
+  request: () => ({
     markers: array(
       "0+",
       struct({
@@ -48,7 +48,7 @@ export const writeTxnMarkers = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     markers: array(
       "0+",
       struct({

@@ -23,7 +23,7 @@ export const txnOffsetCommit = api({
   name: "TxnOffsetCommit",
   versions: "0-5",
   flexible: "3+",
-  request: struct({
+  request: () => ({
     transactionalId: string("0+"),
     groupId: string("0+"),
     producerId: int64("0+"),
@@ -50,7 +50,7 @@ export const txnOffsetCommit = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(
       "0+",

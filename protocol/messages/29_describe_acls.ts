@@ -22,7 +22,7 @@ export const describeAcls = api({
   name: "DescribeAcls",
   versions: "1-3",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** 1: any, 2: topic, 3: group, 4: cluster, 5: transactional id, 6: delegation token, 7: user. */
     resourceTypeFilter: int8("0+"),
     /** Null for any. */
@@ -42,7 +42,7 @@ export const describeAcls = api({
     /** 1: any, 2: deny, 3: allow. */
     permissionType: int8("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

@@ -22,7 +22,7 @@ export const createAcls = api({
   name: "CreateAcls",
   versions: "1-3",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     creations: array(
       "0+",
       struct({
@@ -41,7 +41,7 @@ export const createAcls = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     results: array(
       "0+",

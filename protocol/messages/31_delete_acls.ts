@@ -20,7 +20,7 @@ export const deleteAcls = api({
   name: "DeleteAcls",
   versions: "1-3",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** As in DescribeAcls. */
     filters: array(
       "0+",
@@ -35,7 +35,7 @@ export const deleteAcls = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     /** In the order of the request. */
     filterResults: array(

@@ -21,7 +21,7 @@ export const describeConfigs = api({
   name: "DescribeConfigs",
   versions: "1-4",
   flexible: "4+",
-  request: struct({
+  request: () => ({
     resources: array(
       "0+",
       struct({
@@ -35,7 +35,7 @@ export const describeConfigs = api({
     includeSynonyms: bool("0+", { default: false }),
     includeDocumentation: bool("3+", { default: false }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     results: array(
       "0+",

@@ -20,7 +20,7 @@ export const alterConfigs = api({
   name: "AlterConfigs",
   versions: "0-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     resources: array(
       "0+",
       struct({
@@ -39,7 +39,7 @@ export const alterConfigs = api({
     /** Only check; change nothing. */
     validateOnly: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     responses: array(
       "0+",

@@ -22,7 +22,7 @@ export const alterReplicaLogDirs = api({
   name: "AlterReplicaLogDirs",
   versions: "1-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     dirs: array(
       "0+",
       struct({
@@ -38,7 +38,7 @@ export const alterReplicaLogDirs = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     results: array(
       "0+",

@@ -23,7 +23,7 @@ export const describeLogDirs = api({
   name: "DescribeLogDirs",
   versions: "1-5",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** Null asks for all. */
     topics: array(
       "0+",
@@ -34,7 +34,7 @@ export const describeLogDirs = api({
       { nullable: "0+" },
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("3+"),
     results: array(

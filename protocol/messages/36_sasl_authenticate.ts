@@ -14,18 +14,18 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { bytes, int16, int64, string, struct } from "../schema/fields.ts";
+import { bytes, int16, int64, string } from "../schema/fields.ts";
 
 export const saslAuthenticate = api({
   key: 36,
   name: "SaslAuthenticate",
   versions: "0-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** What the mechanism prescribes. */
     authBytes: bytes("0+"),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),
     /** What the mechanism prescribes. */

@@ -20,7 +20,7 @@ export const createPartitions = api({
   name: "CreatePartitions",
   versions: "0-3",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     topics: array(
       "0+",
       struct({
@@ -41,7 +41,7 @@ export const createPartitions = api({
     /** Only check; add nothing. */
     validateOnly: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     results: array(
       "0+",

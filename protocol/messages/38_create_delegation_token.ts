@@ -23,7 +23,7 @@ export const createDelegationToken = api({
   name: "CreateDelegationToken",
   versions: "1-3",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** Null, as the name: who asks is the owner. */
     ownerPrincipalType: string("3+", { nullable: "0+" }),
     ownerPrincipalName: string("3+", { nullable: "0+" }),
@@ -38,7 +38,7 @@ export const createDelegationToken = api({
     /** −1 for the broker's setting. */
     maxLifetimeMs: int64("0+"),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     principalType: string("0+"),
     principalName: string("0+"),

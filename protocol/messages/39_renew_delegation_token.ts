@@ -15,19 +15,19 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { bytes, int16, int32, int64, struct } from "../schema/fields.ts";
+import { bytes, int16, int32, int64 } from "../schema/fields.ts";
 
 export const renewDelegationToken = api({
   key: 39,
   name: "RenewDelegationToken",
   versions: "1-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     hmac: bytes("0+"),
     /** From now on; −1 for the broker's setting. */
     renewPeriodMs: int64("0+"),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     expiryTimestampMs: int64("0+"),
     throttleTimeMs: int32("0+", { default: 0 }),

@@ -20,7 +20,7 @@ export const describeDelegationToken = api({
   name: "DescribeDelegationToken",
   versions: "1-3",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** Null asks for all. */
     owners: array(
       "0+",
@@ -31,7 +31,7 @@ export const describeDelegationToken = api({
       { nullable: "0+" },
     ),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     tokens: array(
       "0+",

@@ -19,10 +19,10 @@ export const deleteGroups = api({
   name: "DeleteGroups",
   versions: "0-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     groupsNames: array("0+", "string"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     results: array(
       "0+",

@@ -21,7 +21,7 @@ export const electLeaders = api({
   name: "ElectLeaders",
   versions: "0-2",
   flexible: "2+",
-  request: struct({
+  request: () => ({
     /** 0: the preferred replica, 1: any live one when none is in sync, at the price of records. */
     electionType: int8("1+"),
     /** Null for all. */
@@ -35,7 +35,7 @@ export const electLeaders = api({
     ),
     timeoutMs: int32("0+", { default: 60000 }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("1+"),
     replicaElectionResults: array(

@@ -18,7 +18,7 @@ export const incrementalAlterConfigs = api({
   name: "IncrementalAlterConfigs",
   versions: "0-1",
   flexible: "1+",
-  request: struct({
+  request: () => ({
     resources: array(
       "0+",
       struct({
@@ -39,7 +39,7 @@ export const incrementalAlterConfigs = api({
     /** Only check; change nothing. */
     validateOnly: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     responses: array(
       "0+",

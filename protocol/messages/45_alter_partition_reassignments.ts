@@ -22,7 +22,7 @@ export const alterPartitionReassignments = api({
   name: "AlterPartitionReassignments",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     timeoutMs: int32("0+", { default: 60000 }),
     allowReplicationFactorChange: bool("1+", { default: true }),
     topics: array(
@@ -40,7 +40,7 @@ export const alterPartitionReassignments = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     allowReplicationFactorChange: bool("1+", { default: true }),
     errorCode: int16("0+"),

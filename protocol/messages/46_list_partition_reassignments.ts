@@ -17,7 +17,7 @@ export const listPartitionReassignments = api({
   name: "ListPartitionReassignments",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     timeoutMs: int32("0+", { default: 60000 }),
     /** Null asks for all. */
     topics: array(
@@ -29,7 +29,7 @@ export const listPartitionReassignments = api({
       { nullable: "0+", default: null },
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

@@ -20,7 +20,7 @@ export const offsetDelete = api({
   name: "OffsetDelete",
   versions: "0",
   flexible: "none",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -35,7 +35,7 @@ export const offsetDelete = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(

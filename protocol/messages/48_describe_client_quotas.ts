@@ -18,7 +18,7 @@ export const describeClientQuotas = api({
   name: "DescribeClientQuotas",
   versions: "0-1",
   flexible: "1+",
-  request: struct({
+  request: () => ({
     components: array(
       "0+",
       struct({
@@ -33,7 +33,7 @@ export const describeClientQuotas = api({
     /** Leave out entities that have further components. */
     strict: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

@@ -18,7 +18,7 @@ export const alterClientQuotas = api({
   name: "AlterClientQuotas",
   versions: "0-1",
   flexible: "1+",
-  request: struct({
+  request: () => ({
     entries: array(
       "0+",
       struct({
@@ -45,7 +45,7 @@ export const alterClientQuotas = api({
     /** Only check; change nothing. */
     validateOnly: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     entries: array(
       "0+",

@@ -19,7 +19,7 @@ export const describeUserScramCredentials = api({
   name: "DescribeUserScramCredentials",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Null or empty asks for all. */
     users: array(
       "0+",
@@ -29,7 +29,7 @@ export const describeUserScramCredentials = api({
       { nullable: "0+" },
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

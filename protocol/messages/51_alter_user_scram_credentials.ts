@@ -22,7 +22,7 @@ export const alterUserScramCredentials = api({
   name: "AlterUserScramCredentials",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     deletions: array(
       "0+",
       struct({
@@ -44,7 +44,7 @@ export const alterUserScramCredentials = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     results: array(
       "0+",

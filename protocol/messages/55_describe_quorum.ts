@@ -32,7 +32,7 @@ export const describeQuorum = api({
   name: "DescribeQuorum",
   versions: "0-2",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     topics: array(
       "0+",
       struct({
@@ -46,7 +46,7 @@ export const describeQuorum = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     errorCode: int16("0+"),
     errorMessage: string("2+", { nullable: "0+" }),
     topics: array(

@@ -20,7 +20,7 @@ export const updateFeatures = api({
   name: "UpdateFeatures",
   versions: "0-2",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     timeoutMs: int32("0+", { default: 60000 }),
     featureUpdates: array(
       "0+",
@@ -36,7 +36,7 @@ export const updateFeatures = api({
     /** Only check; change nothing. */
     validateOnly: bool("1+", { default: false }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

@@ -19,13 +19,13 @@ export const describeCluster = api({
   name: "DescribeCluster",
   versions: "0-2",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     includeClusterAuthorizedOperations: bool("0+"),
     /** 1: brokers, 2: controllers. */
     endpointType: int8("1+", { default: 1 }),
     includeFencedBrokers: bool("2+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

@@ -18,7 +18,7 @@ export const describeProducers = api({
   name: "DescribeProducers",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     topics: array(
       "0+",
       struct({
@@ -27,7 +27,7 @@ export const describeProducers = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(
       "0+",

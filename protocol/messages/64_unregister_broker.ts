@@ -12,17 +12,17 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { int16, int32, string, struct } from "../schema/fields.ts";
+import { int16, int32, string } from "../schema/fields.ts";
 
 export const unregisterBroker = api({
   key: 64,
   name: "UnregisterBroker",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     brokerId: int32("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

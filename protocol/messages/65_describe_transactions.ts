@@ -19,11 +19,11 @@ export const describeTransactions = api({
   name: "DescribeTransactions",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Empty asks for none. */
     transactionalIds: array("0+", "string"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     transactionStates: array(
       "0+",

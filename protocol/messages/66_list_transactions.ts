@@ -19,7 +19,7 @@ export const listTransactions = api({
   name: "ListTransactions",
   versions: "0-2",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Empty for all. */
     stateFilters: array("0+", "string"),
     /** Empty for all. */
@@ -29,7 +29,7 @@ export const listTransactions = api({
     /** Regular expression (RE2) that must match the whole id; null or empty for all. */
     transactionalIdPattern: string("2+", { nullable: "0+", default: null }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     /** States in the filter that the broker does not know. */

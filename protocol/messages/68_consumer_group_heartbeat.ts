@@ -24,7 +24,7 @@ export const consumerGroupHeartbeat = api({
   name: "ConsumerGroupHeartbeat",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     /**
      * A UUID of the member, for as long as its process lives; in version 0 the coordinator gives one to a
@@ -53,7 +53,7 @@ export const consumerGroupHeartbeat = api({
       { nullable: "0+", default: null },
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

@@ -31,11 +31,11 @@ export const consumerGroupDescribe = api({
   name: "ConsumerGroupDescribe",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupIds: array("0+", "string"),
     includeAuthorizedOperations: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     groups: array(
       "0+",

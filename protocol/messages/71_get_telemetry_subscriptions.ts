@@ -12,18 +12,18 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { array, bool, int16, int32, struct, uuid } from "../schema/fields.ts";
+import { array, bool, int16, int32, uuid } from "../schema/fields.ts";
 
 export const getTelemetrySubscriptions = api({
   key: 71,
   name: "GetTelemetrySubscriptions",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Zeroes the first time; then what the broker gave. */
     clientInstanceId: uuid("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     /** The id that the client bears from now on. */

@@ -13,14 +13,14 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { bool, bytes, int16, int32, int8, struct, uuid } from "../schema/fields.ts";
+import { bool, bytes, int16, int32, int8, uuid } from "../schema/fields.ts";
 
 export const pushTelemetry = api({
   key: 72,
   name: "PushTelemetry",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     clientInstanceId: uuid("0+"),
     subscriptionId: int32("0+"),
     /** The last push before the client goes; it may come early. */
@@ -30,7 +30,7 @@ export const pushTelemetry = api({
     /** MetricsData of OpenTelemetry version 1 in protobuf, compressed. */
     metrics: bytes("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
   }),

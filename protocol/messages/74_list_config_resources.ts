@@ -21,11 +21,11 @@ export const listConfigResources = api({
   name: "ListConfigResources",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** As in DescribeConfigs; empty for all. */
     resourceTypes: array("1+", "int8"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     configResources: array(

@@ -21,7 +21,7 @@ export const describeTopicPartitions = api({
   name: "DescribeTopicPartitions",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Empty for all. */
     topics: array(
       "0+",
@@ -41,7 +41,7 @@ export const describeTopicPartitions = api({
       { nullable: "0+", default: null },
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     topics: array(
       "0+",

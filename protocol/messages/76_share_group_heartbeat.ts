@@ -21,7 +21,7 @@ export const shareGroupHeartbeat = api({
   name: "ShareGroupHeartbeat",
   versions: "1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     /** A UUID of the member, for as long as its process lives. */
     memberId: string("0+"),
@@ -30,7 +30,7 @@ export const shareGroupHeartbeat = api({
     rackId: string("0+", { nullable: "0+", default: null }),
     subscribedTopicNames: array("0+", "string", { nullable: "0+", default: null }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

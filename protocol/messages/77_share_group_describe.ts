@@ -19,11 +19,11 @@ export const shareGroupDescribe = api({
   name: "ShareGroupDescribe",
   versions: "1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupIds: array("0+", "string"),
     includeAuthorizedOperations: bool("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     groups: array(
       "0+",

@@ -34,7 +34,7 @@ export const shareFetch = api({
   name: "ShareFetch",
   versions: "1-2",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+", { nullable: "0+", default: null }),
     memberId: string("0+", { nullable: "0+" }),
     /** 0 opens a session, −1 ends it; else one more than last time. */
@@ -86,7 +86,7 @@ export const shareFetch = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

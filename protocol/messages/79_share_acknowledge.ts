@@ -21,7 +21,7 @@ export const shareAcknowledge = api({
   name: "ShareAcknowledge",
   versions: "1-2",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+", { nullable: "0+", default: null }),
     memberId: string("0+", { nullable: "0+" }),
     /** −1 ends the session; else one more than last time. */
@@ -54,7 +54,7 @@ export const shareAcknowledge = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

@@ -20,7 +20,7 @@ export const addRaftVoter = api({
   name: "AddRaftVoter",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Null for no check. */
     clusterId: string("0+", { nullable: "0+" }),
     timeoutMs: int32("0+"),
@@ -38,7 +38,7 @@ export const addRaftVoter = api({
     /** False: answer as soon as the leader has written the new voters to its own log. */
     ackWhenCommitted: bool("1+", { default: true }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

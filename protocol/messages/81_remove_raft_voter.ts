@@ -12,20 +12,20 @@ import {
   type ResponseInput,
   type ResponseOf,
 } from "../schema/api.ts";
-import { int16, int32, string, struct, uuid } from "../schema/fields.ts";
+import { int16, int32, string, uuid } from "../schema/fields.ts";
 
 export const removeRaftVoter = api({
   key: 81,
   name: "RemoveRaftVoter",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     /** Null for no check. */
     clusterId: string("0+", { nullable: "0+" }),
     voterId: int32("0+"),
     voterDirectoryId: uuid("0+"),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+" }),

@@ -20,7 +20,7 @@ export const initializeShareGroupState = api({
   name: "InitializeShareGroupState",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -39,7 +39,7 @@ export const initializeShareGroupState = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     results: array(
       "0+",
       struct({

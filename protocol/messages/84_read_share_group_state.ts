@@ -20,7 +20,7 @@ export const readShareGroupState = api({
   name: "ReadShareGroupState",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -36,7 +36,7 @@ export const readShareGroupState = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     results: array(
       "0+",
       struct({

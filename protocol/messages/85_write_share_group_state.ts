@@ -21,7 +21,7 @@ export const writeShareGroupState = api({
   name: "WriteShareGroupState",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -54,7 +54,7 @@ export const writeShareGroupState = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     results: array(
       "0+",
       struct({

@@ -18,7 +18,7 @@ export const deleteShareGroupState = api({
   name: "DeleteShareGroupState",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -33,7 +33,7 @@ export const deleteShareGroupState = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     results: array(
       "0+",
       struct({

@@ -19,7 +19,7 @@ export const readShareGroupStateSummary = api({
   name: "ReadShareGroupStateSummary",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -35,7 +35,7 @@ export const readShareGroupStateSummary = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     results: array(
       "0+",
       struct({

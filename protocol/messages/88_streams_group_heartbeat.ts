@@ -56,7 +56,7 @@ export const streamsGroupHeartbeat = api({
   name: "StreamsGroupHeartbeat",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     /** A UUID of the member, for as long as its process lives. */
     memberId: string("0+"),
@@ -116,7 +116,7 @@ export const streamsGroupHeartbeat = api({
     /** Asks all members to stop. */
     shutdownApplication: bool("0+", { default: false }),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

@@ -18,7 +18,7 @@ export const describeShareGroupOffsets = api({
   name: "DescribeShareGroupOffsets",
   versions: "0-1",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groups: array(
       "0+",
       struct({
@@ -35,7 +35,7 @@ export const describeShareGroupOffsets = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     groups: array(
       "0+",

@@ -19,7 +19,7 @@ export const deleteShareGroupOffsets = api({
   name: "DeleteShareGroupOffsets",
   versions: "0",
   flexible: "0+",
-  request: struct({
+  request: () => ({
     groupId: string("0+"),
     topics: array(
       "0+",
@@ -28,7 +28,7 @@ export const deleteShareGroupOffsets = api({
       }),
     ),
   }),
-  response: struct({
+  response: () => ({
     throttleTimeMs: int32("0+", { default: 0 }),
     errorCode: int16("0+"),
     errorMessage: string("0+", { nullable: "0+", default: null }),

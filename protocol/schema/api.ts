@@ -3,7 +3,7 @@
  */
 import type { ByteReader } from "../../lib/bytes.ts";
 import { invariant } from "../../lib/invariant.ts";
-import type { Fields, InputOf, Struct, ValueOf } from "./fields.ts";
+import { type Fields, type InputOf, type Struct, struct, type ValueOf } from "./fields.ts";
 import { encodeParts, Message } from "./message.ts";
 import { contains } from "./version_range.ts";
 
@@ -36,15 +36,21 @@ export interface ApiOptions<Q extends Fields, R extends Fields> {
   /** First flexible version, e.g. `"4+"`. */
   readonly flexible: string;
   readonly advertisedMin?: number;
-  readonly request: Struct<Q>;
-  readonly response: Struct<R>;
+  /** The fields in wire order; asked for once, on first use. */
+  readonly request: () => Q;
+  readonly response: () => R;
 }
 
 /** Declares an API. */
 export function api<const Q extends Fields, const R extends Fields>(options: ApiOptions<Q, R>): Api<Q, R> {
   const { key, name, versions, flexible } = options;
-  const request = new Message({ name: `${name}Request`, versions, flexible, struct: options.request });
-  const response = new Message({ name: `${name}Response`, versions, flexible, struct: options.response });
+  const range = { versions, flexible };
+  const request = new Message({ ...range, name: `${name}Request`, struct: () => struct(options.request()) });
+  const response = new Message({
+    ...range,
+    name: `${name}Response`,
+    struct: () => struct(options.response()),
+  });
   const { min, max } = request.versions;
   invariant(Number.isFinite(max), `Versions of ${name} have no end`);
   return {

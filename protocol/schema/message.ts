@@ -1,6 +1,6 @@
 /**
- * A message: one struct in a range of versions, with the codec of each version made on first use. Pure, apart from that
- * cache and one warm buffer, neither of which can be seen from outside.
+ * A message: one struct in a range of versions. The struct and the codec of each version are made on first use. Pure,
+ * apart from these caches and one warm buffer, none of which can be seen from outside.
  */
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
 import { invariant } from "../../lib/invariant.ts";
@@ -18,17 +18,23 @@ export interface Codec {
 
 export class Message<S extends Struct = Struct> {
   readonly name: string;
-  readonly struct: S;
   readonly versions: VersionRange;
   /** Versions with compact lengths and tagged fields (KIP-482). */
   readonly flexibleVersions: VersionRange;
+  readonly #makeStruct: () => S;
+  #struct: S | undefined;
   readonly #codecs: Codec[] = [];
 
-  constructor(options: { name: string; versions: string; flexible: string; struct: S }) {
+  constructor(options: { name: string; versions: string; flexible: string; struct: () => S }) {
     this.name = options.name;
-    this.struct = options.struct;
+    this.#makeStruct = options.struct;
     this.versions = versionRange(options.versions);
     this.flexibleVersions = versionRange(options.flexible);
+  }
+
+  /** Not made before somebody asks: a program loads the tables of all APIs and uses few of them. */
+  get struct(): S {
+    return this.#struct ??= this.#makeStruct();
   }
 
   /** Appends a value. Throws `EncodeError` when it does not fit the table. */
@@ -71,7 +77,8 @@ export function message<const F extends Fields>(options: {
   flexible: string;
   struct: Struct<F>;
 }): Message<Struct<F>> {
-  return new Message(options);
+  const { struct, ...rest } = options;
+  return new Message({ ...rest, struct: () => struct });
 }
 
 // Encoding runs to its end without a pause, so one buffer serves all messages.
