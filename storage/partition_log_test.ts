@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { realEnv } from "../env/real.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import { silentLogger } from "../lib/log.ts";
 import { readRecords } from "../protocol/records/record_batch.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
 import { CorruptStorageError, FencedError } from "./errors.ts";
+import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
 import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
 import { MemoryStorage } from "./memory.ts";
 import { type LogAppend, type LogHead, OffsetTrimmedError, PartitionLog } from "./partition_log.ts";
@@ -206,6 +208,27 @@ Deno.test("an attempt that did not end leaves nothing behind once the log is ope
   const again = await openLog(storage);
   assert.equal(families(storage), "hit");
   assert.equal(again.head.logEndOffset, 1);
+});
+
+Deno.test("the commit that makes an attempt a batch ends its registration", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await log.append([appendAfter(log.head, { timestamps: [2], valueBytes: 1_100_000 })]);
+  assert.match(families(storage), /^c+hit$/);
+});
+
+Deno.test("read() finds a batch that another was put in the place of", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await log.append(appendsAfter(log.head, [{ timestamps: [1] }, { timestamps: [2] }, { timestamps: [3] }]));
+  // Whole and with a right CRC of its own, but not the one that was written.
+  storage.tamper(KEYS.index(1), (value) => {
+    const entry = decodeBatchIndex(value);
+    const bytes = appendAfter({ ...emptyLogHead, logEndOffset: 1 }, { timestamps: [9] }).bytes;
+    return encodeBatchIndex({ ...entry, crc: crc32c(bytes), place: { kind: "inline", bytes } });
+  });
+  await assert.rejects(log.read(0, EVERYTHING), CorruptStorageError);
+  await assert.rejects(log.read(1, EVERYTHING), CorruptStorageError);
 });
 
 Deno.test("a registration that came back late does not cost a batch its pieces", async () => {

@@ -107,7 +107,8 @@ export class ShardStore {
   async openShard(headKey: KvKey): Promise<Shard> {
     const token: CommitToken = { incarnation: this.incarnation, opening: ++this.#openingCount, n: 0 };
     const retry = this.retry();
-    while (true) {
+    // Many shards are opened at once when a broker starts: the first attempt goes with the others.
+    for (let isAlone = false;; isAlone = true) {
       const read = await this.readBack(headKey, retry);
       const head = read.head === null ? null : decodeShardHead(read.head.value);
       if (head !== null && read.head !== null && isSameToken(head.token, token)) {
@@ -119,6 +120,7 @@ export class ShardStore {
       const outcome = await this.#submit(
         [{ key: headKey, versionstamp: read.head?.versionstamp ?? null }],
         [{ type: "set", key: headKey, value: encodeShardHead({ token, fencedToken, payload }) }],
+        isAlone,
       );
       if (outcome.kind === "committed") {
         return new Shard(this, headKey, token, fencedToken, payload, outcome.versionstamp);
@@ -135,7 +137,7 @@ export class ShardStore {
     checkMutations(mutations, this.storage.limits);
     const retry = this.retry();
     while (true) {
-      const outcome = await this.#submit([], mutations);
+      const outcome = await this.#submit([], mutations, true);
       if (outcome.kind === "committed") return;
       if (outcome.kind === "unknown" && outcome.cause instanceof RangeError) throw outcome.cause;
       const read = await this.readBack(this.#fenceKey, retry);
@@ -186,10 +188,14 @@ export class ShardStore {
     }
   }
 
-  #submit(checks: CommitRequest["checks"], mutations: readonly Mutation[]): Promise<CommitOutcome> {
+  #submit(
+    checks: CommitRequest["checks"],
+    mutations: readonly Mutation[],
+    isAlone: boolean,
+  ): Promise<CommitOutcome> {
     return new Promise((onOutcome) => {
       const size = addSizes(sizeOfChecks(checks), sizeOfMutations(mutations));
-      this.#committer.submit({ checks, mutations, size, isAlone: true, onOutcome });
+      this.#committer.submit({ checks, mutations, size, isAlone, onOutcome });
     });
   }
 }

@@ -94,6 +94,15 @@ Deno.test("commits of many shards that wait go to the store as one, each with it
   assert.equal(storage.commits[0]?.mutations.length, 10);
 });
 
+Deno.test("shards that are opened at once are opened by few commits", async () => {
+  const storage = new MemoryStorage();
+  const shards = await openShards(storage);
+  storage.commits.length = 0;
+  const opened = await Promise.all(Array.from({ length: 300 }, (_, i) => shards.openShard(["x", i, "h"])));
+  assert.ok(storage.commits.length <= 6, `${storage.commits.length} commits`);
+  await Promise.all(opened.map((shard) => shard.commit({ mutations: [] })));
+});
+
 Deno.test("a group takes no more heads than the store takes checks", async () => {
   const storage = new MemoryStorage({ limits: { checksMax: 3 } });
   const shards = await openShards(storage);

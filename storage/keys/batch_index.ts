@@ -86,6 +86,7 @@ export function decodeBatchIndex(value: Uint8Array): BatchIndexEntry {
       crc: reader.uint32(),
       previousCrc: reader.uint32(),
     };
+    if (entry.sizeBytes < 0) reader.fail(`Batch size is ${entry.sizeBytes}`);
     return { ...entry, place: readPlace(reader, place) };
   });
 }
