@@ -97,7 +97,9 @@ export function parseConsumerArguments(args: readonly string[]): ConsumerArgumen
     .option("--command-config <file>", "the new spelling of --consumer.config");
   const options = parseOptions<ConsumerArguments>(command, args);
   checkArguments(options);
-  return options;
+  // Kafka's default, which means no limit, can be given, too.
+  const { timeoutMs, ...others } = options;
+  return timeoutMs === undefined || timeoutMs < 0 ? others : options;
 }
 
 /** In the order and words of Kafka. */
