@@ -48,6 +48,7 @@ export class LocalBroker implements Broker {
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
+  readonly #groupShards: GroupShards;
   #metadata: MetadataImage = emptyMetadataImage;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
@@ -83,8 +84,9 @@ export class LocalBroker implements Broker {
       leaderEpochOf: (topicId, partition) =>
         this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
     }));
+    this.#groupShards = new GroupShards(shards);
     this.#runtime.register(consumerGroupKind({
-      groupShards: new GroupShards(shards),
+      groupShards: this.#groupShards,
       config: groupConfig(config),
       onMembership: (report) => this.supervisor.tell(report),
     }));
@@ -104,6 +106,7 @@ export class LocalBroker implements Broker {
     const broker: ActorRef<BrokerMessage> = this.#runtime.ref(BROKER_KIND, String(this.brokerId));
     await broker.ask({ type: "start" });
     this.#ready = true;
+    void this.#wakeGroups();
   }
 
   config(name: string): string {
@@ -131,6 +134,18 @@ export class LocalBroker implements Broker {
     this.#ready = false;
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
+  }
+
+  /** Groups that had members when the last process ended: whoever does not come back must expire. */
+  async #wakeGroups(): Promise<void> {
+    try {
+      for (const { groupId, memberCount } of await this.#groupShards.list()) {
+        if (memberCount > 0) await this.group(groupId).ask({ type: "describe" });
+      }
+    } catch (error) {
+      // They are woken by their first request all the same.
+      this.log.warn("Cannot wake the groups", { error: String(error) });
+    }
   }
 
   async #purge(topicId: string, partition: number, signal: AbortSignal): Promise<void> {

@@ -9,6 +9,7 @@ import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 import { hasPartition, lookUpTopic } from "./topic_lookup.ts";
 
 const TOPIC_ID_VERSION = 10;
+const GROUP_ID_NOT_FOUND_VERSION = 9;
 
 export const offsetCommitHandler = handler(offsetCommit, serveOffsetCommit);
 
@@ -59,7 +60,11 @@ async function commit(
       groupInstanceId: request.groupInstanceId,
       offsets,
     });
-    return (place) => result.error === "NONE" ? result.offsetErrors[place] ?? "NONE" : result.error;
+    // Older clients do not know the newer name of "no such generation".
+    const error = result.error === "GROUP_ID_NOT_FOUND" && context.apiVersion < GROUP_ID_NOT_FOUND_VERSION
+      ? "ILLEGAL_GENERATION"
+      : result.error;
+    return (place) => error === "NONE" ? result.offsetErrors[place] ?? "NONE" : error;
   } catch (error) {
     const failure = coordinatorFailure(error);
     return () => failure;

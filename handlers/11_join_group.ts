@@ -7,11 +7,8 @@ import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { joinGroup, type JoinGroupRequest } from "../protocol/messages/11_join_group.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 
-/** Added to the rebalance timeout, at which the group's own timer has completed the join at the latest. */
-const DEADLINE_MARGIN_MS = 30_000;
-
-/** A rebalance that the group does not end is given up here: about Kafka's largest `max.poll.interval.ms`. */
-const REBALANCE_MS_MAX = 0x7fff_ffff - DEADLINE_MARGIN_MS;
+/** The group's own timers end every rebalance, by the longest timeout of its members; this is only a last bound. */
+const DEADLINE_MS = 0x7fff_ffff;
 
 export const joinGroupHandler = handler(joinGroup, serveJoinGroup);
 
@@ -33,10 +30,7 @@ async function serveJoinGroup(request: JoinGroupRequest, context: RequestContext
       requireKnownMemberId: context.apiVersion >= 4,
       supportsSkippingAssignment: context.apiVersion >= 9,
       reason: request.reason,
-    }, {
-      deadlineMs: Math.min(Math.max(rebalanceTimeoutMs, 0), REBALANCE_MS_MAX) + DEADLINE_MARGIN_MS,
-      signal: context.signal,
-    });
+    }, { deadlineMs: DEADLINE_MS, signal: context.signal });
     return {
       errorCode: errorCode(result.error),
       generationId: result.generationId,

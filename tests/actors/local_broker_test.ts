@@ -218,3 +218,29 @@ Deno.test("broker drains: every actor stops, and asks are refused", async () => 
   assert.equal(world.broker.ready, false);
   await assert.rejects(produce(world, topic, "b"));
 });
+
+Deno.test("broker wakes the groups of the last process, so that members that do not come back expire", async () => {
+  const config = { "group.initial.rebalance.delay.ms": "0" };
+  const world = await start(new MemoryStorage(), config);
+  const joining = world.broker.group("g").ask({
+    type: "joinGroup",
+    client: { clientId: "c", clientHost: "/127.0.0.1" },
+    memberId: "",
+    groupInstanceId: null,
+    protocolType: "consumer",
+    protocols: [{ name: "range", metadata: new Uint8Array() }],
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 10_000,
+    requireKnownMemberId: false,
+    supportsSkippingAssignment: true,
+    reason: null,
+  });
+  await world.env.advance(1_000);
+  assert.equal((await joining).error, "NONE");
+  const next = await start(world.storage, config);
+  await next.env.advance(5_000);
+  const describe = () => settled(next.env, next.broker.supervisor.ask({ type: "describe" }));
+  assert.equal((await describe()).consumers.length, 1);
+  await next.env.advance(30_000);
+  assert.deepEqual((await describe()).consumers, []);
+});
