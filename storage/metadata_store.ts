@@ -84,12 +84,13 @@ export class MetadataStore {
         await removeTopicKeys(shard, topicId, name, partitionCount);
         continue;
       }
-      if (partitions.length !== partitionCount) {
+      // More are assigned than the topic has when adding partitions did not end: those are not there.
+      if (partitions.length < partitionCount) {
         throw new CorruptStorageError(
           `Cannot read topic ${topicId}: ${partitionCount} partitions, ${partitions.length} are assigned`,
         );
       }
-      topics.set(topicId, { name, topicId, partitions, configs, state });
+      topics.set(topicId, { name, topicId, partitions: partitions.slice(0, partitionCount), configs, state });
     }
     const next = await storage.get(nextProducerIdKey);
     return new MetadataStore(shard, topics, next === null ? 0 : decodeNextProducerId(next.value));
@@ -156,6 +157,25 @@ export class MetadataStore {
     }
     const changed = { ...topic, configs };
     await this.#shard.commit({ mutations: [topicMutation(changed, topic.state)] });
+    this.#topics.set(topicId, changed);
+  }
+
+  /** Gives the topic more partitions: `added` follow those it has. Throws `RangeError` for an unknown topic. */
+  async addPartitions(topicId: string, added: readonly PartitionImage[]): Promise<void> {
+    const topic = this.#topics.get(topicId);
+    if (topic === undefined || topic.state !== "ACTIVE") {
+      throw new RangeError(`Cannot add partitions to topic ${topicId}: there is no such topic`);
+    }
+    const changed = { ...topic, partitions: [...topic.partitions, ...added] };
+    const pages = pagesOf(changed).slice(Math.floor(topic.partitions.length / PARTITIONS_PER_PAGE));
+    const topicChange = topicMutation(changed, topic.state);
+    if (this.#shard.fits(sizeOfMutations([...pages, topicChange]), 0)) {
+      await this.#shard.commit({ mutations: [...pages, topicChange] });
+    } else {
+      // The topic's own record comes last: until then its partitions are as many as before.
+      for (const mutations of this.#split(pages)) await this.#shard.commit({ mutations });
+      await this.#shard.commit({ mutations: [topicChange] });
+    }
     this.#topics.set(topicId, changed);
   }
 

@@ -127,3 +127,23 @@ Deno.test("a failed change is not seen in memory", async () => {
   await assert.rejects(store.createTopic(topic(FIRST, "orders")), FencedError);
   assert.deepEqual(store.topics(), []);
 });
+
+Deno.test("added partitions are there after opening again, and none when adding did not end", async () => {
+  const storage = new MemoryStorage();
+  const store = await open(storage);
+  await store.createTopic(topic(FIRST, "orders", 499));
+  const wanted = partitions(1_200);
+  await store.addPartitions(FIRST, wanted.slice(499));
+  assert.deepEqual(store.topics()[0]?.partitions, wanted);
+  assert.deepEqual((await open(storage)).topics()[0]?.partitions, wanted);
+  // So many replicas that it takes several commits, the last of which never comes.
+  const many = partitions(9_000, Array.from({ length: 12 }, (_, i) => i));
+  const interrupted = await open(storage);
+  storage.commits.length = 0;
+  storage.next("apply", "crash");
+  void interrupted.addPartitions(FIRST, many).catch(() => undefined);
+  await settle();
+  assert.ok(storage.commits.length >= 2);
+  storage.fateOf = () => "apply";
+  assert.deepEqual((await open(storage)).topics()[0]?.partitions, wanted);
+});
