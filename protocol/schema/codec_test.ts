@@ -27,7 +27,7 @@ import { type Codec, makeCodec, type Message, message } from "./message.ts";
 import { planStruct } from "./plan.ts";
 import { contains } from "./version_range.ts";
 
-/** Has what no table of ours has yet: nullable structs, unsigned integers, floats, tags of every kind. */
+/** Has what is rare or missing in our tables: nullable structs, unsigned integers, floats, tags of every kind. */
 const everything = message({
   name: "Everything",
   versions: "0-3",
