@@ -1,0 +1,54 @@
+/** The kinds of fault, and how often each was done to a run: coverage, and a seed's claim to have been hard. */
+
+/** Every kind with what it means; `kv` ones happen to calls, the others to processes, links and clocks. */
+export const FAULTS = {
+  crash: "process killed between two steps",
+  crashAtCall: "process killed in the middle of a step, at one of its calls",
+  replaced: "a second process of the same broker started while the first was stopped",
+  paused: "process stopped for a while, its clocks going on",
+  clientCrash: "client process killed",
+  clockJump: "wall clock jumped",
+  clockDrift: "wall clock goes faster or slower",
+  timerLate: "timer fired late",
+  partition: "no bytes between two hosts, in both directions",
+  oneWayPartition: "no bytes in one direction",
+  cut: "connection cut at any byte",
+  refused: "connection refused",
+  shortWrite: "a write took only some of the bytes",
+  kvStall: "the store answered late",
+  kvThrownUnapplied: "commit threw and was not applied",
+  kvThrownApplied: "commit threw and was applied",
+  kvRefusedApplied: "commit was applied, its answer lost, and its repetition refused",
+  kvTwice: "commit without a check was applied twice",
+  kvConflict: "commit was refused without a reason",
+  kvHang: "call was never answered",
+  kvLate: "commit was applied long after its caller gave up",
+  kvReadThrown: "read threw",
+  kvOutage: "the store was away for a while",
+  kvTorn: "other commits fell between two pages of a list",
+  crashedCommitApplied: "commit in flight at a crash was applied",
+  crashedCommitLost: "commit in flight at a crash was lost",
+  crashedCommitLate: "commit in flight at a crash was applied long after",
+} as const;
+
+export type FaultKind = keyof typeof FAULTS;
+
+export class FaultLog {
+  readonly #counts = new Map<FaultKind, number>();
+
+  count(kind: FaultKind, count = 1): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + count);
+  }
+
+  of(kind: FaultKind): number {
+    return this.#counts.get(kind) ?? 0;
+  }
+
+  get kinds(): FaultKind[] {
+    return [...this.#counts.keys()];
+  }
+
+  addAll(other: FaultLog): void {
+    for (const [kind, count] of other.#counts) this.count(kind, count);
+  }
+}
