@@ -114,7 +114,7 @@ export const shareFetch = api({
                 leaderEpoch: int32("0+"),
               }),
             ),
-            /** Whole batches, which may hold more than was acquired. */
+            /** Whole batches, which may hold more than was acquired; empty, never null, on errors. */
             records: records("0+"),
             /** Only these are for the member. */
             acquiredRecords: array(
