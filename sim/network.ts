@@ -107,7 +107,9 @@ export class SimNetwork {
       const attempt = () => {
         if (signal?.aborted) return;
         if (this.isBlocked(host.hostname, hostname) || this.isBlocked(hostname, host.hostname)) {
-          if (scheduler.nowMs - startedMs > CONNECT_GIVEN_UP_MS) return reject(new Error("connection timed out"));
+          if (scheduler.nowMs - startedMs > CONNECT_GIVEN_UP_MS) {
+            return reject(new Error("connection timed out"));
+          }
           scheduler.schedule(1_000, host.owner, "SYN again", attempt);
           return;
         }
@@ -220,8 +222,9 @@ class SimConn implements Conn {
   #isClosed = false;
   /** The other side will never hear of this one again. */
   #isLost = false;
-  #read: { buffer: Uint8Array; resolve: (count: number | null) => void; reject: (error: Error) => void } | null =
-    null;
+  #read:
+    | { buffer: Uint8Array; resolve: (count: number | null) => void; reject: (error: Error) => void }
+    | null = null;
   #isReadScheduled = false;
   #onRoom: (() => void) | null = null;
 
@@ -294,7 +297,11 @@ class SimConn implements Conn {
     const from = this.peer?.host.hostname ?? "";
     if (this.#isClosed || this.#network.isBlocked(from, this.host.hostname)) return;
     const nowMs = this.#network.options.scheduler.nowMs;
-    for (let next = this.#travelling[0]; next !== undefined && next.atMs <= nowMs + 0.001; next = this.#travelling[0]) {
+    for (
+      let next = this.#travelling[0];
+      next !== undefined && next.atMs <= nowMs + 0.001;
+      next = this.#travelling[0]
+    ) {
       this.#travelling.shift();
       if (next.bytes instanceof Uint8Array) {
         if (next.bytes.length > 0) this.#received.push(next.bytes);
