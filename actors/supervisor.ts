@@ -13,12 +13,14 @@ import {
   registerBroker,
 } from "../core/cluster/liveness.ts";
 import type { MetadataImage, TopicImage } from "../core/cluster/metadata_image.ts";
+import { decidePartitionAddition } from "../core/cluster/partition_addition.ts";
 import { decideTopicCreation } from "../core/cluster/topic_creation.ts";
-import { normalizeTopicConfig, topicConfigsFault } from "../core/config/topic_configs.ts";
+import { changeTopicConfigs } from "../core/config/config_changes.ts";
 import type { MetadataStore, StoredTopic } from "../storage/metadata_store.ts";
 import { BROKER_KIND, SUPERVISOR_KIND } from "./kinds.ts";
 import type { BrokerMessage } from "./messages/broker.ts";
 import type {
+  AddPartitions,
   AllocateProducerIds,
   AlterTopicConfigs,
   ConsumerLiveness,
@@ -117,6 +119,8 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
         return this.#deleteTopic(message).then((outcome) => reply.send(outcome));
       case "alterTopicConfigs":
         return this.#alterTopicConfigs(message).then((outcome) => reply.send(outcome));
+      case "addPartitions":
+        return this.#addPartitions(message).then((outcome) => reply.send(outcome));
       case "allocateProducerIds":
         return this.#allocateProducerIds(message, reply);
       case "registerBroker":
@@ -158,7 +162,8 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     });
     if ("error" in decision) return decision;
     const { partitions, configs } = decision.plan;
-    const topic: TopicImage = { name: wish.name, topicId: this.#context.env.uuid(), partitions, configs };
+    const topicId = wish.topicId ?? this.#context.env.uuid();
+    const topic: TopicImage = { name: wish.name, topicId, partitions, configs };
     if (wish.validateOnly) return { topic };
     await this.#metadata.createTopic(topic);
     this.#context.log.info("Topic created", {
@@ -177,7 +182,7 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     if (topic === undefined) {
       return topicId !== undefined
         ? fault("UNKNOWN_TOPIC_ID", "No topic has this id")
-        : fault("UNKNOWN_TOPIC_OR_PARTITION", `Topic "${name ?? ""}" does not exist`);
+        : unknownTopic(name ?? "");
     }
     if (this.#options.config("delete.topic.enable") === "false") {
       return fault("TOPIC_DELETION_DISABLED", "delete.topic.enable is false");
@@ -193,23 +198,32 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     return { topic };
   }
 
-  async #alterTopicConfigs({ name, configs, validateOnly }: AlterTopicConfigs): Promise<TopicOutcome> {
+  async #alterTopicConfigs(
+    { name, changes, replace, validateOnly }: AlterTopicConfigs,
+  ): Promise<TopicOutcome> {
     const topic = this.#image.topicsByName.get(name);
-    if (topic === undefined) {
-      return fault("UNKNOWN_TOPIC_OR_PARTITION", `Topic "${name}" does not exist`);
-    }
-    const configFault = topicConfigsFault(configs, { current: topic.configs, nullDeletes: true });
-    if (configFault !== null) return fault("INVALID_CONFIG", configFault);
-    const merged = new Map(Object.entries(topic.configs));
-    for (const [key, value] of Object.entries(configs)) {
-      if (value === null) merged.delete(key);
-      else merged.set(key, normalizeTopicConfig(key, value));
-    }
-    const altered = { ...topic, configs: Object.fromEntries(merged) };
+    if (topic === undefined) return unknownTopic(name);
+    const current = replace ? {} : topic.configs;
+    const changed = changeTopicConfigs(current, changes, this.#options.config);
+    if ("fault" in changed) return fault("INVALID_CONFIG", changed.fault);
+    const altered = { ...topic, configs: changed.configs };
     if (validateOnly) return { topic: altered };
     await this.#metadata.putConfigs(topic.topicId, altered.configs);
     await this.#putTopic(altered);
     return { topic: altered };
+  }
+
+  async #addPartitions({ name, count, assignments, validateOnly }: AddPartitions): Promise<TopicOutcome> {
+    const topic = this.#image.topicsByName.get(name);
+    if (topic === undefined) return unknownTopic(name);
+    const decision = decidePartitionAddition(this.#image, topic, count, assignments);
+    if ("error" in decision) return decision;
+    const grown = { ...topic, partitions: [...topic.partitions, ...decision.added] };
+    if (validateOnly) return { topic: grown };
+    await this.#metadata.addPartitions(topic.topicId, decision.added);
+    this.#context.log.info("Partitions added", { topic: name, partitions: grown.partitions.length });
+    await this.#putTopic(grown);
+    return { topic: grown };
   }
 
   async #allocateProducerIds(_message: AllocateProducerIds, reply: Reply<unknown>): Promise<void> {
@@ -324,6 +338,10 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
 
 function imageOf({ name, topicId, partitions, configs }: StoredTopic): TopicImage {
   return { name, topicId, partitions, configs };
+}
+
+function unknownTopic(name: string): TopicFault {
+  return fault("UNKNOWN_TOPIC_OR_PARTITION", `Topic "${name}" does not exist`);
 }
 
 function fault(error: TopicFault["error"], message: string): TopicFault {

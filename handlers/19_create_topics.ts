@@ -7,7 +7,8 @@ import { describeTopicConfigs } from "../core/config/topic_configs.ts";
 import { limits } from "../core/config/limits.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { createTopics, type CreateTopicsRequest } from "../protocol/messages/19_create_topics.ts";
-import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
+import { adminFailure } from "./admin_failure.ts";
+import { handler, type RequestContext } from "./handler.ts";
 
 type Topic = CreateTopicsRequest["topics"][number];
 
@@ -54,7 +55,8 @@ async function createOne(topic: Topic, request: CreateTopicsRequest, context: Re
         : { assignments: new Map(topic.assignments.map((each) => [each.partitionIndex, each.brokerIds])) }),
     });
   } catch (error) {
-    return refused(topic, adminFailure(error), "The outcome is unknown: list the topics to see");
+    const failure = adminFailure(error);
+    return refused(topic, failure.error, failure.message);
   }
   if (!("topic" in outcome)) return refused(topic, outcome.error, outcome.message);
   const created = outcome.topic;
@@ -74,11 +76,6 @@ async function createOne(topic: Topic, request: CreateTopicsRequest, context: Re
         isSensitive,
       })),
   };
-}
-
-/** A failed coordinator question, in the words that admin clients retry on. */
-function adminFailure(error: unknown): ErrorName {
-  return coordinatorFailure(error) === "NOT_COORDINATOR" ? "NOT_CONTROLLER" : "REQUEST_TIMED_OUT";
 }
 
 function refused(topic: Topic, error: ErrorName, errorMessage: string) {

@@ -1,8 +1,8 @@
 /** DeleteTopics (API 20): deletes topics by name, since version 6 also by id (KIP-516). The name is free at once. */
-import { ActorStoppedError } from "../actors/runtime/errors.ts";
 import { ZERO_UUID } from "../lib/bytes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { deleteTopics, type DeleteTopicsRequest } from "../protocol/messages/20_delete_topics.ts";
+import { adminFailure } from "./admin_failure.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 const TOPIC_ID_VERSION = 6;
@@ -37,8 +37,8 @@ async function deleteOne(asked: Asked, context: RequestContext) {
     const { name, topicId } = outcome.topic;
     return { name, topicId, errorCode: 0, errorMessage: null };
   } catch (error) {
-    const name = error instanceof ActorStoppedError ? "NOT_CONTROLLER" : "REQUEST_TIMED_OUT";
-    return refused(asked, name, "The outcome is unknown: list the topics to see");
+    const failure = adminFailure(error);
+    return refused(asked, failure.error, failure.message);
   }
 }
 

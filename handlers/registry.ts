@@ -19,7 +19,12 @@ import { createTopicsHandler } from "./19_create_topics.ts";
 import { deleteTopicsHandler } from "./20_delete_topics.ts";
 import { initProducerIdHandler } from "./22_init_producer_id.ts";
 import { describeConfigsHandler } from "./32_describe_configs.ts";
+import { alterConfigsHandler } from "./33_alter_configs.ts";
+import { createPartitionsHandler } from "./37_create_partitions.ts";
+import { incrementalAlterConfigsHandler } from "./44_incremental_alter_configs.ts";
 import { describeClusterHandler } from "./60_describe_cluster.ts";
+import { listConfigResourcesHandler } from "./74_list_config_resources.ts";
+import { describeTopicPartitionsHandler } from "./75_describe_topic_partitions.ts";
 import type { Handler } from "./handler.ts";
 
 export const handlers: readonly Handler[] = [
@@ -39,7 +44,12 @@ export const handlers: readonly Handler[] = [
   deleteTopicsHandler,
   initProducerIdHandler,
   describeConfigsHandler,
+  alterConfigsHandler,
+  createPartitionsHandler,
+  incrementalAlterConfigsHandler,
   describeClusterHandler,
+  listConfigResourcesHandler,
+  describeTopicPartitionsHandler,
 ];
 
 export const handlerByKey: ReadonlyMap<number, Handler> = new Map(

@@ -2,6 +2,7 @@
  * Messages of the supervisor actor (`supervisor/cluster`), which plays ZooKeeper's role: it registers brokers,
  * watches their and the consumers' liveness, keeps topics and the assignment, and tells everyone who subscribed.
  */
+import type { ConfigChange } from "../../core/config/config_changes.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
@@ -16,6 +17,8 @@ export type TopicOutcome = { readonly topic: TopicImage } | TopicFault;
 export interface CreateTopic extends Expects<TopicOutcome> {
   readonly type: "createTopic";
   readonly name: string;
+  /** A UUID never used before, for callers that must know it beforehand. */
+  readonly topicId?: string;
   /** -1: `num.partitions`. */
   readonly partitionCount: number;
   /** -1: `default.replication.factor`. */
@@ -36,8 +39,20 @@ export interface DeleteTopic extends Expects<TopicOutcome> {
 export interface AlterTopicConfigs extends Expects<TopicOutcome> {
   readonly type: "alterTopicConfigs";
   readonly name: string;
-  /** null deletes. */
-  readonly configs: Readonly<Record<string, string | null>>;
+  readonly changes: readonly ConfigChange[];
+  /** Whether everything that is not named goes back to its default (AlterConfigs before KIP-339). */
+  readonly replace: boolean;
+  readonly validateOnly: boolean;
+}
+
+/** Gives a topic more partitions. */
+export interface AddPartitions extends Expects<TopicOutcome> {
+  readonly type: "addPartitions";
+  readonly name: string;
+  /** The new total. */
+  readonly count: number;
+  /** Brokers of each new partition, when the client fixed them. */
+  readonly assignments: readonly (readonly number[])[] | null;
   readonly validateOnly: boolean;
 }
 
@@ -106,6 +121,7 @@ export type SupervisorMessage =
   | CreateTopic
   | DeleteTopic
   | AlterTopicConfigs
+  | AddPartitions
   | AllocateProducerIds
   | RegisterBroker
   | BrokerHeartbeat

@@ -1,48 +1,10 @@
 /** Supervisor, broker, partition and group actors together on a memory store, under virtual time. */
 import assert from "node:assert/strict";
-import { LocalBroker } from "../../actors/local_broker.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import type { TopicOutcome } from "../../actors/messages/supervisor.ts";
-import { TestEnv, TestLogger } from "../../actors/runtime/testkit.ts";
-import { serverConfigReader } from "../../core/config/broker_configs.ts";
 import { buildBatch } from "../../protocol/records/record_batch.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
-import { ShardStore } from "../../storage/shard.ts";
-
-interface World {
-  readonly env: TestEnv;
-  readonly log: TestLogger;
-  readonly storage: MemoryStorage;
-  readonly broker: LocalBroker;
-}
-
-let incarnations = 0;
-
-/** A process on `storage`, as after a start. */
-async function start(storage = new MemoryStorage(), config: Record<string, string> = {}): Promise<World> {
-  const env = new TestEnv();
-  const log = new TestLogger();
-  const incarnation = `00000000-0000-4000-8000-${String(++incarnations).padStart(12, "0")}`;
-  const opening = ShardStore.open({ storage, env, log, brokerId: 1, incarnation });
-  await env.runUntilIdle();
-  const broker = new LocalBroker({
-    env,
-    log,
-    shards: await opening,
-    brokerId: 1,
-    rack: null,
-    clusterId: "test-cluster",
-    incarnation,
-    config: serverConfigReader(new Map(Object.entries(config))),
-  });
-  await settled(env, broker.start({ host: "127.0.0.1", port: 9092 }));
-  return { env, log, storage, broker };
-}
-
-async function settled<T>(env: TestEnv, promise: Promise<T>): Promise<T> {
-  await env.runUntilIdle();
-  return await promise;
-}
+import { settled, start, type World } from "../local_world.ts";
 
 function create(
   { env, broker }: World,
@@ -120,7 +82,8 @@ Deno.test("supervisor keeps topics and settings over a restart", async () => {
     world.broker.supervisor.ask({
       type: "alterTopicConfigs",
       name: "orders",
-      configs: { "max.message.bytes": "2000" },
+      changes: [{ name: "max.message.bytes", operation: "set", value: "2000" }],
+      replace: false,
       validateOnly: false,
     }),
   );

@@ -1,0 +1,208 @@
+/** Admin requests of the Kafka door, asked as handlers, on a whole broker under virtual time. */
+import assert from "node:assert/strict";
+import type { RequestContext } from "../../handlers/handler.ts";
+import { handlerByKey } from "../../handlers/registry.ts";
+import { errorName } from "../../protocol/errors.ts";
+import { alterConfigs } from "../../protocol/messages/33_alter_configs.ts";
+import { createPartitions } from "../../protocol/messages/37_create_partitions.ts";
+import { createTopics } from "../../protocol/messages/19_create_topics.ts";
+import { deleteTopics } from "../../protocol/messages/20_delete_topics.ts";
+import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts";
+import { describeTopicPartitions } from "../../protocol/messages/75_describe_topic_partitions.ts";
+import { incrementalAlterConfigs } from "../../protocol/messages/44_incremental_alter_configs.ts";
+import { listConfigResources } from "../../protocol/messages/74_list_config_resources.ts";
+import { ByteReader, concat, ZERO_UUID } from "../../lib/bytes.ts";
+import {
+  type Api,
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+  type RequestInput,
+  type ResponseOf,
+} from "../../protocol/schema/api.ts";
+import { settled, start, type World } from "../local_world.ts";
+
+const TOPIC = 2;
+const BROKER = 4;
+
+/** Through the codec both ways, as over a connection. */
+async function call<A extends Api>(
+  { env, broker }: World,
+  api: A,
+  request: RequestInput<A>,
+  apiVersion = api.maxVersion,
+): Promise<ResponseOf<A>> {
+  const handler = handlerByKey.get(api.key);
+  assert.ok(handler !== undefined, `${api.name} is not registered`);
+  const context: RequestContext = {
+    broker,
+    apiVersion,
+    clientId: "test",
+    clientHost: "/127.0.0.1",
+    signal: new AbortController().signal,
+  };
+  const decoded = decodeRequest(
+    api,
+    apiVersion,
+    new ByteReader(concat(encodeRequest(api, apiVersion, request))),
+  );
+  const response = await settled(env, handler.serve(decoded as never, context));
+  const bytes = concat(encodeResponse(api, apiVersion, response as never));
+  return decodeResponse(api, apiVersion, new ByteReader(bytes));
+}
+
+async function create(world: World, name: string, numPartitions = 1) {
+  const { topics } = await call(world, createTopics, {
+    topics: [{ name, numPartitions, replicationFactor: -1, assignments: [], configs: [] }],
+  });
+  assert.equal(topics[0]?.errorCode, 0);
+}
+
+async function settings(world: World, name: string, keys: readonly string[]) {
+  const { results } = await call(world, describeConfigs, {
+    resources: [{ resourceType: TOPIC, resourceName: name, configurationKeys: [...keys] }],
+  });
+  return Object.fromEntries(results[0]?.configs.map((config) => [config.name, config.value]) ?? []);
+}
+
+Deno.test("IncrementalAlterConfigs changes one setting, AlterConfigs all of them", async () => {
+  const world = await start();
+  await create(world, "orders");
+  const alter = (configs: { name: string; configOperation: number; value: string | null }[]) =>
+    call(world, incrementalAlterConfigs, {
+      resources: [{ resourceType: TOPIC, resourceName: "orders", configs }],
+      validateOnly: false,
+    });
+  const first = await alter([
+    { name: "retention.ms", configOperation: 0, value: "1000" },
+    { name: "cleanup.policy", configOperation: 2, value: "compact" },
+  ]);
+  assert.equal(first.responses[0]?.errorCode, 0, first.responses[0]?.errorMessage ?? "");
+  const keys = ["retention.ms", "cleanup.policy"];
+  assert.deepEqual(await settings(world, "orders", keys), {
+    "retention.ms": "1000",
+    "cleanup.policy": "delete,compact",
+  });
+  await alter([{ name: "retention.ms", configOperation: 1, value: null }]);
+  assert.equal((await settings(world, "orders", keys))["retention.ms"], "604800000");
+  await call(world, alterConfigs, {
+    resources: [{
+      resourceType: TOPIC,
+      resourceName: "orders",
+      configs: [{ name: "retention.ms", value: "7" }],
+    }],
+    validateOnly: false,
+  });
+  assert.deepEqual(await settings(world, "orders", keys), {
+    "retention.ms": "7",
+    "cleanup.policy": "delete",
+  });
+});
+
+Deno.test("altering settings only validates when asked, and refuses with Kafka's errors", async () => {
+  const world = await start();
+  await create(world, "orders");
+  const alter = async (
+    resourceType: number,
+    resourceName: string,
+    name: string,
+    value: string,
+    validateOnly = false,
+  ) => {
+    const configs = [{ name, configOperation: 0, value }];
+    const resources = [{ resourceType, resourceName, configs }];
+    const { responses } = await call(world, incrementalAlterConfigs, { resources, validateOnly });
+    return errorName(responses[0]?.errorCode ?? 0);
+  };
+  assert.equal(await alter(TOPIC, "orders", "retention.ms", "5", true), "NONE");
+  assert.equal((await settings(world, "orders", ["retention.ms"]))["retention.ms"], "604800000");
+  assert.equal(await alter(TOPIC, "orders", "retention.ms", "soon"), "INVALID_CONFIG");
+  assert.equal(await alter(TOPIC, "orders", "no.such.setting", "1"), "INVALID_CONFIG");
+  assert.equal(await alter(TOPIC, "nobody", "retention.ms", "1"), "UNKNOWN_TOPIC_OR_PARTITION");
+  assert.equal(await alter(BROKER, "1", "num.partitions", "3"), "INVALID_CONFIG");
+  assert.equal(await alter(9, "x", "y", "z"), "INVALID_REQUEST");
+});
+
+Deno.test("CreatePartitions adds partitions that can be written to at once", async () => {
+  const world = await start();
+  await create(world, "orders", 2);
+  const grow = async (name: string, count: number, validateOnly = false) => {
+    const topics = [{ name, count, assignments: null }];
+    const { results } = await call(world, createPartitions, { topics, timeoutMs: 1_000, validateOnly });
+    return errorName(results[0]?.errorCode ?? 0);
+  };
+  assert.equal(await grow("orders", 5, true), "NONE");
+  assert.equal(world.broker.metadata.topicsByName.get("orders")?.partitions.length, 2);
+  assert.equal(await grow("orders", 5), "NONE");
+  assert.equal(world.broker.metadata.topicsByName.get("orders")?.partitions.length, 5);
+  assert.equal(await grow("orders", 4), "INVALID_PARTITIONS");
+  assert.equal(await grow("nobody", 4), "UNKNOWN_TOPIC_OR_PARTITION");
+  const topic = world.broker.metadata.topicsByName.get("orders");
+  const described = world.broker.partition(topic?.topicId ?? "", 4).ask({ type: "describe" });
+  assert.equal((await settled(world.env, described)).leaderEpoch, 0);
+  const next = await start(world.storage);
+  assert.equal(next.broker.metadata.topicsByName.get("orders")?.partitions.length, 5);
+});
+
+Deno.test("DescribeTopicPartitions pages through topics and partitions without a gap", async () => {
+  const world = await start();
+  for (const [name, count] of [["a", 3], ["b", 1], ["c", 4]] as const) await create(world, name, count);
+  const seen: string[] = [];
+  let cursor: { topicName: string; partitionIndex: number } | null = null;
+  for (let page = 0; page < 20; page++) {
+    const answer: ResponseOf<typeof describeTopicPartitions> = await call(world, describeTopicPartitions, {
+      topics: [],
+      responsePartitionLimit: 2,
+      cursor,
+    });
+    for (const topic of answer.topics) {
+      seen.push(...topic.partitions.map((partition) => `${topic.name}${partition.partitionIndex}`));
+    }
+    cursor = answer.nextCursor;
+    if (cursor === null) break;
+  }
+  assert.deepEqual(seen, ["a0", "a1", "a2", "b0", "c0", "c1", "c2", "c3"]);
+  const unknown = await call(world, describeTopicPartitions, { topics: [{ name: "nobody" }, { name: "b" }] });
+  assert.deepEqual(unknown.topics.map((topic) => [topic.name, errorName(topic.errorCode)]), [
+    ["b", "NONE"],
+    ["nobody", "UNKNOWN_TOPIC_OR_PARTITION"],
+  ]);
+});
+
+Deno.test("ListConfigResources names topics and the broker, as asked", async () => {
+  const world = await start();
+  await create(world, "orders");
+  const list = async (resourceTypes: number[], version = 1) =>
+    (await call(world, listConfigResources, { resourceTypes }, version)).configResources
+      .map((each) => `${each.resourceType} ${each.resourceName}`);
+  assert.deepEqual(await list([]), ["2 orders", "4 1"]);
+  assert.deepEqual(await list([TOPIC]), ["2 orders"]);
+  assert.deepEqual(await list([], 0), []);
+});
+
+Deno.test("DeleteTopics takes names or ids, and tells what it does not know", async () => {
+  const world = await start();
+  await create(world, "orders");
+  await create(world, "bills");
+  const topicId = world.broker.metadata.topicsByName.get("bills")?.topicId ?? "";
+  const unknownId = "00000000-0000-4000-8000-0000000000ff";
+  const { responses } = await call(world, deleteTopics, {
+    topics: [
+      { name: "orders", topicId: ZERO_UUID },
+      { name: null, topicId },
+      { name: null, topicId: unknownId },
+      { name: "nobody", topicId: ZERO_UUID },
+      { name: "both", topicId: unknownId },
+    ],
+    timeoutMs: 1_000,
+  });
+  assert.deepEqual(responses.map((each) => [each.name, errorName(each.errorCode)]), [
+    ["orders", "NONE"],
+    ["bills", "NONE"],
+    [null, "UNKNOWN_TOPIC_ID"],
+    ["nobody", "UNKNOWN_TOPIC_OR_PARTITION"],
+    ["both", "INVALID_REQUEST"],
+  ]);
+  assert.equal(world.broker.metadata.topicsByName.size, 0);
+});
