@@ -1,7 +1,8 @@
 /**
  * The production Env on Deno: the only file that touches clocks, randomness, timers, files, key-value stores and sockets.
  */
-import type { Cancel, Conn, Env, Files, Listener, RawKv } from "../lib/env.ts";
+import type { Cancel, Conn, Env, Files, Listener, PositionalFile, RawKv } from "../lib/env.ts";
+import { type NodeFs, openPositional } from "./positional_file.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -49,6 +50,11 @@ const realFiles: Files = {
   writeText,
   remove: (path) => Deno.remove(path),
   exists,
+  create: (path) => open(path, true),
+  open: (path) => open(path, false),
+  list,
+  syncDirectory,
+  removeDirectory: (path) => Deno.remove(path),
   lock,
 };
 
@@ -72,6 +78,35 @@ async function exists(path: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
+  }
+}
+
+let nodeFs: Promise<NodeFs> | undefined;
+
+async function open(path: string, isNew: boolean): Promise<PositionalFile> {
+  // Loading it takes 23 ms, which a start that needs no such file does not pay.
+  nodeFs ??= import("node:fs") as Promise<unknown> as Promise<NodeFs>;
+  return await openPositional(await nodeFs, path, isNew);
+}
+
+async function list(path: string): Promise<{ name: string; sizeBytes: number }[]> {
+  const found: { name: string; sizeBytes: number }[] = [];
+  try {
+    for await (const { name } of Deno.readDir(path)) {
+      found.push({ name, sizeBytes: (await Deno.stat(`${path}/${name}`)).size });
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await Deno.open(path);
+  try {
+    await directory.sync();
+  } finally {
+    directory.close();
   }
 }
 

@@ -148,3 +148,28 @@ Deno.test("kv opens a store in memory", async () => {
     kv.close();
   }
 });
+
+Deno.test("a positional file takes overlapping writes, reads short at its end, and is created only once", async () => {
+  const path = `${await Deno.makeTempDir()}/file`;
+  const { files } = realEnv();
+  const file = await files.create(path);
+  const first = new Uint8Array(100_000).fill(1);
+  assert.deepEqual(await Promise.all([file.write(first, 0), file.write(Uint8Array.of(2, 3), 100_000)]), [
+    100_000,
+    2,
+  ]);
+  await file.syncData();
+  await files.syncDirectory(path.slice(0, -"/file".length));
+  const buffer = new Uint8Array(4);
+  assert.equal(await file.read(buffer, 99_999), 3);
+  assert.deepEqual(buffer, Uint8Array.of(1, 2, 3, 0));
+  await file.close();
+  await assert.rejects(files.create(path));
+  const again = await files.open(path);
+  assert.equal(await again.read(buffer, 100_002), 0);
+  await again.close();
+  assert.deepEqual(await files.list(path.slice(0, -"/file".length)), [{ name: "file", sizeBytes: 100_002 }]);
+  assert.deepEqual(await files.list(`${path}-absent`), []);
+  await files.remove(path);
+  await assert.rejects(files.open(path));
+});

@@ -67,7 +67,18 @@ export interface RawKvAtomic {
   commit(): Promise<{ ok: true; versionstamp: string } | { ok: false }>;
 }
 
-/** The few file operations the broker needs; segment files extend it. */
+/** An open file that is read and written at positions; calls may overlap. Errors of the operating system are thrown. */
+export interface PositionalFile {
+  /** Writes at `position` and returns how many bytes went there: fewer than given is a short write, as on a full disk. */
+  write(bytes: Uint8Array, position: number): Promise<number>;
+  /** Fills `buffer` from `position`, as far as the file reaches, and returns how many bytes came. */
+  read(buffer: Uint8Array, position: number): Promise<number>;
+  /** Resolves when everything written before is on the disk (fdatasync). After an error nothing is known of it. */
+  syncData(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The file operations the broker needs. */
 export interface Files {
   /** Creates the directory and its parents; no error when it exists. */
   makeDirectory(path: string): Promise<void>;
@@ -75,6 +86,16 @@ export interface Files {
   writeText(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** Makes a file that must not exist yet. Its name is on the disk only after `syncDirectory` of its directory. */
+  create(path: string): Promise<PositionalFile>;
+  /** Opens an existing file for reading and writing. */
+  open(path: string): Promise<PositionalFile>;
+  /** Names of the files in a directory and their sizes in bytes; none when there is no directory. */
+  list(path: string): Promise<{ readonly name: string; readonly sizeBytes: number }[]>;
+  /** Resolves when the names in a directory are on the disk (fsync of the directory). */
+  syncDirectory(path: string): Promise<void>;
+  /** Removes a directory that is empty. */
+  removeDirectory(path: string): Promise<void>;
   /**
    * Takes an exclusive lock on a file, which is created when absent; the lock ends with the process.
    * Returns null when another process holds it.

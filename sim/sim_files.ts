@@ -52,6 +52,26 @@ export class SimFiles implements Files {
     return this.#do((disk) => disk.texts.has(path));
   }
 
+  create(_path: string): Promise<never> {
+    return this.#do(() => this.#noSegments());
+  }
+
+  open(_path: string): Promise<never> {
+    return this.#do(() => this.#noSegments());
+  }
+
+  list(_path: string): Promise<never[]> {
+    return this.#do(() => []);
+  }
+
+  syncDirectory(_path: string): Promise<void> {
+    return this.#do(() => {});
+  }
+
+  removeDirectory(_path: string): Promise<void> {
+    return this.#do(() => {});
+  }
+
   lock(path: string): Promise<{ release(): void } | null> {
     return this.#do((disk) => {
       if (disk.locks.has(path)) return null;
@@ -64,6 +84,10 @@ export class SimFiles implements Files {
   /** The operating system takes back what a process held. */
   ownerDied(): void {
     for (const path of this.#held) this.#release(path);
+  }
+
+  #noSegments(): never {
+    throw new Error("The simulated disk has no segment files yet");
   }
 
   #release(path: string): void {

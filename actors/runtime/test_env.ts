@@ -210,6 +210,11 @@ function refusingFiles(): Files {
     writeText: () => refuse("files"),
     remove: () => refuse("files"),
     exists: () => refuse("files"),
+    create: () => refuse("files"),
+    open: () => refuse("files"),
+    list: () => refuse("files"),
+    syncDirectory: () => refuse("files"),
+    removeDirectory: () => refuse("files"),
     lock: () => refuse("files"),
   };
 }
