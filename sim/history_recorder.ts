@@ -71,7 +71,7 @@ export class HistoryRecorder {
     this.#open.add(giveUp);
     try {
       const { offset } = await sending;
-      end("ok", { micro: [["send", partition, value, offset]], acks });
+      end("ok", { micro: [["send", partition, value, offset < 0 ? null : offset]], acks });
       return "ok";
     } catch (error) {
       const outcome = isSurelyNot(error) ? "fail" : "info";
@@ -98,7 +98,11 @@ export class HistoryRecorder {
   /** Records an OffsetCommit; rethrows. */
   async commit(
     process: string,
-    commit: { readonly group: string; readonly generation: number; readonly offsets: readonly CommittedOffset[] },
+    commit: {
+      readonly group: string;
+      readonly generation: number;
+      readonly offsets: readonly CommittedOffset[];
+    },
     nameOf: (topic: string, partition: number) => string,
     committing: Promise<void>,
   ): Promise<void> {

@@ -8,7 +8,7 @@ import { compareKeys, keyBytes } from "../storage/key_order.ts";
 import type { FaultLog } from "./fault_log.ts";
 import type { Rng } from "./rng.ts";
 import type { EventOwner, Scheduler } from "./scheduler.ts";
-import { type KvFaults, noKvFaults, type StoreProfile } from "./swarm.ts";
+import type { KvFaults, StoreProfile } from "./swarm.ts";
 
 export interface StoredRow {
   readonly key: KvKey;
@@ -372,11 +372,6 @@ export class SimKv implements RawKv {
   #throwIfClosed(): void {
     if (!this.#isOpen) throw new TypeError("Bad resource ID");
   }
-}
-
-/** A store that is told to misbehave in no way. */
-export function calmKvFaults(): KvFaults {
-  return noKvFaults;
 }
 
 function copyOf(row: StoredRow): RawKvEntry {

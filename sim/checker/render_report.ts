@@ -27,10 +27,12 @@ function renderRule(rule: RuleReport): string[] {
     rule.reportCount > 0 ? `${rule.reportCount} to know of` : "",
   ].filter((part) => part !== "").join(", ");
   const lines = [`${rule.rule} (${found})`, `  ${rule.what}`];
-  for (const finding of rule.findings) {
+  // What is only worth knowing gets two examples; the JSON form has all that were kept.
+  const shown = rule.fatalCount > 0 ? rule.findings : rule.findings.slice(0, 2);
+  for (const finding of shown) {
     lines.push(`  - ${finding.message} [line ${finding.lines.join(", ")}]`);
   }
-  const hidden = rule.fatalCount + rule.reportCount - rule.findings.length;
+  const hidden = rule.fatalCount + rule.reportCount - shown.length;
   if (hidden > 0) lines.push(`  … and ${hidden} more`);
   lines.push(`  Look at: ${rule.look}`);
   return lines;

@@ -8,7 +8,6 @@ export interface TopicToRead {
 }
 
 const POLL_TIMEOUT_MS = 5_000;
-let readerSerial = 0;
 
 /** Reads all partitions up to the ends that ListOffsets tells; records it as polls of one process. */
 export async function readAll(
@@ -18,7 +17,7 @@ export async function readAll(
 ): Promise<void> {
   const { history } = context;
   const process = context.openProcess(`reader-${topic}`, { mayDie: false });
-  const name = `${process.name}-${readerSerial++}`;
+  const { name } = process;
   const consumer = new Consumer(process.env, {
     bootstrapServers: context.bootstrapServers,
     offsetReset: "none",
@@ -28,7 +27,9 @@ export async function readAll(
   const ends = await untilDone(context, () => consumer.offsets(partitions, "latest"));
   const starts = await untilDone(context, () => consumer.offsets(partitions, "earliest"));
   const left = new Map(ends.map(({ partition, offset }) => [partition, offset]));
-  for (const { partition, offset } of starts) if (offset >= (left.get(partition) ?? 0)) left.delete(partition);
+  for (const { partition, offset } of starts) {
+    if (offset >= (left.get(partition) ?? 0)) left.delete(partition);
+  }
   const placed = history.begin(name);
   consumer.assign(partitions.map((each) => ({ ...each, start: "earliest" as const })));
   placed("ok", { kind: "assign", to: partitions.map((each) => nameOf(topic, each.partition)) });

@@ -6,7 +6,14 @@ import { Admin, Consumer, Producer } from "../../client/mod.ts";
 import { encodeValue } from "../history_recorder.ts";
 import type { Rng } from "../rng.ts";
 import { readAll } from "./final_read.ts";
-import { type ClientProcess, DIED, unlessDead, untilDone, type Workload, type WorkloadContext } from "./workload.ts";
+import {
+  type ClientProcess,
+  DIED,
+  unlessDead,
+  untilDone,
+  type Workload,
+  type WorkloadContext,
+} from "./workload.ts";
 
 const TOPIC = "orders";
 /** Of all producers together; so that the checker has something to judge. */
@@ -52,7 +59,10 @@ export const produceConsume: Workload = {
     admin.close();
     let isOver = false;
     const producers = Array.from({ length: producerCount }, (_, i) => produceAll(context, plan, i));
-    const consumers = Array.from({ length: 1 + rng.int(3) }, (_, i) => consume(context, plan, i, () => isOver));
+    const consumers = Array.from(
+      { length: 1 + rng.int(3) },
+      (_, i) => consume(context, plan, i, () => isOver),
+    );
     await Promise.all(producers);
     await context.healed;
     isOver = true;
@@ -69,9 +79,9 @@ function partitionName(topic: string, partition: number): string {
 async function produceAll(context: WorkloadContext, plan: Plan, index: number): Promise<void> {
   const rng = context.rng.split(`producer ${index}`);
   let sentCount = 0;
-  for (let life = 0; sentCount < plan.recordsPerProducer || context.faultsGoOn(); life++) {
+  while (sentCount < plan.recordsPerProducer || context.faultsGoOn()) {
     const process = context.openProcess(`producer-${index}`, { mayDie: true });
-    const name = `${process.name}-${life}`;
+    const { name } = process;
     const producer = new Producer(process.env, {
       bootstrapServers: context.bootstrapServers,
       acks: "all",
@@ -86,7 +96,9 @@ async function produceAll(context: WorkloadContext, plan: Plan, index: number): 
     while (process.isAlive && wanted()) {
       const sends: Promise<unknown>[] = [];
       for (let burst = 1 + rng.int(plan.burstMax); burst > 0; burst--) {
-        sends.push(sendOne(context, plan, rng, { name, producer, value: index * VALUES_PER_PRODUCER + ++sentCount }));
+        sends.push(
+          sendOne(context, plan, rng, { name, producer, value: index * VALUES_PER_PRODUCER + ++sentCount }),
+        );
       }
       // Sometimes the next burst goes before the last is acknowledged.
       const pause = context.env.sleep(rng.logBetween(1, plan.pauseMsMax) + (wanted() ? 0 : 200));
@@ -116,9 +128,9 @@ async function consume(
   isOver: () => boolean,
 ): Promise<void> {
   const rng = context.rng.split(`consumer ${index}`);
-  for (let life = 0; !isOver(); life++) {
+  while (!isOver()) {
     const process = context.openProcess(`consumer-${index}`, { mayDie: true });
-    await unlessDead(process, readAlong(context, plan, rng, process, `${process.name}-${life}`, isOver));
+    await unlessDead(process, readAlong(context, plan, rng, process, isOver));
   }
 }
 
@@ -127,10 +139,10 @@ async function readAlong(
   plan: Plan,
   rng: Rng,
   process: ClientProcess,
-  name: string,
   isOver: () => boolean,
 ): Promise<void> {
   const { history } = context;
+  const { name } = process;
   const consumer = new Consumer(process.env, {
     bootstrapServers: context.bootstrapServers,
     offsetReset: "earliest",
@@ -138,7 +150,10 @@ async function readAlong(
     fetchMaxWaitMs: rng.pick([20, 500]),
     partitionFetchMaxBytes: rng.pick([500, 1_048_576]),
   });
-  const partitions = Array.from({ length: plan.partitionCount }, (_, partition) => ({ topic: TOPIC, partition }))
+  const partitions = Array.from(
+    { length: plan.partitionCount },
+    (_, partition) => ({ topic: TOPIC, partition }),
+  )
     .filter(() => rng.chance(0.7));
   const placed = history.begin(name);
   consumer.assign(partitions.map((each) => ({ ...each, start: "earliest" as const })));
@@ -147,7 +162,9 @@ async function readAlong(
     const end = history.begin(name);
     try {
       history.poll(end, partitionName, await consumer.poll({ timeoutMs: 300 }));
-      if (partitions.length > 0 && rng.chance(0.1)) await askForEnd(context, consumer, name, rng.pick(partitions).partition);
+      if (partitions.length > 0 && rng.chance(0.1)) {
+        await askForEnd(context, consumer, name, rng.pick(partitions).partition);
+      }
     } catch {
       // A poll may fail; its position does not move.
       await context.env.sleep(100);
@@ -166,5 +183,10 @@ async function askForEnd(
   const end = history.begin(name);
   const [found] = await consumer.offsets([{ topic: TOPIC, partition }], "latest", { timeoutMs: 5_000 });
   if (found === undefined) return;
-  end("ok", { kind: "offsets", partition: partitionName(TOPIC, partition), at: "latest", offset: found.offset });
+  end("ok", {
+    kind: "offsets",
+    partition: partitionName(TOPIC, partition),
+    at: "latest",
+    offset: found.offset,
+  });
 }

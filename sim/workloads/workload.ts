@@ -22,7 +22,7 @@ export interface WorkloadContext {
   readonly env: Env;
   readonly rng: Rng;
   readonly history: HistoryRecorder;
-  /** A new client process. `mayDie`: whether faults may kill it. */
+  /** A new client process, whose name begins with `name` and is nobody else's. `mayDie`: whether faults may kill it. */
   openProcess(name: string, options: { readonly mayDie: boolean }): ClientProcess;
   /** False once everything has healed: then a workload finishes and reads what there is to be read. */
   faultsGoOn(): boolean;

@@ -1,0 +1,173 @@
+/**
+ * Keeps one broker running, as an init system would: starts it, starts it again when it dies, and lets faults stop it
+ * and put a second process beside it. What it starts is the real broker: store, actors, Kafka listener.
+ */
+import { LocalBroker } from "../actors/local_broker.ts";
+import { serverConfigReader } from "../core/config/broker_configs.ts";
+import type { Env } from "../lib/env.ts";
+import type { LogFields, Logger } from "../lib/log.ts";
+import { KafkaServer } from "../net/kafka_server.ts";
+import { openDataDirectory, openStoreMeta } from "../storage/data_directory.ts";
+import { DenoKvStorage } from "../storage/deno_kv.ts";
+import { ShardStore } from "../storage/shard.ts";
+import type { SimNetwork } from "./network.ts";
+import type { SimProcess } from "./process.ts";
+import type { Rng } from "./rng.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Swarm } from "./swarm.ts";
+
+/** The name under which clients find whichever broker process listens last. */
+export const BROKER_ALIAS = "kafka";
+export const KAFKA_PORT = 9092;
+export const STORE_DIRECTORY = "/data";
+/** After a start that failed or a death, until the next start. */
+const RESTART_MS_MAX = 4_000;
+
+export interface BrokerServiceOptions {
+  readonly scheduler: Scheduler;
+  readonly network: SimNetwork;
+  readonly rng: Rng;
+  readonly swarm: Swarm;
+  readonly openProcess: (name: string, hostname: string) => SimProcess;
+}
+
+export class BrokerService {
+  readonly #options: BrokerServiceOptions;
+  #current: SimProcess | null = null;
+  /** Stopped or deposed, and not dead yet. */
+  #zombies: SimProcess[] = [];
+  #hostSerial = 0;
+  #isStopped = false;
+
+  constructor(options: BrokerServiceOptions) {
+    this.#options = options;
+  }
+
+  /** The process that is to serve; null between two lives. */
+  get current(): SimProcess | null {
+    return this.#current;
+  }
+
+  get hostnames(): string[] {
+    return [this.#current, ...this.#zombies].flatMap((process) => process === null ? [] : [process.hostname]);
+  }
+
+  start(): void {
+    this.#start(this.#hostname());
+  }
+
+  /** Starts a second process while the first stands still, which later wakes and dies. */
+  replace(stoppedMs: number, zombieMs: number): void {
+    const old = this.#current;
+    if (old === null || old.state !== "running") return;
+    const { scheduler } = this.#options;
+    old.pause();
+    old.onDeath = () => {};
+    this.#zombies.push(old);
+    this.#current = null;
+    scheduler.schedule(stoppedMs, null, "the stopped broker goes on", () => old.resume());
+    scheduler.schedule(stoppedMs + zombieMs, null, "the deposed broker ends", () => this.#end(old));
+    this.#start(this.#hostname());
+  }
+
+  /** No more faults: one process, and nobody beside it. */
+  heal(): void {
+    for (const zombie of [...this.#zombies]) this.#end(zombie);
+    this.#current?.killAtCall(Infinity);
+    this.#current?.resume();
+  }
+
+  /** For good. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#current?.kill("the run ends");
+    this.heal();
+  }
+
+  #end(zombie: SimProcess): void {
+    zombie.kill("deposed");
+    this.#zombies = this.#zombies.filter((each) => each !== zombie);
+  }
+
+  #hostname(): string {
+    return `broker-${++this.#hostSerial}`;
+  }
+
+  #start(hostname: string): void {
+    if (this.#isStopped) return;
+    const { scheduler, rng, openProcess } = this.#options;
+    const process = openProcess("broker", hostname);
+    this.#current = process;
+    process.onDeath = () => {
+      if (this.#current !== process) return;
+      this.#current = null;
+      scheduler.schedule(
+        rng.logBetween(20, RESTART_MS_MAX),
+        null,
+        "broker starts",
+        () => this.#start(hostname),
+      );
+    };
+    this.#serve(process).catch((error: unknown) => {
+      scheduler.tell(process.name, "cannot start:", String(error));
+      process.kill("start failed");
+    });
+  }
+
+  async #serve(process: SimProcess): Promise<void> {
+    const { network, swarm } = this.#options;
+    const { env } = process;
+    const log = this.#logger(process.name);
+    const incarnation = env.uuid();
+    const storage = await openStorage(env, swarm);
+    const { clusterId } = await openStoreMeta({ env, storage });
+    const shards = await ShardStore.open({ storage, env, log, brokerId: 1, incarnation });
+    const config = serverConfigReader(new Map([["group.initial.rebalance.delay.ms", "100"]]));
+    const broker = new LocalBroker({
+      env,
+      log,
+      shards,
+      brokerId: 1,
+      rack: null,
+      clusterId,
+      incarnation,
+      config,
+    });
+    const listener = await env.listen({ hostname: process.hostname, port: KAFKA_PORT });
+    await broker.start({ host: process.hostname, port: listener.port });
+    const server = new KafkaServer({
+      broker,
+      listener,
+      frameBytesMax: Number(config("socket.request.max.bytes")),
+      connectionIdleMsMax: Number(config("connections.max.idle.ms")),
+    });
+    server.start();
+    if (process.state === "dead") return;
+    network.aliases.set(BROKER_ALIAS, process.hostname);
+    this.#options.scheduler.tell(process.name, "serves");
+  }
+
+  /** The log goes into the story; a broken invariant ends the run. */
+  #logger(name: string): Logger {
+    const { scheduler } = this.#options;
+    const write = (level: string) => (message: string, fields: LogFields = {}) => {
+      if (level === "debug" && !scheduler.trace.isTold) return;
+      const text = `${message} ${JSON.stringify(fields)}`;
+      if (level !== "debug") scheduler.tell(name, `log ${level}:`, text);
+      if (text.includes("InvariantError")) scheduler.fail(new InvariantBrokenError(`${name}: ${text}`));
+    };
+    return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  }
+}
+
+/** A broker process found a bug in itself. */
+export class InvariantBrokenError extends Error {
+  override readonly name = "InvariantBrokenError";
+}
+
+/** As `openStore` does for an embedded store, but with the seed's limits; a remote store has no directory to lock. */
+async function openStorage(env: Env, { profile, limits }: Swarm): Promise<DenoKvStorage> {
+  if (profile === "remote") return await DenoKvStorage.open({ env, path: "http://store", limits });
+  const directory = await openDataDirectory({ env, path: STORE_DIRECTORY });
+  return await DenoKvStorage.open({ env, path: directory.kvPath, limits });
+}

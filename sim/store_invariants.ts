@@ -1,0 +1,162 @@
+/**
+ * What must hold of the store itself, whoever wrote it: judged at every commit that is applied, and over all rows at the
+ * end. It reads the stored bytes, not the broker's opinion of them.
+ */
+import type { KvKey } from "../lib/env.ts";
+import { decodeBatchIndex } from "../storage/keys/batch_index.ts";
+import { FAMILY } from "../storage/keys/keyspace.ts";
+import { decodeLogHead, type LogHeadPayload } from "../storage/keys/log_head.ts";
+import { baseOffsetOfKey, partitionOfKey } from "../storage/keys/partition.ts";
+import { decodeShardHead } from "../storage/keys/shard_head.ts";
+import { topicIdOfKey, topicsPrefix } from "../storage/keys/topic.ts";
+import type { RowChange, SimStore, StoredRow } from "./sim_kv.ts";
+
+/** A stored state that no correct broker leaves behind. */
+export class StoreViolation extends Error {
+  override readonly name = "StoreViolation";
+}
+
+/** Watches a store; throws `StoreViolation` from within the commit that breaks something. */
+export class StoreInvariants {
+  readonly #store: SimStore;
+  /** The process that took the broker fence last. */
+  #holder: string | null = null;
+
+  constructor(store: SimStore) {
+    this.#store = store;
+  }
+
+  /** For `SimStore.onApplied`. */
+  check(writer: string, changes: readonly RowChange[]): void {
+    if (changes.some(({ key }) => key[0] === FAMILY.brokerFence)) this.#holder = writer;
+    const isOwned = changes.some(({ key }) => key[0] !== FAMILY.brokerFence && key[0] !== FAMILY.storeMeta);
+    if (isOwned && this.#holder !== writer) {
+      throw new StoreViolation(
+        `${writer} has written although ${this.#holder ?? "nobody"} holds the broker fence`,
+      );
+    }
+    const byPartition = Map.groupBy(
+      changes.filter(({ key }) => key[0] === FAMILY.partition),
+      ({ key }) => nameOf(key),
+    );
+    for (const [name, each] of byPartition) this.#checkPartition(name, each);
+  }
+
+  #checkPartition(name: string, changes: readonly RowChange[]): void {
+    const head = changes.find(({ key }) => key[3] === "h");
+    const before = head === undefined ? this.#headOf(changes) : payloadOf(head.before);
+    const after = head === undefined ? before : payloadOf(head.after);
+    if (before?.state === "deleted" && after?.state === "live") {
+      throw new StoreViolation(`${name}: a deleted partition lives again`);
+    }
+    if (before?.state === "live" && after === null) {
+      throw new StoreViolation(`${name}: the head was removed while the partition was live`);
+    }
+    let logEnd = before?.state === "live" ? before.head.logEndOffset : 0;
+    if (before?.state === "live" && after?.state === "live") {
+      const { logStartOffset } = before.head;
+      if (after.head.logEndOffset < logEnd) {
+        throw new StoreViolation(`${name}: the log end fell from ${logEnd} to ${after.head.logEndOffset}`);
+      }
+      if (after.head.logStartOffset < logStartOffset) {
+        throw new StoreViolation(
+          `${name}: the log start fell from ${logStartOffset} to ${after.head.logStartOffset}`,
+        );
+      }
+    }
+    const entries = changes.filter(({ key }) => key[3] === "i")
+      .toSorted((a, b) => baseOffsetOfKey(a.key) - baseOffsetOfKey(b.key));
+    for (const entry of entries) {
+      const baseOffset = baseOffsetOfKey(entry.key);
+      if (entry.after === null) {
+        if (after?.state === "live" && baseOffset >= after.head.logStartOffset) {
+          throw new StoreViolation(`${name}: the batch at ${baseOffset} was deleted above the log start`);
+        }
+        continue;
+      }
+      if (entry.before !== null) {
+        throw new StoreViolation(`${name}: the batch at ${baseOffset} was overwritten`);
+      }
+      if (baseOffset !== logEnd) {
+        throw new StoreViolation(`${name}: a batch at ${baseOffset} although the log ended at ${logEnd}`);
+      }
+      logEnd = decodeBatchIndex(entry.after).lastOffset + 1;
+    }
+    if (after?.state === "live" && after.head.logEndOffset !== logEnd) {
+      throw new StoreViolation(
+        `${name}: the head says the log ends at ${after.head.logEndOffset}, its batches end at ${logEnd}`,
+      );
+    }
+  }
+
+  #headOf(changes: readonly RowChange[]): LogHeadPayload | null {
+    const [, topicId, partition] = changes[0]?.key ?? [];
+    if (topicId === undefined || partition === undefined) return null;
+    const row = this.#store.get([FAMILY.partition, topicId, partition, "h"]);
+    return payloadOf(row?.value ?? null);
+  }
+}
+
+function payloadOf(value: Uint8Array | null): LogHeadPayload | null {
+  return value === null ? null : decodeLogHead(decodeShardHead(value).payload);
+}
+
+function nameOf(key: KvKey): string {
+  const { topicId, partition } = partitionOfKey(key);
+  return `partition ${topicId}/${partition}`;
+}
+
+/** Ids of partitions' topics that the metadata no longer knows; empty once every deletion is complete. */
+export function orphanTopicIds(store: SimStore): string[] {
+  const known = new Set<string>();
+  const withData = new Set<string>();
+  for (const { key } of store.rows()) {
+    if (key[0] === FAMILY.metadata && key[1] === topicsPrefix[1]) known.add(topicIdOfKey(key));
+    if (key[0] === FAMILY.partition) withData.add(partitionOfKey(key).topicId);
+  }
+  return [...withData].filter((topicId) => !known.has(topicId));
+}
+
+/** Everything about the partitions at rest: heads, continuity, the CRC chain, nothing left over. Throws `StoreViolation`. */
+export function checkRestingStore(store: SimStore): void {
+  const orphans = orphanTopicIds(store);
+  if (orphans.length > 0) throw new StoreViolation(`Data of topics that are gone: ${orphans.join(", ")}`);
+  const rows = store.rows().filter(({ key }) => key[0] === FAMILY.partition);
+  for (const [name, own] of Map.groupBy(rows, ({ key }) => nameOf(key))) checkRestingPartition(name, own);
+}
+
+function checkRestingPartition(name: string, rows: readonly StoredRow[]): void {
+  const head = payloadOf(rows.find(({ key }) => key[3] === "h")?.value ?? null);
+  if (head === null) throw new StoreViolation(`${name}: rows without a head`);
+  if (head.state === "deleted") return;
+  const chunks = new Set(rows.filter(({ key }) => key[3] === "c").map(({ key }) => key.slice(4).join(" ")));
+  let next: number | null = null;
+  let previousCrc: number | null = null;
+  for (const { key, value } of rows.filter((row) => row.key[3] === "i")) {
+    const baseOffset = baseOffsetOfKey(key);
+    const entry = decodeBatchIndex(value);
+    if (entry.lastOffset < head.head.logStartOffset) continue;
+    if (next !== null && baseOffset !== next) {
+      throw new StoreViolation(`${name}: after offset ${next - 1} comes a batch at ${baseOffset}`);
+    }
+    if (previousCrc !== null && entry.previousCrc !== previousCrc) {
+      throw new StoreViolation(`${name}: the chain of CRCs breaks at ${baseOffset}`);
+    }
+    next = entry.lastOffset + 1;
+    previousCrc = entry.crc;
+    if (entry.place.kind !== "chunks") continue;
+    for (let k = 0; k < entry.place.chunkCount; k++) {
+      const chunk = `${baseOffset} ${entry.place.attempt} ${k}`;
+      if (!chunks.delete(chunk)) throw new StoreViolation(`${name}: piece ${chunk} is missing`);
+    }
+  }
+  if (next !== null && next !== head.head.logEndOffset) {
+    throw new StoreViolation(`${name}: the batches end at ${next}, the head says ${head.head.logEndOffset}`);
+  }
+  const [left] = chunks;
+  if (left !== undefined) {
+    throw new StoreViolation(`${name}: ${chunks.size} pieces that no batch names: ${left}`);
+  }
+  const attempts = rows.filter(({ key }) => key[3] === "o");
+  if (attempts.length > 0) throw new StoreViolation(`${name}: ${attempts.length} attempts were never swept`);
+}

@@ -1,0 +1,5 @@
+/** Every workload; `sim/run.ts` takes them in turn unless told one by name. */
+import { produceConsume } from "./produce_consume.ts";
+import type { Workload } from "./workload.ts";
+
+export const workloads: readonly Workload[] = [produceConsume];
