@@ -5,6 +5,7 @@
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import type { GroupListing } from "./group_directory.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
@@ -22,6 +23,8 @@ export interface Broker {
   config(name: string): string;
   partition(topicId: string, partition: number): ActorRef<PartitionMessage>;
   group(groupId: string): ActorRef<ConsumerGroupMessage>;
+  /** Every group that this broker coordinates. Throws what storage throws. */
+  listGroups(): Promise<GroupListing[]>;
   readonly supervisor: ActorRef<SupervisorMessage>;
   /** A producer id that nobody else got. */
   nextProducerId(): Promise<number>;

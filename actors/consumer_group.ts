@@ -5,11 +5,18 @@
  *
  * Heartbeats change memory only. After a restart the group is as it was stored, and every member has a full session.
  */
+import { emptyMetadataImage } from "../core/cluster/metadata_image.ts";
 import { type GroupConfig, groupConfigDefaults, groupIdError } from "../core/group/group_config.ts";
 import type { GroupEvent } from "../core/group/group_event.ts";
 import { decideGroup, restoreGroup, resumeGroup, tickGroup } from "../core/group/group_machine.ts";
-import { type ClassicMember, type GroupState, isQuiet, type RequestId } from "../core/group/group_state.ts";
-import { GroupTurn } from "../core/group/group_turn.ts";
+import {
+  type ClassicMember,
+  groupExists,
+  type GroupState,
+  isQuiet,
+  type RequestId,
+} from "../core/group/group_state.ts";
+import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
 import { DecodeError } from "../lib/bytes.ts";
 import { decodeAssignment } from "../protocol/messages/consumer_protocol.ts";
 import type { GroupShards, StoredGroup } from "../storage/group_store.ts";
@@ -31,6 +38,8 @@ export interface ConsumerGroupOptions {
   readonly config?: Partial<GroupConfig>;
   /** Called when members or assignments change, and every 3 s while there are members. */
   readonly onMembership?: (report: ReportConsumers) => void;
+  /** The broker's newest image; without it no topic is known to be gone. */
+  readonly topics?: () => GroupTopics;
   readonly actorOptions?: Partial<ActorOptions>;
 }
 
@@ -50,7 +59,13 @@ export function consumerGroupKind(
       const stored = groupIdError(groupId, true) === "NONE"
         ? await (await options.groupShards.storeOf(groupId)).openGroup(groupId)
         : null;
-      return new ConsumerGroupHost({ context, config, stored, onMembership: options.onMembership ?? null });
+      return new ConsumerGroupHost({
+        context,
+        config,
+        stored,
+        onMembership: options.onMembership ?? null,
+        topics: options.topics ?? (() => emptyMetadataImage),
+      });
     },
   };
 }
@@ -60,6 +75,7 @@ interface HostOptions {
   readonly config: GroupConfig;
   readonly stored: StoredGroup | null;
   readonly onMembership: ((report: ReportConsumers) => void) | null;
+  readonly topics: () => GroupTopics;
 }
 
 class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
@@ -67,6 +83,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   readonly #config: GroupConfig;
   readonly #stored: StoredGroup | null;
   readonly #onMembership: ((report: ReportConsumers) => void) | null;
+  readonly #topics: () => GroupTopics;
   readonly #state: GroupState;
   readonly #owed = new Map<RequestId, Reply<unknown>>();
   #lastRequestId = 0;
@@ -74,11 +91,12 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   #armedAtMs = Infinity;
   #reportedVersion: number;
 
-  constructor({ context, config, stored, onMembership }: HostOptions) {
+  constructor({ context, config, stored, onMembership, topics }: HostOptions) {
     this.#context = context;
     this.#config = config;
     this.#stored = stored;
     this.#onMembership = onMembership;
+    this.#topics = topics;
     this.#state = restoreGroup(
       context.address.key,
       { record: stored?.record ?? null, offsets: stored?.offsets ?? [] },
@@ -115,9 +133,12 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   }
 
   inspect(): Record<string, unknown> {
-    const { phase, generationId, members, pendingMembers, protocolName } = this.#state;
+    const { phase, generationId, members, pendingMembers, protocolType, protocolName } = this.#state;
     return {
+      exists: groupExists(this.#state),
       state: phase,
+      groupType: "classic",
+      protocolType: protocolType ?? "",
       generationId,
       protocolName,
       memberCount: members.size,
@@ -144,7 +165,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
       monoMs: env.mono(),
       wallMs: Math.floor(env.now()),
       uuid,
-    });
+    }, this.#topics());
   }
 
   #carryOut(turn: GroupTurn): void {

@@ -13,6 +13,7 @@ import { deletePartition, removeTombstone } from "../storage/log_deletion.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
+import { GroupDirectory, type GroupListing } from "./group_directory.ts";
 import { CONSUMER_GROUP_KIND, consumerGroupKind } from "./consumer_group.ts";
 import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
 import type { BrokerMessage } from "./messages/broker.ts";
@@ -48,7 +49,7 @@ export class LocalBroker implements Broker {
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
-  readonly #groupShards: GroupShards;
+  readonly #groups: GroupDirectory;
   #metadata: MetadataImage = emptyMetadataImage;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
@@ -76,7 +77,7 @@ export class LocalBroker implements Broker {
       incarnation,
       rack: options.rack,
       endpoint: () => this.#endpoint,
-      onImage: (image) => this.#metadata = image,
+      onImage: (image) => this.#onImage(image),
     }));
     this.#runtime.register(partitionKind({
       shards,
@@ -84,12 +85,30 @@ export class LocalBroker implements Broker {
       leaderEpochOf: (topicId, partition) =>
         this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
     }));
-    this.#groupShards = new GroupShards(shards);
+    const groupShards = new GroupShards(shards);
     this.#runtime.register(consumerGroupKind({
-      groupShards: this.#groupShards,
+      groupShards,
+      topics: () => this.#metadata,
       config: groupConfig(config),
       onMembership: (report) => this.supervisor.tell(report),
     }));
+    this.#groups = new GroupDirectory({
+      env,
+      log,
+      groupShards,
+      group: (groupId) => this.group(groupId),
+      inspect: () => this.inspect(),
+      retentionMs: Number(config("offsets.retention.minutes")) * 60_000,
+      checkIntervalMs: Number(config("offsets.retention.check.interval.ms")),
+    });
+  }
+
+  #onImage(image: MetadataImage): void {
+    const before = this.#metadata;
+    this.#metadata = image;
+    for (const topicId of before.topicsById.keys()) {
+      if (!image.topicsById.has(topicId)) return this.#groups.topicsDeleted();
+    }
   }
 
   get metadata(): MetadataImage {
@@ -106,7 +125,7 @@ export class LocalBroker implements Broker {
     const broker: ActorRef<BrokerMessage> = this.#runtime.ref(BROKER_KIND, String(this.brokerId));
     await broker.ask({ type: "start" });
     this.#ready = true;
-    void this.#wakeGroups();
+    this.#groups.start();
   }
 
   config(name: string): string {
@@ -121,6 +140,10 @@ export class LocalBroker implements Broker {
     return this.#runtime.ref(CONSUMER_GROUP_KIND, groupId);
   }
 
+  async listGroups(): Promise<GroupListing[]> {
+    return await this.#groups.list();
+  }
+
   nextProducerId(): Promise<number> {
     return this.#producerIds.next();
   }
@@ -132,20 +155,9 @@ export class LocalBroker implements Broker {
   /** Finishes what is under way and stops every actor, under the runtime's deadline. */
   async drain(): Promise<void> {
     this.#ready = false;
+    this.#groups.stop();
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
-  }
-
-  /** Groups that had members when the last process ended: whoever does not come back must expire. */
-  async #wakeGroups(): Promise<void> {
-    try {
-      for (const { groupId, memberCount } of await this.#groupShards.list()) {
-        if (memberCount > 0) await this.group(groupId).ask({ type: "describe" });
-      }
-    } catch (error) {
-      // They are woken by their first request all the same.
-      this.log.warn("Cannot wake the groups", { error: String(error) });
-    }
   }
 
   async #purge(topicId: string, partition: number, signal: AbortSignal): Promise<void> {

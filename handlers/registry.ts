@@ -14,6 +14,8 @@ import { joinGroupHandler } from "./11_join_group.ts";
 import { heartbeatHandler } from "./12_heartbeat.ts";
 import { leaveGroupHandler } from "./13_leave_group.ts";
 import { syncGroupHandler } from "./14_sync_group.ts";
+import { describeGroupsHandler } from "./15_describe_groups.ts";
+import { listGroupsHandler } from "./16_list_groups.ts";
 import { apiVersionsHandler } from "./18_api_versions.ts";
 import { createTopicsHandler } from "./19_create_topics.ts";
 import { deleteTopicsHandler } from "./20_delete_topics.ts";
@@ -22,6 +24,8 @@ import { describeConfigsHandler } from "./32_describe_configs.ts";
 import { alterConfigsHandler } from "./33_alter_configs.ts";
 import { createPartitionsHandler } from "./37_create_partitions.ts";
 import { incrementalAlterConfigsHandler } from "./44_incremental_alter_configs.ts";
+import { deleteGroupsHandler } from "./42_delete_groups.ts";
+import { offsetDeleteHandler } from "./47_offset_delete.ts";
 import { describeClusterHandler } from "./60_describe_cluster.ts";
 import { listConfigResourcesHandler } from "./74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./75_describe_topic_partitions.ts";
@@ -39,6 +43,8 @@ export const handlers: readonly Handler[] = [
   heartbeatHandler,
   leaveGroupHandler,
   syncGroupHandler,
+  describeGroupsHandler,
+  listGroupsHandler,
   apiVersionsHandler(() => handlers),
   createTopicsHandler,
   deleteTopicsHandler,
@@ -47,6 +53,8 @@ export const handlers: readonly Handler[] = [
   alterConfigsHandler,
   createPartitionsHandler,
   incrementalAlterConfigsHandler,
+  deleteGroupsHandler,
+  offsetDeleteHandler,
   describeClusterHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,

@@ -4,10 +4,11 @@
  * coordinator that lost the shard can write nothing any more.
  */
 import { groupShardIndex } from "../core/group/group_config.ts";
-import type { GroupEvent, OffsetFact } from "../core/group/group_event.ts";
+import type { GroupEvent, OffsetFact, OffsetPartition } from "../core/group/group_event.ts";
 import type { GroupRecord } from "../core/group/group_state.ts";
 import { concat } from "../lib/bytes.ts";
 import { crc32c } from "../lib/crc32c.ts";
+import { unreachable } from "../lib/invariant.ts";
 import { addSizes, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { CorruptStorageError } from "./errors.ts";
 import { splitIntoChunks } from "./keys/chunk.ts";
@@ -43,6 +44,9 @@ export interface GroupSummary {
   readonly groupId: string;
   /** 0: empty. */
   readonly memberCount: number;
+  /** null: a group of consumers without group management, or one that is too large to be read for a list. */
+  readonly protocolType: string | null;
+  readonly groupType: "classic" | "consumer";
 }
 
 /** All group shards of a store; each is opened once, when it is first needed. */
@@ -73,12 +77,15 @@ export class GroupShards {
     return await opening;
   }
 
-  /** The groups that are stored with a generation, e.g. to wake those that have members after a restart. */
+  /** The groups that are stored, e.g. to wake those that have members after a restart. */
   async list(): Promise<GroupSummary[]> {
     const groups: GroupSummary[] = [];
     for (let shardIndex = 0; shardIndex < this.#shardCount; shardIndex++) {
       for await (const { key, value } of scan(this.#shards.storage, below(groupsPrefix(shardIndex)))) {
-        groups.push({ groupId: groupIdOfKey(key), memberCount: decodeGroupValue(value).memberCount });
+        const { memberCount, body } = decodeGroupValue(value);
+        // Large groups have members, so that their actors are asked anyway.
+        const protocolType = body instanceof Uint8Array ? decodeGroupBody(body).protocolType : null;
+        groups.push({ groupId: groupIdOfKey(key), memberCount, protocolType, groupType: "classic" });
       }
     }
     return groups;
@@ -179,19 +186,16 @@ export class StoredGroup {
    * Throws `FencedError`, `StorageUnavailableError`.
    */
   async commit(events: readonly GroupEvent[]): Promise<void> {
-    let record: GroupRecord | null = null;
-    const offsets = new Map<string, OffsetFact>();
-    for (const event of events) {
-      // Later facts replace earlier ones: no answer that depends on either has left.
-      if (event.type === "groupRecorded") record = event.record;
-      else for (const fact of event.offsets) offsets.set(`${fact.topicId}/${fact.partition}`, fact);
-    }
-    const mutations: Mutation[] = Array.from(offsets.values(), (fact) => ({
-      type: "set",
-      key: groupOffsetKey(this.#shardIndex, this.groupId, fact.topicId, fact.partition),
-      value: encodeGroupOffset(fact),
-    }));
-    if (record !== null) {
+    const { record, offsets } = foldEvents(events);
+    const mutations: Mutation[] = Array.from(offsets.values(), ({ partition, fact }) => {
+      const key = groupOffsetKey(this.#shardIndex, this.groupId, partition.topicId, partition.partition);
+      return fact === null ? { type: "delete", key } : { type: "set", key, value: encodeGroupOffset(fact) };
+    });
+    if (record === "removed") {
+      mutations.push({ type: "delete", key: groupKey(this.#shardIndex, this.groupId) });
+      for (const key of this.#pieceKeys) mutations.push({ type: "delete", key });
+      this.#pieceKeys = [];
+    } else if (record !== null) {
       const body = encodeGroupBody(record);
       const memberCount = record.members.length;
       const stale = this.#pieceKeys;
@@ -243,6 +247,38 @@ export class StoredGroup {
     }
     if (part.length > 0) await this.#shard.commit({ mutations: part });
   }
+}
+
+/** What is left to write. Later facts replace earlier ones: no answer that depends on either has left. */
+function foldEvents(events: readonly GroupEvent[]) {
+  let record: GroupRecord | "removed" | null = null;
+  const offsets = new Map<
+    string,
+    { readonly partition: OffsetPartition; readonly fact: OffsetFact | null }
+  >();
+  for (const event of events) {
+    switch (event.type) {
+      case "groupRecorded":
+        record = event.record;
+        break;
+      case "groupRemoved":
+        record = "removed";
+        break;
+      case "offsetsCommitted":
+        for (const fact of event.offsets) {
+          offsets.set(`${fact.topicId}/${fact.partition}`, { partition: fact, fact });
+        }
+        break;
+      case "offsetsDeleted":
+        for (const partition of event.partitions) {
+          offsets.set(`${partition.topicId}/${partition.partition}`, { partition, fact: null });
+        }
+        break;
+      default:
+        return unreachable(event);
+    }
+  }
+  return { record, offsets };
 }
 
 function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredEntry[]): GroupRecord {

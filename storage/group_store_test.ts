@@ -227,3 +227,18 @@ async function pieceCount(storage: MemoryStorage): Promise<number> {
   const all = await storage.list({ start: ["g"], end: ["g", true] }, { limit: 1_000 });
   return all.filter(({ key }) => key[2] === "c").length;
 }
+
+Deno.test("deleted offsets and a removed group are gone, large ones too", async () => {
+  const storage = new MemoryStorage();
+  const group = await openGroup(storage);
+  await group.commit([recorded(1, 20, 40_000), committed(fact(0, 5), fact(3, 6))]);
+  await group.commit([{ type: "offsetsDeleted", partitions: [fact(0, 5)] }]);
+  assert.deepEqual((await openGroup(storage)).offsets, [fact(3, 6)]);
+  const again = await openGroup(storage);
+  await again.commit([{ type: "offsetsDeleted", partitions: [fact(3, 6)] }, { type: "groupRemoved" }]);
+  const gone = await openGroup(storage);
+  assert.deepEqual([gone.record, gone.offsets], [null, []]);
+  assert.deepEqual(await new GroupShards(await openShards(storage)).list(), []);
+  await (await openGroup(storage)).commit([recorded(1, 1), { type: "groupRemoved" }, recorded(2, 1)]);
+  assert.deepEqual((await openGroup(storage)).record, record(2, 1), "what came last holds");
+});

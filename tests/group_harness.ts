@@ -3,6 +3,7 @@
  * the invariants of the state are checked, and that each request is answered at most once.
  */
 import assert from "node:assert/strict";
+import { emptyMetadataImage } from "../core/cluster/metadata_image.ts";
 import type {
   GroupCommand,
   GroupResult,
@@ -17,7 +18,7 @@ import { type GroupConfig, groupConfigDefaults } from "../core/group/group_confi
 import type { OffsetFact } from "../core/group/group_event.ts";
 import { decideGroup, restoreGroup, resumeGroup, tickGroup } from "../core/group/group_machine.ts";
 import type { GroupRecord, GroupState } from "../core/group/group_state.ts";
-import { GroupTurn } from "../core/group/group_turn.ts";
+import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
 
 export function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -40,6 +41,7 @@ export class GroupHarness {
   state: GroupState;
   monoMs = 1_000;
   readonly config: GroupConfig;
+  topics: GroupTopics = emptyMetadataImage;
   /** What a store would hold: the folded events. */
   readonly stored: { record: GroupRecord | null; offsets: Map<string, OffsetFact> } = {
     record: null,
@@ -176,20 +178,35 @@ export class GroupHarness {
       monoMs: this.monoMs,
       wallMs: 5_000_000 + this.monoMs,
       uuid,
-    });
+    }, this.topics);
     const generationBefore = this.state.generationId;
+    let isRemoved = false;
     act(turn);
     for (const event of turn.events) {
-      if (event.type === "groupRecorded") this.stored.record = event.record;
-      else {for (const fact of event.offsets) {
-          this.stored.offsets.set(`${fact.topicId}/${fact.partition}`, fact);
-        }}
+      switch (event.type) {
+        case "groupRecorded":
+          this.stored.record = event.record;
+          break;
+        case "groupRemoved":
+          this.stored.record = null;
+          isRemoved = true;
+          break;
+        case "offsetsCommitted":
+          for (const fact of event.offsets) {
+            this.stored.offsets.set(`${fact.topicId}/${fact.partition}`, fact);
+          }
+          break;
+        case "offsetsDeleted":
+          for (const { topicId, partition } of event.partitions) {
+            this.stored.offsets.delete(`${topicId}/${partition}`);
+          }
+      }
     }
     for (const { requestId, result } of turn.replies) {
       assert(!this.answers.has(requestId), `Request ${requestId} was answered twice`);
       this.answers.set(requestId, result);
     }
-    assert(this.state.generationId >= generationBefore, "The generation went back");
+    assert(isRemoved || this.state.generationId >= generationBefore, "The generation went back");
     assertInvariants(this.state);
     assert.equal(this.stored.record, this.state.record, "What is stored is what the state says is stored");
   }

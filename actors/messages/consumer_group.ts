@@ -9,6 +9,9 @@
  * timeout (5 minutes for a new member's first join): ask with a deadline beyond that.
  */
 import type {
+  DeleteGroupResult,
+  ExpireOffsetsRequest,
+  ExpireOffsetsResult,
   GroupDescription,
   GroupHeartbeatRequest,
   GroupHeartbeatResult,
@@ -18,6 +21,8 @@ import type {
   LeaveGroupResult,
   OffsetCommitRequest,
   OffsetCommitResult,
+  OffsetDeleteRequest,
+  OffsetDeleteResult,
   OffsetFetchRequest,
   OffsetFetchResult,
   SyncGroupRequest,
@@ -65,6 +70,21 @@ export interface OffsetFetch extends OffsetFetchRequest, Expects<OffsetFetchResu
   readonly type: "offsetFetch";
 }
 
+/** Unknown topics are answered by the handler, before the actor is asked. */
+export interface OffsetDelete extends OffsetDeleteRequest, Expects<OffsetDeleteResult> {
+  readonly type: "offsetDelete";
+}
+
+/** Removes a group without members, with its offsets. */
+export interface DeleteGroup extends Expects<DeleteGroupResult> {
+  readonly type: "deleteGroup";
+}
+
+/** Removes offsets past their retention and of topics that are gone, and the group when nothing is left. */
+export interface ExpireOffsets extends ExpireOffsetsRequest, Expects<ExpireOffsetsResult> {
+  readonly type: "expireOffsets";
+}
+
 export interface DescribeGroup extends Expects<GroupDescription> {
   readonly type: "describe";
 }
@@ -82,5 +102,8 @@ export type ConsumerGroupMessage =
   | LeaveGroup
   | OffsetCommit
   | OffsetFetch
+  | OffsetDelete
+  | DeleteGroup
+  | ExpireOffsets
   | DescribeGroup
   | GroupTimer;

@@ -9,6 +9,7 @@ export function describeGroup({ state, now }: GroupTurn): GroupDescription {
   const isStable = state.phase === "Stable";
   return {
     groupId: state.groupId,
+    groupType: "classic",
     state: groupExists(state) ? state.phase : "Dead",
     protocolType: state.protocolType ?? "",
     protocolName: isStable ? state.protocolName ?? "" : "",

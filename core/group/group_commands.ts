@@ -147,8 +147,37 @@ export interface OffsetFetchResult {
   readonly offsets: readonly CommittedOffset[];
 }
 
+export interface OffsetDeleteRequest {
+  readonly partitions: readonly {
+    readonly topic: string;
+    readonly topicId: string;
+    readonly partition: number;
+  }[];
+}
+
+export interface OffsetDeleteResult {
+  /** Of the request as a whole; `partitionErrors` is empty then. */
+  readonly error: GroupError;
+  /** One for each partition, in order. */
+  readonly partitionErrors: readonly GroupError[];
+}
+
+export interface DeleteGroupResult {
+  readonly error: GroupError;
+}
+
+export interface ExpireOffsetsRequest {
+  /** Wall clock: offsets that nobody needs and that are not younger go. */
+  readonly beforeMs: number;
+}
+
+export interface ExpireOffsetsResult {
+  readonly expiredCount: number;
+}
+
 export interface GroupDescription {
   readonly groupId: string;
+  readonly groupType: "classic" | "consumer";
   /** Empty, PreparingRebalance, CompletingRebalance, Stable, Dead: Kafka's spelling. */
   readonly state: string;
   readonly protocolType: string;
@@ -175,6 +204,9 @@ export type GroupCommand =
   | ({ readonly type: "leaveGroup" } & LeaveGroupRequest)
   | ({ readonly type: "offsetCommit" } & OffsetCommitRequest)
   | ({ readonly type: "offsetFetch" } & OffsetFetchRequest)
+  | ({ readonly type: "offsetDelete" } & OffsetDeleteRequest)
+  | { readonly type: "deleteGroup" }
+  | ({ readonly type: "expireOffsets" } & ExpireOffsetsRequest)
   | { readonly type: "describe" };
 
 export type GroupResult =
@@ -184,4 +216,7 @@ export type GroupResult =
   | LeaveGroupResult
   | OffsetCommitResult
   | OffsetFetchResult
+  | OffsetDeleteResult
+  | DeleteGroupResult
+  | ExpireOffsetsResult
   | GroupDescription;

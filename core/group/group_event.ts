@@ -10,10 +10,18 @@ export interface OffsetFact extends OffsetToCommit {
   readonly committedAtMs: number;
 }
 
+export interface OffsetPartition {
+  readonly topicId: string;
+  readonly partition: number;
+}
+
 export type GroupEvent =
   /** The whole stored picture of the group: a generation started, was assigned, or has a replaced static member. */
   | { readonly type: "groupRecorded"; readonly record: GroupRecord }
-  | { readonly type: "offsetsCommitted"; readonly offsets: readonly OffsetFact[] };
+  | { readonly type: "offsetsCommitted"; readonly offsets: readonly OffsetFact[] }
+  | { readonly type: "offsetsDeleted"; readonly partitions: readonly OffsetPartition[] }
+  /** The group without members is forgotten; its offsets were deleted before. */
+  | { readonly type: "groupRemoved" };
 
 /** Applies one event; `nowMs` (monotonic) is when members that appear by it were last heard of. */
 export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: number): void {
@@ -28,6 +36,20 @@ export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: num
         if (partitions === undefined) state.offsets.set(topicId, partitions = new Map());
         partitions.set(partition, { topic, offset, leaderEpoch, metadata, committedAtMs });
       }
+      return;
+    case "offsetsDeleted":
+      for (const { topicId, partition } of event.partitions) {
+        const partitions = state.offsets.get(topicId);
+        partitions?.delete(partition);
+        if (partitions?.size === 0) state.offsets.delete(topicId);
+      }
+      return;
+    case "groupRemoved":
+      state.record = null;
+      state.generationId = 0;
+      state.protocolType = null;
+      state.protocolName = null;
+      state.leaderId = null;
       return;
   }
 }

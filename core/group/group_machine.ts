@@ -21,7 +21,10 @@ import {
 } from "./group_state.ts";
 import type { GroupTurn } from "./group_turn.ts";
 import { decideOffsetCommit } from "./offsets/commit.ts";
+import { decideOffsetDelete } from "./offsets/delete.ts";
+import { decideExpireOffsets } from "./offsets/expire.ts";
 import { decideOffsetFetch } from "./offsets/fetch.ts";
+import { decideDeleteGroup } from "./delete_group.ts";
 
 /**
  * Decides one command. `requestId` names the answer, which comes in this turn or a later one: every request is
@@ -41,6 +44,12 @@ export function decideGroup(turn: GroupTurn, command: GroupCommand, requestId: R
       return decideOffsetCommit(turn, command, requestId);
     case "offsetFetch":
       return decideOffsetFetch(turn, command, requestId);
+    case "offsetDelete":
+      return decideOffsetDelete(turn, command, requestId);
+    case "deleteGroup":
+      return decideDeleteGroup(turn, requestId);
+    case "expireOffsets":
+      return decideExpireOffsets(turn, command, requestId);
     case "describe":
       return turn.reply(requestId, describeGroup(turn));
     default:

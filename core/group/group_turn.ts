@@ -2,11 +2,14 @@
  * One turn of the machine: the state, the time, and what was decided so far, in order. The files of `classic/` and
  * `offsets/` are functions over a turn; the host carries out what it collected.
  */
+import { emptyMetadataImage, type MetadataImage } from "../cluster/metadata_image.ts";
 import { invariant } from "../../lib/invariant.ts";
 import { applyGroupEvent, type GroupEvent } from "./group_event.ts";
 import type { GroupConfig } from "./group_config.ts";
 import type { GroupResult, JoinGroupResult, SyncGroupResult } from "./group_commands.ts";
 import { type ClassicMember, type GroupState, noBytes, type RequestId } from "./group_state.ts";
+
+export type GroupTopics = Pick<MetadataImage, "version" | "topicsByName" | "topicsById">;
 
 export interface GroupNow {
   /** Monotonic: sessions and deadlines. */
@@ -26,14 +29,22 @@ export class GroupTurn {
   readonly state: GroupState;
   readonly config: GroupConfig;
   readonly now: GroupNow;
+  /** The topics there are; version 0 while that is not known. */
+  readonly topics: GroupTopics;
   readonly replies: GroupReply[] = [];
   /** Already applied; the host stores them before any reply of this turn leaves. */
   readonly events: GroupEvent[] = [];
 
-  constructor(state: GroupState, config: GroupConfig, now: GroupNow) {
+  constructor(
+    state: GroupState,
+    config: GroupConfig,
+    now: GroupNow,
+    topics: GroupTopics = emptyMetadataImage,
+  ) {
     this.state = state;
     this.config = config;
     this.now = now;
+    this.topics = topics;
   }
 
   /** Applies an event and leaves it to the host to store. */

@@ -196,6 +196,10 @@ export class FakeBroker implements Broker {
     return partition;
   }
 
+  listGroups(): Promise<never[]> {
+    return Promise.resolve([]);
+  }
+
   partition(topicId: string, index: number): ActorRef<PartitionMessage> {
     const name = this.metadata.topicsById.get(topicId)?.name ?? topicId;
     const partition = this.partitionOf(name, index);

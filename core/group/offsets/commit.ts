@@ -6,6 +6,7 @@ import type { GroupError, OffsetCommitRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
 import { groupExists, type GroupState, memberError, type RequestId } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
+import { recordOf } from "../classic/rebalance.ts";
 
 /**
  * INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION,
@@ -32,7 +33,13 @@ export function decideOffsetCommit(
   const offsets = request.offsets
     .filter((_, index) => offsetErrors[index] === "NONE")
     .map((offset) => ({ ...offset, committedAtMs: now.wallMs }));
-  if (offsets.length > 0) turn.emit({ type: "offsetsCommitted", offsets });
+  if (offsets.length > 0) {
+    // So that a group of a consumer without group management is found in the list of groups.
+    if (state.record === null && state.phase === "Empty") {
+      turn.emit({ type: "groupRecorded", record: recordOf(turn) });
+    }
+    turn.emit({ type: "offsetsCommitted", offsets });
+  }
   turn.reply(requestId, { error: "NONE", offsetErrors });
 }
 

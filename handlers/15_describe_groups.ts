@@ -1,0 +1,63 @@
+/**
+ * DescribeGroups (API 15): state and members of classic groups. A group that does not exist, or is of another type, is
+ * Dead; since version 6 that is GROUP_ID_NOT_FOUND (KIP-1043).
+ */
+import { errorCode, type ErrorName } from "../protocol/errors.ts";
+import { describeGroups, type DescribeGroupsRequest } from "../protocol/messages/15_describe_groups.ts";
+import { groupOperations } from "./group_operations.ts";
+import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
+
+const NOT_FOUND_VERSION = 6;
+
+export const describeGroupsHandler = handler(describeGroups, serveDescribeGroups);
+
+async function serveDescribeGroups(request: DescribeGroupsRequest, context: RequestContext) {
+  const groups = [];
+  for (const groupId of request.groups) {
+    const described = await describeOne(groupId, context);
+    groups.push({ ...described, authorizedOperations: groupOperations(request.includeAuthorizedOperations) });
+  }
+  return { groups };
+}
+
+async function describeOne(groupId: string, context: RequestContext) {
+  if (groupId === "") return refused(groupId, "INVALID_GROUP_ID", null);
+  try {
+    const described = await context.broker.group(groupId).ask({ type: "describe" });
+    if (described.groupType !== "classic" || described.state === "Dead") {
+      const isKnown = described.groupType !== "classic";
+      const message = isKnown ? `Group ${groupId} is not a classic group.` : `Group ${groupId} not found.`;
+      return context.apiVersion >= NOT_FOUND_VERSION
+        ? refused(groupId, "GROUP_ID_NOT_FOUND", message)
+        : refused(groupId, "NONE", null);
+    }
+    return {
+      errorCode: 0,
+      errorMessage: null,
+      groupId,
+      groupState: described.state,
+      protocolType: described.protocolType,
+      protocolData: described.protocolName,
+      members: described.members.map(({ metadata, assignment, ...member }) => ({
+        ...member,
+        memberMetadata: metadata,
+        memberAssignment: assignment,
+      })),
+    };
+  } catch (error) {
+    return refused(groupId, coordinatorFailure(error), null);
+  }
+}
+
+function refused(groupId: string, error: ErrorName, errorMessage: string | null) {
+  const groupState = error === "NONE" || error === "GROUP_ID_NOT_FOUND" ? "Dead" : "";
+  return {
+    errorCode: errorCode(error),
+    errorMessage,
+    groupId,
+    groupState,
+    protocolType: "",
+    protocolData: "",
+    members: [],
+  };
+}
