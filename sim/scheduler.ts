@@ -74,8 +74,8 @@ export class Scheduler {
   /** Runs `action` after `delayMs` of virtual time, unless cancelled. */
   schedule(delayMs: number, owner: EventOwner | null, what: string, action: () => void): Cancel {
     const event: ScheduledEvent = {
-      // Whole microseconds, so that sums of delays cannot differ in their last bits.
-      atMs: Math.round((this.#nowMs + Math.max(0, delayMs)) * 1_000) / 1_000,
+      // Whole microseconds, rounded up: a timer that fires before its time would be set again and again for nothing.
+      atMs: Math.ceil((this.#nowMs + Math.max(0, delayMs)) * 1_000 - 1e-6) / 1_000,
       tieBreak: this.#rng.next(),
       serial: this.#serial++,
       owner,

@@ -14,6 +14,7 @@ import type {
 import { HistoryBuilder } from "./history.ts";
 import { type Profile, profiles } from "./profile.ts";
 import { renderReport } from "./render_report.ts";
+import type { Rule } from "./rule.ts";
 import { rules } from "./rules/all.ts";
 
 const HEADER: Header = { kavka: "history", version: 1 };
@@ -191,6 +192,35 @@ const CASES: readonly Case[] = [
     name: "records below the log start are gone by right",
     found: [...two, poll(5, 2, [[1, 11]]), observe(4, 0, { logStart: 0 })],
     nearMiss: [...two, poll(5, 2, [[1, 11]]), observe(4, 0, { logStart: 1 })],
+  },
+  {
+    rule: "lost-write",
+    name: "an aborted record need not be read",
+    found: [
+      send(0, 1, 10, 0),
+      { ...poll(2, 3, [[0, 10]]), type: "info" },
+      send(4, 1, 11, 1),
+      poll(6, 2, [[1, 11]]),
+    ],
+    nearMiss: [
+      txn(0, 1, [sendTo(P, 10, 0)], "fail"),
+      { ...poll(2, 3, [[0, 10]]), type: "info" },
+      send(4, 1, 11, 1),
+      poll(6, 2, [[1, 11]]),
+    ],
+  },
+  {
+    rule: "unseen",
+    name: "a part of an unknown transaction that was seen; without a transaction it may be none",
+    found: [
+      txn(0, 1, [sendTo(P, 10, 0), ["send", P, 11, null]], "info"),
+      poll(5, 2, [[0, 10]], "read_committed"),
+    ],
+    nearMiss: [
+      op(0, 1, [sendTo(P, 10, 0), ["send", P, 11, null]], { type: "info" }),
+      poll(5, 2, [[0, 10]], "read_committed"),
+    ],
+    header: FINAL,
   },
   {
     rule: "unseen",
@@ -427,7 +457,7 @@ const CASES: readonly Case[] = [
     rule: "copy-multiset",
     name: "an input value that was not copied; an aborted one need not be",
     found: [op(0, 1, [sendTo("in/0", 1, 0)])],
-    nearMiss: [txn(0, 1, [sendTo("in/0", 1, 0)], "fail")],
+    nearMiss: [txn(0, 1, [sendTo("in/0", 1, 0)], "fail"), op(5, 2, [pollOf("in/0", [0, 1])])],
     header: COPY,
     profile: profiles["eos-copy"],
   },
@@ -470,6 +500,18 @@ const CASES: readonly Case[] = [
     profile: { ...profiles.idempotent, realtimeLagMaxMs: 100 },
   },
   {
+    rule: "realtime-lag",
+    name: "a fetch whose end is old; one that catches up in full replies does not lag",
+    found: [...two, op(500, 2, [["fetch", P, 0, 1, [[0, 10]]]])],
+    nearMiss: [
+      ...two,
+      op(500, 2, [["fetch", P, 0, 2, [[0, 10]]]]),
+      poll(501, 3, [[0, 10]]),
+      poll(502, 3, [[1, 11]]),
+    ],
+    profile: { ...profiles.idempotent, realtimeLagMaxMs: 100 },
+  },
+  {
     rule: "G0",
     name: "two transactions write two partitions in opposite order",
     found: [
@@ -494,6 +536,18 @@ const CASES: readonly Case[] = [
       txn(0, 2, [sendTo(P, 2, 0), sendTo("b/0", 2, 0)]),
     ],
     severity: "report",
+  },
+  {
+    rule: "G1c-wr",
+    name: "two transactions read each other; at read_uncommitted they may",
+    found: [
+      txn(0, 1, [sendTo(P, 1, 0), pollOf("b/0", [0, 2])]),
+      txn(0, 2, [sendTo("b/0", 2, 0), pollOf(P, [0, 1])]),
+    ],
+    nearMiss: [
+      txn(0, 1, [sendTo(P, 1, 0), pollOf("b/0", [0, 2])]),
+      { ...txn(0, 2, [sendTo("b/0", 2, 0), pollOf(P, [0, 1])]), isolation: "read_uncommitted" },
+    ],
   },
   {
     rule: "G1c-wr",
@@ -628,6 +682,24 @@ Deno.test("check() counts all findings and keeps the first", () => {
     renderReport(report),
     /^INVALID: 40 operations[\s\S]*unwritten-read \(40 fatal\)[\s\S]*… and 37 more/,
   );
+});
+
+Deno.test("check() lets a rule soften what its profile says, and never makes it worse", () => {
+  const rule: Rule = {
+    name: "odd",
+    what: "Something odd.",
+    look: "Nowhere.",
+    severity: (profile) => profile.idempotent ? "fatal" : "report",
+    check(_, sink) {
+      sink.add(() => ({ message: "one", lines: [1] }), "fatal");
+      sink.add(() => ({ message: "two", lines: [1] }), "report");
+    },
+  };
+  const history = new HistoryBuilder(HEADER).build();
+  assert.equal(check(history, profiles.idempotent, { rules: [rule] }).fatalCount, 1);
+  assert.equal(check(history, profiles.plain, { rules: [rule] }).fatalCount, 0);
+  const off: Profile = { ...profiles.idempotent, overrides: { odd: "off" } };
+  assert.deepEqual(check(history, off, { rules: [rule] }).judged, []);
 });
 
 Deno.test("renderReport() tells a cycle in English with lines and offsets", () => {

@@ -13,14 +13,11 @@ export const compactionLost: Rule = {
     lastScans(judged).forEach((scan, partition) => {
       if (scan === null) return;
       const { values, offsets } = judged.partitionLog(partition);
-      const seenKeys = new Set<number>();
       for (let index = values.length - 1; index >= 0; index--) {
         const value = values[index] as number;
         const key = history.keyOf[value] ?? -1;
         const writer = history.writer[value] as number;
         if (key < 0 || writer < 0 || log.committed[writer] === 0 || !judged.isVisible(value, true)) continue;
-        if (seenKeys.has(key)) continue;
-        seenKeys.add(key);
         if (index > scan.endIndex || scan.values.has(value) || judged.mayBeGone(value)) continue;
         sink.add(() => ({
           message: `${history.partitions.name(partition)} offset ${offsets[index]} is the latest of key ${

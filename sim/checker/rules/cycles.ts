@@ -6,11 +6,11 @@
  * through a chain of barriers in the order of invocation, so that it takes three edges an operation. Pure.
  *
  * Kafka does not isolate writes, and an operation without a transaction is not atomic. So cycles with `ww` are only
- * reported, and `atomic wr` edges, the fatal ones, are those that hold between operations that are atomic to the reader:
- * from an operation without reads, or a transaction read at read_committed; to an operation without sends, or such a transaction.
+ * reported, and the fatal ones go along `atomic wr` edges: from an operation that reads nothing, or from a transaction to a
+ * reader at read_committed. There all that the writer read, it read before anybody could read what it wrote.
  */
 
-import { HAS_READ, HAS_SEND, IN_TXN, OK, PLACEMENT, READ, READ_COMMITTED, SEND } from "../history.ts";
+import { HAS_READ, IN_TXN, OK, PLACEMENT, READ, READ_COMMITTED, SEND } from "../history.ts";
 import { Graph } from "../graph.ts";
 import type { Evidence, Judged, Rule, Severity } from "../rule.ts";
 
@@ -114,8 +114,6 @@ class Dependencies {
     for (let op = 0; op < this.#operationCount; op++) {
       const bits = flags[op] as number;
       if (type[op] !== OK || (bits & HAS_READ) === 0) continue;
-      const isolated = IN_TXN | READ_COMMITTED;
-      if (atomicOnly && (bits & HAS_SEND) !== 0 && (bits & isolated) !== isolated) continue;
       for (let i = microStart[op] as number; i < (microStart[op + 1] as number); i++) {
         if (microKind[i] !== READ) continue;
         const from = writer[microValue[i] as number] as number;

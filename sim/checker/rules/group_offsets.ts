@@ -99,12 +99,12 @@ export const groupOffsetUnrequested: Rule = {
   severity: () => "fatal",
   check(judged, sink) {
     for (const register of registers(judged)) {
+      const firstInvokeMs = new Map<number, number>();
+      for (const { offset, invokeMs } of register.writes) {
+        firstInvokeMs.set(offset, Math.min(firstInvokeMs.get(offset) ?? Infinity, invokeMs));
+      }
       for (const read of register.reads) {
-        if (read.offset < 0) continue;
-        const asked = register.writes.some((write) =>
-          write.offset === read.offset && write.invokeMs <= read.completeMs
-        );
-        if (asked) continue;
+        if (read.offset < 0 || (firstInvokeMs.get(read.offset) ?? Infinity) <= read.completeMs) continue;
         sink.add(() => ({
           message:
             `group ${register.group}, ${register.partition}: line ${read.line} read the committed offset ${read.offset}, which no commit that may have happened had asked for`,

@@ -1,6 +1,6 @@
 /**
- * How far reads lagged behind acknowledgements, at least (Jepsen `realtime-lag`): for a poll, the time since the record
- * after the last one this process had read was known to exist. A zombie leader shows as a lag that grows. Pure.
+ * How far reads lagged behind acknowledgements, at least (Jepsen `realtime-lag`): for a poll that returned nothing, the time since
+ * a record after the last one this process had read was acknowledged; for a fetch, since one at or after its end was. A zombie leader shows as a lag that grows. Pure.
  */
 
 import { FETCH, HAS_READ, OK, PLACEMENT, POLL, READ, SEND, WEAK } from "../history.ts";
@@ -23,8 +23,7 @@ export const realtimeLag: Rule = {
       const positions = held[history.process[op] as number] as Map<number, number>;
       if ((flags & PLACEMENT) !== 0) positions.clear();
       if ((flags & HAS_READ) === 0 || history.type[op] !== OK) continue;
-      for (const partition of advance(judged, op, positions)) {
-        const index = positions.get(partition) as number;
+      for (const [partition, index] of advance(judged, op, positions)) {
         const since = superseded[partition]?.[index + 1] ?? Infinity;
         const lagMs = (history.invokeMs[op] as number) - since;
         worstMs = Math.max(worstMs, lagMs);
@@ -43,29 +42,32 @@ export const realtimeLag: Rule = {
   },
 };
 
-/** Moves the process's positions by what the operation polled; returns the partitions it surely asked for and still lags in. */
-function advance(judged: Judged, op: number, positions: Map<number, number>): Set<number> {
+/**
+ * Moves the process's positions by what the operation polled. Returns, by partition, the last index that was surely in its
+ * view: where it stands, for a poll that returned nothing; below its end, for a fetch. A poll with records may just be full.
+ */
+function advance(judged: Judged, op: number, positions: Map<number, number>): Map<number, number> {
   const { microStart, microKind, microValue, microOffset, values, fetches } = judged.history;
-  const touched = new Set<number>();
+  const views = new Map<number, number>();
   let isEmptyPoll = false;
   for (let i = microStart[op] as number; i < (microStart[op + 1] as number); i++) {
     const kind = microKind[i];
     if (kind === POLL) isEmptyPoll = true;
     if (kind === FETCH) {
-      const partition = fetches[microValue[i] as number]?.partition as number;
-      touched.add(partition);
-      const log = judged.partitionLog(partition);
-      positions.set(partition, indexAtOrAfter(log, microOffset[i] as number) - 1);
+      const fetch = fetches[microValue[i] as number];
+      if (fetch === undefined) continue;
+      const log = judged.partitionLog(fetch.partition);
+      positions.set(fetch.partition, indexAtOrAfter(log, microOffset[i] as number) - 1);
+      const end = fetch.end ?? (fetch.recordCount === 0 ? microOffset[i] as number : null);
+      if (end !== null) views.set(fetch.partition, indexAtOrAfter(log, end) - 1);
     }
     if (kind === READ) {
       isEmptyPoll = false;
       const partition = values.partitionOf(microValue[i] as number);
-      touched.add(partition);
       positions.set(partition, indexAtOrAfter(judged.partitionLog(partition), microOffset[i] as number));
     }
   }
-  // A poll that returned nothing says that no partition had anything; one with records may be full.
-  return isEmptyPoll ? new Set(positions.keys()) : touched;
+  return isEmptyPoll ? new Map(positions) : views;
 }
 
 /** By index: the earliest time at which a record at that index or after was acknowledged for all to read. */
