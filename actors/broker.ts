@@ -8,6 +8,7 @@ import type { Logger } from "../lib/log.ts";
 import type { GroupListing } from "./group_directory.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
@@ -26,6 +27,10 @@ export interface Broker {
   /** Every group that this broker coordinates. Throws what storage throws. */
   listGroups(): Promise<GroupListing[]>;
   readonly supervisor: ActorRef<SupervisorMessage>;
+  /** Every durable stream by its path. */
+  readonly streams: ActorRef<StreamRegistryMessage>;
+  /** The writer of one durable stream. */
+  stream(streamId: string): ActorRef<StreamMessage>;
   /** A producer id that nobody else got. */
   nextProducerId(): Promise<number>;
   /** Every live actor, for introspection. */

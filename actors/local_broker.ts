@@ -11,6 +11,7 @@ import { GroupShards } from "../storage/group_store.ts";
 import { MetadataStore } from "../storage/metadata_store.ts";
 import { deletePartition, removeTombstone } from "../storage/log_deletion.ts";
 import type { ShardStore } from "../storage/shard.ts";
+import { removeWriterSnapshot, StreamStore } from "../storage/stream_store.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
@@ -19,11 +20,14 @@ import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./
 import type { BrokerMessage } from "./messages/broker.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
+import { STREAM_KIND, streamKind } from "./stream.ts";
+import { STREAM_REGISTRY_KEY, STREAM_REGISTRY_KIND, streamRegistryKind } from "./stream_registry.ts";
 import { supervisorKind } from "./supervisor.ts";
 
 /** Between two steps of a deletion, so that appends come first. */
@@ -46,6 +50,7 @@ export class LocalBroker implements Broker {
   readonly log: Logger;
   readonly brokerId: number;
   readonly supervisor: ActorRef<SupervisorMessage>;
+  readonly streams: ActorRef<StreamRegistryMessage>;
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
@@ -62,6 +67,7 @@ export class LocalBroker implements Broker {
     this.brokerId = brokerId;
     this.#runtime = new ActorRuntime({ env, log, incarnation });
     this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
+    this.streams = this.#runtime.ref(STREAM_REGISTRY_KIND, STREAM_REGISTRY_KEY);
     this.#producerIds = new ProducerIds(this.supervisor);
     this.#runtime.register(supervisorKind({
       clusterId: options.clusterId,
@@ -91,6 +97,11 @@ export class LocalBroker implements Broker {
       topics: () => this.#metadata,
       config: groupConfig(config),
       onMembership: (report) => this.supervisor.tell(report),
+    }));
+    this.#runtime.register(streamKind({ shards }));
+    this.#runtime.register(streamRegistryKind({
+      open: () => StreamStore.open(shards),
+      removeSnapshot: (streamId) => removeWriterSnapshot(shards, streamId),
     }));
     this.#groups = new GroupDirectory({
       env,
@@ -142,6 +153,10 @@ export class LocalBroker implements Broker {
 
   async listGroups(): Promise<GroupListing[]> {
     return await this.#groups.list();
+  }
+
+  stream(streamId: string): ActorRef<StreamMessage> {
+    return this.#runtime.ref(STREAM_KIND, streamId);
   }
 
   nextProducerId(): Promise<number> {

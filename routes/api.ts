@@ -5,6 +5,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { clusterApp } from "./cluster.ts";
+import { streamsApp } from "./durable_streams/streams_app.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
 import { produceRecordsApp } from "./produce_records.ts";
@@ -31,6 +32,7 @@ export function createApi(broker: Broker, { version }: ApiOptions): Api {
     app.route("/v1/topics", resource(broker));
   }
   app.route("/v1", clusterApp(broker));
+  app.route("/", streamsApp(broker, (error) => problemOf(error, broker)));
 
   app.get("/", () => jsonResponse(200, { name: "kavka", version, openapi: "/openapi.json", api: "/v1" }));
   let document: string | null = null;

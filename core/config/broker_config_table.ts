@@ -127,6 +127,8 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["socket.receive.buffer.bytes", "INT", "102400", "none", "Buffer of a socket; left to the system."],
   ["socket.request.max.bytes", "INT", String(limits.requestFrameBytesMax), "now", "Largest request, in bytes.", { min: 1 }],
   ["socket.send.buffer.bytes", "INT", "102400", "none", "Buffer of a socket; left to the system."],
+  ["stream.long.poll.timeout.ms", "INT", "20000", "now", "How long a long poll on a durable stream waits over HTTP; Kavka's own.", { min: 1, max: limits.longPollMsMax }],
+  ["stream.sse.connection.ms", "INT", "60000", "now", "Time after which the event stream of a durable stream ends, so that readers come anew; Kavka's own.", { min: 1 }],
   ["transaction.max.timeout.ms", "INT", "900000", "none", "Longest transaction that a producer may ask for.", { min: 1 }],
   ["transaction.state.log.min.isr", "INT", "2", "none", "min.insync.replicas of __transaction_state.", { min: 1 }],
   ["transaction.state.log.num.partitions", "INT", "50", "none", "Partitions of __transaction_state.", { min: 1 }],

@@ -62,6 +62,14 @@ export const limits = {
   httpReadRecordsMax: 10_000,
   /** Stored bytes read for one HTTP answer; a larger wish is 400. */
   httpReadBytesMax: 8 * 1024 * 1024,
+  /** Characters of a durable stream's path; then 400. */
+  streamPathLengthMax: 512,
+  /** Idempotent producers that one durable stream remembers; beyond that the one silent longest is forgotten. */
+  streamProducersMax: 1_000,
+  /** Characters of a `Producer-Id` and of a `Stream-Seq`; then 400. */
+  streamTagLengthMax: 256,
+  /** Bytes of one answer of a durable stream, unless one record alone is larger. */
+  streamChunkBytesMax: 1_048_576,
   /** Topics on one page of a list. */
   pageLengthMax: 1_000,
   /** Characters of a configuration file. */

@@ -18,6 +18,7 @@
  * ["p", topicId, partition, "s", producerId]             idempotent producer's state        producer.ts        log_writer.ts
  * ["p", topicId, partition, "t", maxTimestamp, offset]   sparse time index                  time_index.ts      log_writer.ts
  * ["g", …]                                               consumer groups                    group*.ts          group_store.ts
+ * ["d", …]                                               durable streams                    stream.ts          stream_store.ts
  * ```
  *
  * Topic ids are 16 bytes; partitions, offsets, timestamps and ids are numbers, which Deno KV orders by value,
@@ -31,6 +32,7 @@ export const FAMILY = {
   metadata: "m",
   partition: "p",
   group: "g",
+  stream: "d",
 } as const;
 
 /** A range of keys, end exclusive. */

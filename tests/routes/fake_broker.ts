@@ -4,6 +4,7 @@
  */
 import type { Broker } from "../../actors/broker.ts";
 import type { Fetch, ListOffset, PartitionMessage, Produce } from "../../actors/messages/partition.ts";
+import type { StreamRegistryMessage } from "../../actors/messages/stream.ts";
 import type { ConsumerLiveness, CreateTopic, SupervisorMessage } from "../../actors/messages/supervisor.ts";
 import { AskDeadlineError } from "../../actors/runtime/errors.ts";
 import type { ActorRef, ActorSnapshot, AskOptions, ReplyOf } from "../../actors/runtime/types.ts";
@@ -13,7 +14,7 @@ import {
   type TopicImage,
 } from "../../core/cluster/metadata_image.ts";
 import { serverConfigReader } from "../../core/config/broker_configs.ts";
-import type { Env } from "../../lib/env.ts";
+import type { Env, Files } from "../../lib/env.ts";
 import type { LogFields, Logger } from "../../lib/log.ts";
 import { assignOffsets, readBatchHeader } from "../../protocol/records/record_batch.ts";
 
@@ -210,6 +211,14 @@ export class FakeBroker implements Broker {
     );
   }
 
+  readonly streams = fakeRef<StreamRegistryMessage>("stream_registry", "streams", () => {
+    throw new Error("no streams here");
+  });
+
+  stream(streamId: string): never {
+    throw new Error(`no streams here: ${streamId}`);
+  }
+
   group(groupId: string): never {
     throw new Error(`no groups here: ${groupId}`);
   }
@@ -267,14 +276,7 @@ function fakeEnv(): Env {
     random: () => 0,
     uuid: () => "11111111-1111-4111-8111-111111111111",
     kv: unused,
-    files: {
-      makeDirectory: unused,
-      readText: unused,
-      writeText: unused,
-      remove: unused,
-      exists: unused,
-      lock: unused,
-    },
+    files: new Proxy({}, { get: () => unused }) as Files,
     listen: unused,
     connect: unused,
   };
