@@ -13,6 +13,8 @@ import { SimKv, type SimStore } from "./sim_kv.ts";
 import type { KvFaults, ProcessFaults } from "./swarm.ts";
 
 const WALL_CLOCK_START_MS = Date.UTC(2026, 0, 1);
+/** Time passes between setting a timer and its firing, however short it is set. */
+const TIMER_MS_MIN = 0.01;
 
 export interface ProcessOptions {
   readonly name: string;
@@ -131,7 +133,7 @@ export class SimProcess implements EventOwner {
       faultLog.count("timerLate");
       lateMs = rng.between(0, timerLateMsMax);
     }
-    return scheduler.schedule(ms + lateMs, this, what, callback);
+    return scheduler.schedule(Math.max(ms, TIMER_MS_MIN) + lateMs, this, what, callback);
   }
 
   #sleep(ms: number, signal?: AbortSignal): Promise<void> {

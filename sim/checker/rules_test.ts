@@ -237,6 +237,19 @@ const CASES: readonly Case[] = [
   },
   {
     rule: "poll-skip",
+    name: "records below the log start are no skip",
+    found: [...three, observe(5, 0, { logStart: 1 }), poll(6, 2, [[0, 10]]), poll(8, 2, [[2, 12]])],
+    nearMiss: [...three, observe(5, 0, { logStart: 2 }), poll(6, 2, [[0, 10]]), poll(8, 2, [[2, 12]])],
+  },
+  {
+    rule: "fetch-inexact",
+    name: "compaction may remove a superseded record, not the latest of its key",
+    found: [keyed(0, 10, 0, "k"), keyed(2, 11, 1, "l"), op(5, 2, [["fetch", P, 0, 2, [[1, 11]]]])],
+    nearMiss: [keyed(0, 10, 0, "k"), keyed(2, 11, 1, "k"), op(5, 2, [["fetch", P, 0, 2, [[1, 11]]]])],
+    profile: profiles.compacted,
+  },
+  {
+    rule: "poll-skip",
     name: "under subscribe it is only reported",
     found: [placed(0, 2, "subscribe"), ...three, poll(6, 2, [[0, 10]]), poll(8, 2, [[2, 12]])],
     nearMiss: [placed(0, 2, "subscribe"), ...three, poll(6, 2, [[0, 10]]), poll(8, 2, [[1, 11], [2, 12]])],
