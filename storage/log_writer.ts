@@ -8,6 +8,7 @@
  */
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
+import type { TransactionChange } from "../core/partition/transactions.ts";
 import { crc32c } from "../lib/crc32c.ts";
 import { invariant } from "../lib/invariant.ts";
 import { writeAttempt } from "./chunked_append.ts";
@@ -19,6 +20,7 @@ import type { PartitionKeys } from "./keys/partition.ts";
 import { encodeProducer } from "./keys/producer.ts";
 import type { CommitToken } from "./keys/shard_head.ts";
 import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, timeIndexValue } from "./keys/time_index.ts";
+import { transactionMutations } from "./log_transactions.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
 
@@ -33,6 +35,8 @@ export interface LogAppend {
   readonly maxTimestamp: number;
   /** The producer's state after this batch; null when it has none. */
   readonly producer: ProducerState | null;
+  /** The transaction that the batch opens or ends; absent for every other batch. */
+  readonly transaction?: TransactionChange;
   readonly headAfter: LogHead;
 }
 
@@ -204,6 +208,9 @@ export class LogWriter {
       place,
     });
     const mutations: Mutation[] = [{ type: "set", key: this.#keys.index(baseOffset), value }];
+    if (append.transaction !== undefined) {
+      mutations.push(...transactionMutations(this.#keys, append.transaction));
+    }
     if (place.kind === "chunks" && place.attempt === SAME_COMMIT) {
       for (const [k, chunk] of splitIntoChunks(bytes, place.chunkBytes).entries()) {
         mutations.push({ type: "set", key: this.#keys.chunk(baseOffset, SAME_COMMIT, k), value: chunk });

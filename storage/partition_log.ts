@@ -7,12 +7,19 @@
  */
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
+import type { AbortedTransaction, OpenTransactions } from "../core/partition/transactions.ts";
 import { sweepAttempts } from "./chunked_append.ts";
 import { decodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { decodeProducer } from "./keys/producer.ts";
 import { PartitionDeletedError } from "./log_errors.ts";
 import { type FoundRecord, LogReader, type ReadOptions } from "./log_reader.ts";
+import {
+  readAbortedTransactions,
+  readLastAbort,
+  readOpenTransactions,
+  readProducers,
+} from "./log_transactions.ts";
 import { trimBelowStart } from "./log_trim.ts";
 import { type LogAppend, LogWriter } from "./log_writer.ts";
 import type { Shard, ShardStore } from "./shard.ts";
@@ -101,6 +108,26 @@ export class PartitionLog {
   async producerState(producerId: number): Promise<ProducerState | null> {
     const found = await this.#shards.storage.get(this.#keys.producer(producerId));
     return found === null ? null : decodeProducer(producerId, found.value);
+  }
+
+  /** As last committed. */
+  openTransactions(): Promise<OpenTransactions> {
+    return readOpenTransactions(this.#shards.storage, this.#keys);
+  }
+
+  /** Those with data in [`from`, `upTo`), where `upTo` is a last stable offset. */
+  abortedTransactions(from: number, upTo: number): Promise<AbortedTransaction[]> {
+    return readAbortedTransactions(this.#shards.storage, this.#keys, from, upTo);
+  }
+
+  /** Offset of the newest abort marker; -1 when there is none. */
+  lastAbort(): Promise<number> {
+    return readLastAbort(this.#shards.storage, this.#keys);
+  }
+
+  /** Up to `countMax` producers, as last committed. */
+  producers(countMax: number): Promise<ProducerState[]> {
+    return readProducers(this.#shards.storage, this.#keys, countMax);
   }
 
   /** Takes no more appends; what is in flight goes on. */

@@ -21,4 +21,6 @@ export interface ProducerState {
   readonly lastAppendMs: number;
   /** Oldest first, at most `PRODUCER_BATCHES_KEPT`. */
   readonly batches: readonly ProducerBatch[];
+  /** Of the transaction coordinator that wrote the last marker, which fences older ones; absent before the first. */
+  readonly coordinatorEpoch?: number;
 }

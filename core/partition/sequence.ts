@@ -86,5 +86,6 @@ export function applySequence(
     producerEpoch: batch.producerEpoch,
     lastAppendMs: nowMs,
     batches: [...earlier, appended].slice(-PRODUCER_BATCHES_KEPT),
+    ...(state?.coordinatorEpoch === undefined ? {} : { coordinatorEpoch: state.coordinatorEpoch }),
   };
 }

@@ -17,6 +17,8 @@
  * ["p", topicId, partition, "o", attempt]                attempt under way                  attempt.ts         chunked_append.ts
  * ["p", topicId, partition, "s", producerId]             idempotent producer's state        producer.ts        log_writer.ts
  * ["p", topicId, partition, "t", maxTimestamp, offset]   sparse time index                  time_index.ts      log_writer.ts
+ * ["p", topicId, partition, "x", producerId]             open transaction                   partition_         log_writer.ts
+ * ["p", topicId, partition, "a", markerOffset, producer] aborted transaction                 transaction.ts    log_writer.ts
  * ["g", …]                                               consumer groups                    group*.ts          group_store.ts
  * ["d", …]                                               durable streams                    stream.ts          stream_store.ts
  * ```

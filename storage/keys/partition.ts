@@ -1,6 +1,7 @@
 /**
  * `["p", topicId, partition, …]`: everything of one partition's log lies below one prefix; this makes its keys. What
- * lies under them is in `log_head.ts`, `batch_index.ts`, `chunk.ts`, `attempt.ts`, `producer.ts`, `time_index.ts`.
+ * lies under them is in `log_head.ts`, `batch_index.ts`, `chunk.ts`, `attempt.ts`, `producer.ts`, `time_index.ts`,
+ * `partition_transaction.ts`.
  */
 import type { KvKey } from "../storage.ts";
 import { below, FAMILY, type KeyRange } from "./keyspace.ts";
@@ -43,6 +44,25 @@ export class PartitionKeys {
   /** `["p", topicId, partition, "t", maxTimestamp, baseOffset]` */
   time(maxTimestamp: number, baseOffset: number): KvKey {
     return this.#key("t", maxTimestamp, baseOffset);
+  }
+
+  /** `["p", topicId, partition, "x", producerId]` */
+  openTransaction(producerId: number): KvKey {
+    return this.#key("x", producerId);
+  }
+
+  /** `["p", topicId, partition, "a", markerOffset, producerId]` */
+  abortedTransaction(markerOffset: number, producerId: number): KvKey {
+    return this.#key("a", markerOffset, producerId);
+  }
+
+  openTransactions(): KeyRange {
+    return below(this.#key("x"));
+  }
+
+  /** Transactions whose abort markers lie at from <= offset < to. */
+  abortedRange(from: number, to: number): KeyRange {
+    return { start: this.#key("a", from), end: this.#key("a", to) };
   }
 
   /** Index entries with from <= base offset < to. */

@@ -3,15 +3,18 @@
  * the batch that changed it. Absent: the producer is unknown here, or expired. Owner: `log_writer.ts`.
  *
  * Value v1: version, producer epoch (int16), last append (int64, ms), batches as counted (base sequence int32,
- * last sequence int32, base offset int64, timestamp int64).
+ * last sequence int32, base offset int64, timestamp int64). Value v2 adds the coordinator epoch (int32) of the last
+ * transaction marker, and is written for producers that got one.
  */
 import type { ProducerBatch, ProducerState } from "../../core/partition/producer_state.ts";
 import { decodeValue, encodeValue } from "./value_codec.ts";
 
-const VERSION = 1;
+const PLAIN_VERSION = 1;
+const MARKED_VERSION = 2;
 
 export function encodeProducer(state: ProducerState): Uint8Array {
-  return encodeValue(VERSION, (writer) => {
+  const version = state.coordinatorEpoch === undefined ? PLAIN_VERSION : MARKED_VERSION;
+  return encodeValue(version, (writer) => {
     writer.int16(state.producerEpoch);
     writer.int64(state.lastAppendMs);
     writer.arrayLength(state.batches.length);
@@ -21,12 +24,14 @@ export function encodeProducer(state: ProducerState): Uint8Array {
       writer.int64(batch.baseOffset);
       writer.int64(batch.timestampMs);
     }
+    if (state.coordinatorEpoch !== undefined) writer.int32(state.coordinatorEpoch);
   });
 }
 
 /** `producerId` comes from the key. */
 export function decodeProducer(producerId: number, value: Uint8Array): ProducerState {
-  return decodeValue("producer state", VERSION, value, (reader) => {
+  const isMarked = value[0] === MARKED_VERSION;
+  return decodeValue("producer state", isMarked ? MARKED_VERSION : PLAIN_VERSION, value, (reader) => {
     const producerEpoch = reader.int16();
     const lastAppendMs = reader.int64();
     const batches: ProducerBatch[] = [];
@@ -39,6 +44,7 @@ export function decodeProducer(producerId: number, value: Uint8Array): ProducerS
         timestampMs: reader.int64(),
       });
     }
-    return { producerId, producerEpoch, lastAppendMs, batches };
+    const marked = isMarked ? { coordinatorEpoch: reader.int32() } : {};
+    return { producerId, producerEpoch, lastAppendMs, batches, ...marked };
   });
 }
