@@ -108,13 +108,14 @@ async function withServer<T>(
 async function runSuite(suite: Suite, programs: Programs, env: Record<string, string>): Promise<Tally> {
   const tally: Tally = { passed: 0, failed: 0 };
   const file = `${ROOT}tests/interop/${suite.file}`;
+  const scratch = await Deno.makeTempDir({ prefix: "kavka-interop-" });
   const child = new Deno.Command(file.endsWith(".py") ? programs.python : "bash", {
     args: [file],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
-    env: { ...env, CACHE, LIBS: programs.jars, PYTHONDONTWRITEBYTECODE: "1" },
+    env: { ...env, CACHE, LIBS: programs.jars, TMPDIR: scratch, PYTHONDONTWRITEBYTECODE: "1" },
   }).spawn();
   const deadline = setTimeout(() => child.kill("SIGKILL"), SUITE_DEADLINE_MS);
   await readLines(child.stdout, (line) => {
@@ -124,6 +125,7 @@ async function runSuite(suite: Suite, programs: Programs, env: Record<string, st
   });
   const { code } = await child.status;
   clearTimeout(deadline);
+  await Deno.remove(scratch, { recursive: true });
   if (tally.failed === 0 && (code !== 0 || tally.passed === 0)) {
     console.log(`FAIL ${suite.name}: the suite ended with code ${code} after ${tally.passed} checks`);
     tally.failed++;
