@@ -306,6 +306,12 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     }));
   }
 
+  /** Who this is in its group: member id and generation, "" and −1 while it is no member. */
+  get groupMetadata(): { readonly memberId: string; readonly generationId: number } {
+    const { memberId, generationId } = this.#groupFor("tell its membership");
+    return { memberId, generationId };
+  }
+
   #groupFor(action: string): GroupMembership {
     if (this.#group === null) throw new ConfigurationError(`Cannot ${action}: the consumer has no group id`);
     return this.#group;

@@ -87,6 +87,11 @@ export class GroupMembership {
     return this.#memberId;
   }
 
+  /** The generation that this member belongs to; −1 while it belongs to none. */
+  get generationId(): number {
+    return this.#generationId;
+  }
+
   /** Throws what makes membership impossible, for example that another member took over the instance id. */
   throwIfFatal(): void {
     if (this.#fatal !== null) throw this.#fatal;
