@@ -4,3 +4,4 @@ export const SUPERVISOR_KIND = "supervisor";
 /** The only key of the supervisor. */
 export const SUPERVISOR_KEY = "cluster";
 export const PARTITION_KIND = "partition";
+export const TRANSACTION_KIND = "transaction";

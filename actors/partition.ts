@@ -3,18 +3,29 @@
  * head (what the next batch builds on) apart from the durable one (what readers see), and serves readers from the
  * tail cache or the log. Key: `<topicId>/<partition>`.
  *
- * On one store every durable record is committed, so the high watermark is the durable log end offset; until
- * transactions arrive the last stable offset is the same.
+ * On one store every durable record is committed, so the high watermark is the durable log end offset. The first batch of
+ * a transaction is verified with the transaction's coordinator while the mailbox waits, so that no marker can slip in
+ * between (KIP-890).
  */
 import { limits } from "../core/config/limits.ts";
 import { type BatchFacts, decideAppend } from "../core/partition/append.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
+import { decideSequence } from "../core/partition/sequence.ts";
+import {
+  decideMarker,
+  decideTransactionalBatch,
+  type OpenTransactions,
+  type TransactionChange,
+} from "../core/partition/transactions.ts";
+import { invariant } from "../lib/invariant.ts";
+import { buildControlBatch } from "../protocol/records/control_record.ts";
 import {
   assignOffsets,
   type BatchFault,
   type BatchHeader,
   deservesRecordWalk,
+  readBatchHeader,
   setLogAppendTime,
   validateProducedBatch,
   validateRecords,
@@ -22,7 +33,7 @@ import {
 import { CorruptStorageError } from "../storage/errors.ts";
 import { type LogAppend, PartitionLog } from "../storage/partition_log.ts";
 import type { ShardStore } from "../storage/shard.ts";
-import { PARTITION_KIND } from "./kinds.ts";
+import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
 import type {
   AwaitData,
   Fetch,
@@ -32,7 +43,9 @@ import type {
   PartitionMessage,
   Produce,
   ProduceResult,
+  WriteMarker,
 } from "./messages/partition.ts";
+import type { TransactionMessage } from "./messages/transaction.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
@@ -41,6 +54,12 @@ const STAGED_APPENDS_MAX = 256;
 
 /** Producer states kept in memory; the rest is read back from storage on demand. */
 const PRODUCERS_CACHED_MAX = 1_024;
+
+/** Producers that are described. */
+const PRODUCERS_DESCRIBED_MAX = 2_000;
+
+/** A transaction's coordinator answers from memory; a client that waited in vain tries again. */
+const VERIFY_DEADLINE_MS = 5_000;
 
 export interface PartitionKindOptions {
   readonly shards: ShardStore;
@@ -65,7 +84,9 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
       const leaderEpoch = options.leaderEpochOf(topicId, partition);
       if (leaderEpoch === null) return new AbsentPartition();
       const log = await PartitionLog.open(options.shards, topicId, partition);
-      return new PartitionHost(context, log, new TailCache(budget), leaderEpoch);
+      const [open, lastAbort] = await Promise.all([log.openTransactions(), log.lastAbort()]);
+      const cache = new TailCache(budget);
+      return new PartitionHost({ context, log, cache, leaderEpoch, open, lastAbort });
     },
   };
 }
@@ -89,6 +110,10 @@ class AbsentPartition implements ActorHost<PartitionMessage, LogAppend> {
           leaderEpoch: -1,
           sizeBytes: 0,
         });
+      case "writeMarker":
+        return reply.sendNow({ error });
+      case "describeProducers":
+        return reply.sendNow({ error, producers: [] });
       case "awaitData":
       case "close":
         return reply.sendNow(true);
@@ -132,6 +157,23 @@ function validate(
   return { ok: true, header: { ...header, maxTimestamp: records.maxTimestamp } };
 }
 
+interface HostOptions {
+  readonly context: ActorContext<PartitionMessage, LogAppend>;
+  readonly log: PartitionLog;
+  readonly cache: TailCache;
+  readonly leaderEpoch: number;
+  /** As stored. */
+  readonly open: OpenTransactions;
+  /** Offset of the newest abort marker; -1 when there is none. */
+  readonly lastAbort: number;
+}
+
+interface CachedProducer {
+  readonly state: ProducerState;
+  /** Of the batch or marker that made it so. */
+  readonly offset: number;
+}
+
 interface Waiter {
   readonly message: AwaitData;
   readonly reply: Reply<unknown>;
@@ -142,23 +184,26 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
   readonly #log: PartitionLog;
   readonly #cache: TailCache;
   readonly #leaderEpoch: number;
-  readonly #producers = new Map<number, ProducerState>();
+  readonly #producers = new Map<number, CachedProducer>();
+  /** As `#assigned` and as `#durable`. */
+  readonly #assignedOpen: OpenTransactions;
+  readonly #durableOpen: OpenTransactions;
+  /** Offset of the newest abort marker that is durable; -1 when there is none. */
+  #lastAbort: number;
   readonly #waiters = new Set<Waiter>();
   /** Includes appends whose commit is under way. */
   #assigned: LogHead;
   /** What readers see. */
   #durable: LogHead;
 
-  constructor(
-    context: ActorContext<PartitionMessage, LogAppend>,
-    log: PartitionLog,
-    cache: TailCache,
-    leaderEpoch: number,
-  ) {
+  constructor({ context, log, cache, leaderEpoch, open, lastAbort }: HostOptions) {
     this.#context = context;
     this.#log = log;
     this.#cache = cache;
     this.#leaderEpoch = leaderEpoch;
+    this.#assignedOpen = open;
+    this.#durableOpen = open.copy();
+    this.#lastAbort = lastAbort;
     this.#assigned = log.head;
     this.#durable = log.head;
   }
@@ -177,9 +222,25 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
         return reply.sendNow({
           logStartOffset: this.#durable.logStartOffset,
           highWatermark: this.#durable.logEndOffset,
-          lastStableOffset: this.#durable.logEndOffset,
+          lastStableOffset: this.#lastStableOffset,
           leaderEpoch: this.#leaderEpoch,
           sizeBytes: this.#durable.sizeBytes,
+        });
+      case "writeMarker":
+        return this.#withProducer(
+          message.producerId,
+          (producer) => this.#writeMarker(message, producer, reply),
+        );
+      case "describeProducers":
+        return this.#context.run(async () => {
+          const producers = await this.#log.producers(PRODUCERS_DESCRIBED_MAX);
+          reply.sendNow({
+            error: "NONE",
+            producers: producers.map((each) => ({
+              ...each,
+              transactionStartOffset: this.#durableOpen.firstOffsetOf(each.producerId) ?? -1,
+            })),
+          });
         });
       case "close":
         for (const waiter of this.#waiters) waiter.reply.sendNow(true);
@@ -192,7 +253,15 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
     const count = await this.#log.append(appends);
     const last = appends[count - 1];
     if (last !== undefined) this.#durable = last.headAfter;
-    for (const append of appends.slice(0, count)) this.#cache.add(append);
+    for (const append of appends.slice(0, count)) {
+      this.#cache.add(append);
+      const { transaction } = append;
+      if (transaction === undefined) continue;
+      this.#durableOpen.apply(transaction);
+      if (transaction.type === "ended" && transaction.aborted !== null) {
+        this.#lastAbort = transaction.aborted.lastOffset;
+      }
+    }
     this.#wakeWaiters();
     return count;
   }
@@ -207,9 +276,15 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
       logStartOffset: this.#durable.logStartOffset,
       highWatermark: this.#durable.logEndOffset,
       logEndOffset: this.#assigned.logEndOffset,
+      lastStableOffset: this.#lastStableOffset,
+      openTransactions: this.#durableOpen.count,
       sizeBytes: this.#durable.sizeBytes,
       waiting: this.#waiters.size,
     };
+  }
+
+  get #lastStableOffset(): number {
+    return this.#durableOpen.lastStableOffset(this.#durable.logEndOffset);
   }
 
   #produce(message: Produce, reply: Reply<unknown>): void | Promise<void> {
@@ -220,19 +295,118 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
       );
     }
     const { producerId, isTransactional } = validated.header;
-    if (isTransactional) {
-      const message = "Transactions are not supported yet";
-      return reply.send(refusedProduce("INVALID_TXN_STATE", message, this.#durable.logStartOffset));
+    if (isTransactional && (message.transactionalId ?? null) === null) {
+      const why = "A transactional batch needs a transactional id";
+      return reply.send(refusedProduce("INVALID_TXN_STATE", why, this.#durable.logStartOffset));
     }
-    if (producerId < 0) return this.#append(message, validated.header, null, reply);
-    const known = this.#producers.get(producerId);
-    if (known !== undefined) return this.#append(message, validated.header, known, reply);
-    // The first batch of a producer in this activation: its state may be in storage. The mailbox waits meanwhile.
-    return this.#log.producerState(producerId)
-      .then((stored) => this.#append(message, validated.header, stored, reply));
+    const batch = { facts: validated.header, opensTransaction: false };
+    if (producerId < 0) return this.#append(message, batch, null, reply);
+    return this.#withProducer(
+      producerId,
+      (producer) => this.#produceInSequence(message, validated.header, producer, reply),
+    );
   }
 
-  #append(message: Produce, facts: BatchFacts, producer: ProducerState | null, reply: Reply<unknown>): void {
+  /** Goes on with the producer's state: at once, or when it is read from storage, while the mailbox waits. */
+  #withProducer(
+    producerId: number,
+    goOn: (producer: ProducerState | null) => void | Promise<void>,
+  ): void | Promise<void> {
+    const known = this.#producers.get(producerId);
+    if (known !== undefined) return goOn(known.state);
+    return this.#log.producerState(producerId).then(goOn);
+  }
+
+  #produceInSequence(
+    message: Produce,
+    facts: BatchHeader,
+    producer: ProducerState | null,
+    reply: Reply<unknown>,
+  ): void | Promise<void> {
+    // A duplicate is one whether or not its transaction is still open.
+    const isNext = decideSequence(producer, facts).type === "next";
+    const place = isNext ? decideTransactionalBatch(this.#assignedOpen, producer, facts) : "continues";
+    if (place === "continues") {
+      return this.#append(message, { facts, opensTransaction: false }, producer, reply);
+    }
+    if (place === "INVALID_TXN_STATE") {
+      const why = "The producer has another transaction open here";
+      return reply.send(refusedProduce(place, why, this.#durable.logStartOffset));
+    }
+    return this.#verify(message, facts).then((error) => {
+      if (error === "NONE") return this.#append(message, { facts, opensTransaction: true }, producer, reply);
+      const why = "The batch is not part of an open transaction";
+      reply.send(refusedProduce(error, why, this.#durable.logStartOffset));
+    });
+  }
+
+  /** Asks the coordinator whether this partition is in the producer's open transaction. */
+  async #verify(
+    message: Produce,
+    { producerId, producerEpoch }: BatchHeader,
+  ): Promise<ProduceResult["error"]> {
+    const [topicId = "", index = ""] = this.#context.address.key.split("/");
+    const ref = this.#context.ref<TransactionMessage>(TRANSACTION_KIND, message.transactionalId ?? "");
+    try {
+      const { error } = await ref.ask({
+        type: "verifyTransaction",
+        producerId,
+        producerEpoch,
+        partitions: [{ topicId, partition: Number(index) }],
+        groups: [],
+      }, { deadlineMs: VERIFY_DEADLINE_MS });
+      // Produce has no code of its own for a fenced producer.
+      return error === "PRODUCER_FENCED" ? "INVALID_PRODUCER_EPOCH" : error;
+    } catch (error) {
+      this.#context.log.warn("Cannot verify a transaction", { error: String(error) });
+      return "NOT_ENOUGH_REPLICAS";
+    }
+  }
+
+  #writeMarker(message: WriteMarker, producer: ProducerState | null, reply: Reply<unknown>): void {
+    const nowMs = Math.floor(this.#context.env.now());
+    const offset = this.#assigned.logEndOffset;
+    const decision = decideMarker(this.#assignedOpen, producer, message, offset, nowMs);
+    // What was done before may not be durable yet: the output gate knows.
+    if (decision.type === "done") return reply.send({ error: "NONE" });
+    if (decision.type === "refused") return reply.send({ error: decision.error });
+    const { producerId, producerEpoch, coordinatorEpoch, committed } = message;
+    const type = committed ? "COMMIT" : "ABORT";
+    const bytes = buildControlBatch({ type, coordinatorEpoch, producerId, producerEpoch, timestamp: nowMs });
+    const facts = {
+      recordCount: 1,
+      maxTimestamp: nowMs,
+      sizeInBytes: bytes.length,
+      // The marker is its producer's, but in no sequence.
+      producerId: -1,
+      producerEpoch: -1,
+      baseSequence: -1,
+    };
+    const appended = decideAppend(this.#assigned, facts, null, this.#leaderEpoch, nowMs);
+    invariant(appended.type === "append", "A marker is always appended");
+    assignOffsets(bytes, offset, this.#leaderEpoch);
+    this.#assigned = appended.head;
+    this.#assignedOpen.apply(decision.change);
+    this.#rememberProducer(decision.producer, offset);
+    this.#context.stage({
+      baseOffset: offset,
+      lastOffset: offset,
+      leaderEpoch: this.#leaderEpoch,
+      bytes,
+      maxTimestamp: nowMs,
+      producer: decision.producer,
+      transaction: decision.change,
+      headAfter: appended.head,
+    });
+    reply.send({ error: "NONE" });
+  }
+
+  #append(
+    message: Produce,
+    { facts, opensTransaction }: { readonly facts: BatchFacts; readonly opensTransaction: boolean },
+    producer: ProducerState | null,
+    reply: Reply<unknown>,
+  ): void {
     const nowMs = this.#context.env.now();
     const byAppendTime = message.timestampType === "LogAppendTime";
     const maxTimestamp = byAppendTime ? nowMs : facts.maxTimestamp;
@@ -261,7 +435,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
         if (byAppendTime) setLogAppendTime(message.batch, nowMs);
         assignOffsets(message.batch, decision.baseOffset, this.#leaderEpoch);
         this.#assigned = decision.head;
-        if (decision.producer !== null) this.#rememberProducer(decision.producer);
+        if (decision.producer !== null) this.#rememberProducer(decision.producer, decision.baseOffset);
         this.#context.stage({
           baseOffset: decision.baseOffset,
           lastOffset: decision.lastOffset,
@@ -269,6 +443,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
           bytes: message.batch,
           maxTimestamp,
           producer: decision.producer,
+          ...(opensTransaction ? { transaction: this.#open(facts.producerId, decision.baseOffset) } : {}),
           headAfter: decision.head,
         });
         return reply.send(
@@ -283,35 +458,68 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
     }
   }
 
-  /** Keeps the newest producers; one may be forgotten only when its newest batch is durable and can be read back. */
-  #rememberProducer(state: ProducerState): void {
+  #open(producerId: number, firstOffset: number): TransactionChange {
+    const change = { type: "opened", producerId, firstOffset } as const;
+    this.#assignedOpen.apply(change);
+    return change;
+  }
+
+  /** Keeps the newest producers; one may be forgotten only when its newest state is durable and can be read back. */
+  #rememberProducer(state: ProducerState, offset: number): void {
     this.#producers.delete(state.producerId);
-    this.#producers.set(state.producerId, state);
+    this.#producers.set(state.producerId, { state, offset });
     if (this.#producers.size <= PRODUCERS_CACHED_MAX) return;
     for (const [producerId, oldest] of this.#producers) {
-      const newest = oldest.batches.at(-1);
-      if (newest !== undefined && newest.baseOffset < this.#durable.logEndOffset) {
-        this.#producers.delete(producerId);
-      }
+      if (oldest.offset < this.#durable.logEndOffset) this.#producers.delete(producerId);
       return;
     }
   }
 
   #fetch(message: Fetch, reply: Reply<unknown>): void {
     const { logStartOffset, logEndOffset: highWatermark } = this.#durable;
-    const known = { highWatermark, lastStableOffset: highWatermark, logStartOffset, abortedTransactions: [] };
+    const lastStableOffset = this.#lastStableOffset;
+    const isCommitted = message.isolationLevel === "read_committed";
+    const upTo = isCommitted ? lastStableOffset : highWatermark;
+    const known = { highWatermark, lastStableOffset, logStartOffset, abortedTransactions: [] };
     const epochError = this.#epochError(message.currentLeaderEpoch);
     if (epochError !== null) return reply.sendNow({ ...known, error: epochError, records: [] });
     if (message.offset < logStartOffset || message.offset > highWatermark) {
       return reply.sendNow({ ...known, error: "OFFSET_OUT_OF_RANGE", records: [] });
     }
-    if (message.offset === highWatermark) return reply.sendNow({ ...known, error: "NONE", records: [] });
-    const cached = this.#cache.read(message.offset, highWatermark, message.maxBytes, message.minOneBatch);
-    if (cached !== null) return reply.sendNow({ ...known, error: "NONE", records: cached });
+    if (message.offset >= upTo) return reply.sendNow({ ...known, error: "NONE", records: [] });
+    const cached = this.#cache.read(message.offset, upTo, message.maxBytes, message.minOneBatch);
+    const mayHoldAborted = isCommitted && message.offset <= this.#lastAbort;
+    if (cached !== null && !mayHoldAborted) {
+      return reply.sendNow({ ...known, error: "NONE", records: cached });
+    }
     this.#context.run(async () => {
-      const answer = await this.#readCold(message, highWatermark);
-      reply.sendNow({ ...known, ...answer });
+      const answer = cached === null
+        ? await this.#readCold(message, upTo)
+        : { error: "NONE" as const, records: cached };
+      if (!mayHoldAborted) return reply.sendNow({ ...known, ...answer });
+      reply.sendNow({ ...known, ...await this.#withAborted(message.offset, answer) });
     });
+  }
+
+  /** The aborted transactions that the client must leave out of the records. */
+  async #withAborted(
+    offset: number,
+    answer: { readonly error: FetchResult["error"]; readonly records: readonly Uint8Array[] },
+  ): Promise<Partial<FetchResult>> {
+    const last = answer.records.at(-1);
+    if (last === undefined) return answer;
+    const { baseOffset, lastOffsetDelta } = readBatchHeader(last);
+    try {
+      const upTo = baseOffset + lastOffsetDelta + 1;
+      return { ...answer, abortedTransactions: await this.#log.abortedTransactions(offset, upTo) };
+    } catch (error) {
+      this.#context.log.error("Cannot read the aborted transactions", {
+        partition: this.#context.address.key,
+        offset,
+        error: String(error),
+      });
+      return { error: "KAFKA_STORAGE_ERROR", records: [] };
+    }
   }
 
   async #readCold(
@@ -345,9 +553,12 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
   }
 
   #hasData(message: AwaitData): boolean {
-    if (message.offset >= this.#durable.logEndOffset) return false;
+    const upTo = message.isolationLevel === "read_committed"
+      ? this.#lastStableOffset
+      : this.#durable.logEndOffset;
+    if (message.offset >= upTo) return false;
     // Data that already left the cache is more than any sensible `minBytes`, or will be read at once anyway.
-    const bytes = this.#cache.bytesFrom(message.offset, message.minBytes);
+    const bytes = this.#cache.bytesFrom(message.offset, message.minBytes, upTo);
     return bytes === null || bytes >= message.minBytes;
   }
 
@@ -370,24 +581,25 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
       );
     }
     const head = this.#durable;
+    const upTo = message.isolationLevel === "read_committed" ? this.#lastStableOffset : head.logEndOffset;
     switch (message.timestamp) {
       case -1:
-        return answer(head.logEndOffset, -1);
+        return answer(upTo, -1);
       case -2:
       case -4:
         return answer(head.logStartOffset, -1);
       case -3:
-        return this.#search(head.maxTimestamp, head, reply);
+        return this.#search(head.maxTimestamp, head.logEndOffset, reply);
       case -5:
         return answer(-1, -1);
       default:
-        return this.#search(message.timestamp, head, reply);
+        return this.#search(message.timestamp, upTo, reply);
     }
   }
 
-  #search(timestamp: number, head: LogHead, reply: Reply<unknown>): void {
+  #search(timestamp: number, upTo: number, reply: Reply<unknown>): void {
     const leaderEpoch = this.#leaderEpoch;
-    if (timestamp < 0 && head.maxTimestamp < 0) {
+    if (timestamp < 0) {
       return reply.sendNow(
         { error: "NONE", offset: -1, timestamp: -1, leaderEpoch } satisfies ListOffsetResult,
       );
@@ -395,7 +607,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
     this.#context.run(async () => {
       let result: ListOffsetResult;
       try {
-        const found = await this.#log.offsetForTimestamp(timestamp, head.logEndOffset);
+        const found = await this.#log.offsetForTimestamp(timestamp, upTo);
         result = {
           error: "NONE",
           offset: found?.offset ?? -1,

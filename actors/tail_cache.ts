@@ -107,13 +107,18 @@ export class TailCache {
     return found;
   }
 
-  /** Bytes from the batch that holds `offset` to the end; null when the cache does not reach back that far. */
-  bytesFrom(offset: number, atLeast: number): number | null {
+  /**
+   * Bytes from the batch that holds `offset` up to `upTo` (exclusive), or until there are `atLeast`; null when the cache
+   * does not reach back that far.
+   */
+  bytesFrom(offset: number, atLeast: number, upTo = Infinity): number | null {
     let index = this.#indexOf(offset);
     if (index === null) return null;
     let bytes = 0;
     for (; index < this.#batches.length && bytes < atLeast; index++) {
-      bytes += this.#batches[index]?.bytes.byteLength ?? 0;
+      const batch = this.#batches[index];
+      if (batch === undefined || batch.baseOffset >= upTo) break;
+      bytes += batch.bytes.byteLength;
     }
     return bytes;
   }

@@ -2,6 +2,8 @@
  * Messages of the partition actor (`partition/<topicId>/<index>`), the single writer of one partition's log.
  * Offsets, timestamps and producer ids are numbers; record batches are the bytes the producer sent.
  */
+import type { ProducerState } from "../../core/partition/producer_state.ts";
+import type { TransactionMarker } from "../../core/partition/transactions.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
 
@@ -28,6 +30,27 @@ export interface Produce extends Expects<ProduceResult> {
   readonly timestampType: "CreateTime" | "LogAppendTime";
   /** Compacted topics take no records without a key. */
   readonly requireKeys: boolean;
+  /** Of the request; a transactional batch without one is INVALID_TXN_STATE. */
+  readonly transactionalId?: string | null;
+}
+
+/**
+ * Ends a transaction of a producer here, if one is open: appends the marker. May be repeated. INVALID_PRODUCER_EPOCH,
+ * TRANSACTION_COORDINATOR_FENCED, UNKNOWN_TOPIC_OR_PARTITION.
+ */
+export interface WriteMarker extends TransactionMarker, Expects<{ readonly error: ErrorName | "NONE" }> {
+  readonly type: "writeMarker";
+}
+
+export interface ActiveProducer extends ProducerState {
+  /** First offset of its open transaction; -1 for none. */
+  readonly transactionStartOffset: number;
+}
+
+/** The producers that the partition remembers (at most a few thousand of them). */
+export interface DescribeProducers
+  extends Expects<{ readonly error: ErrorName | "NONE"; readonly producers: readonly ActiveProducer[] }> {
+  readonly type: "describeProducers";
 }
 
 export interface AbortedTransaction {
@@ -98,4 +121,12 @@ export interface ClosePartition extends Expects<boolean> {
   readonly type: "close";
 }
 
-export type PartitionMessage = Produce | Fetch | AwaitData | ListOffset | DescribePartition | ClosePartition;
+export type PartitionMessage =
+  | Produce
+  | Fetch
+  | AwaitData
+  | ListOffset
+  | DescribePartition
+  | WriteMarker
+  | DescribeProducers
+  | ClosePartition;

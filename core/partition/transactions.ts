@@ -17,6 +17,10 @@ export class OpenTransactions {
     for (const [producerId, firstOffset] of open) this.apply({ type: "opened", producerId, firstOffset });
   }
 
+  copy(): OpenTransactions {
+    return new OpenTransactions(this.#firstOffsets);
+  }
+
   get count(): number {
     return this.#firstOffsets.size;
   }

@@ -1,0 +1,57 @@
+/**
+ * Messages of the transaction actor (`transaction/<transactionalId>`), the coordinator of one transactional id. Errors
+ * are values with Kafka's newest names; handlers turn them into those of older versions.
+ */
+import type {
+  AddToTransactionRequest,
+  EndTransactionRequest,
+  IdentityResult,
+  InitProducerIdRequest,
+  TransactionResult,
+  VerifyTransactionRequest,
+} from "../../core/transaction/transaction_commands.ts";
+import type { TransactionRecord } from "../../core/transaction/transaction_state.ts";
+import type { Expects } from "../runtime/types.ts";
+
+export type { IdentityResult, TransactionError } from "../../core/transaction/transaction_commands.ts";
+
+/** INVALID_TRANSACTION_TIMEOUT, PRODUCER_FENCED, CONCURRENT_TRANSACTIONS. */
+export interface InitTransactionalId extends InitProducerIdRequest, Expects<IdentityResult> {
+  readonly type: "initProducerId";
+}
+
+/** INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, CONCURRENT_TRANSACTIONS, TRANSACTION_ABORTABLE. */
+export interface AddToTransaction extends AddToTransactionRequest, Expects<TransactionResult> {
+  readonly type: "addToTransaction";
+}
+
+/** The same errors; changes nothing and never waits. */
+export interface VerifyTransaction extends VerifyTransactionRequest, Expects<TransactionResult> {
+  readonly type: "verifyTransaction";
+}
+
+/** Answered when the decision is durable. INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_PRODUCER_EPOCH,
+ * CONCURRENT_TRANSACTIONS, INVALID_TXN_STATE. */
+export interface EndTransaction extends EndTransactionRequest, Expects<IdentityResult> {
+  readonly type: "endTransaction";
+}
+
+/** null: unknown. */
+export interface DescribeTransaction extends Expects<TransactionRecord | null> {
+  readonly type: "describe";
+}
+
+/** Internal: the transaction may be out of time, or all its markers are written. */
+export interface TransactionTimer {
+  readonly type: "timeout" | "markersWritten";
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+export type TransactionMessage =
+  | InitTransactionalId
+  | AddToTransaction
+  | VerifyTransaction
+  | EndTransaction
+  | DescribeTransaction
+  | TransactionTimer;
