@@ -58,8 +58,9 @@ const DELETIONS_PER_COMMIT = 250;
  */
 export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: PartitionKeys): Promise<number> {
   let sweptCount = 0;
+  const limit = Math.min(ATTEMPTS_PER_SWEEP, shards.storage.limits.listPageMax);
   while (true) {
-    const found = await shards.storage.list(keys.attempts(), { limit: ATTEMPTS_PER_SWEEP });
+    const found = await shards.storage.list(keys.attempts(), { limit });
     for (const entry of found) {
       const attempt = attemptOfKey(entry.key);
       const { baseOffset, chunkCount } = decodeAttempt(entry.value);
@@ -76,7 +77,7 @@ export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: Part
       await shard.commit({ mutations: [{ type: "delete", key: entry.key }] });
       sweptCount++;
     }
-    if (found.length < ATTEMPTS_PER_SWEEP) return sweptCount;
+    if (found.length < limit) return sweptCount;
   }
 }
 
