@@ -155,7 +155,7 @@ async function stop({ log, http, kafka, broker, store }: Running): Promise<void>
   Deno.exit(0);
 }
 
-/** Long polls may still be waiting; their clients reconnect. */
+/** HTTP's long polls may still be waiting; their clients come again. */
 const DOORS_DRAIN_MS = 300;
 
 function onSignal(stop: () => Promise<void>): void {

@@ -30,7 +30,9 @@ export interface ConnectionOptions {
 export class KafkaConnection {
   readonly #options: ConnectionOptions;
   readonly #replies: ReplyQueue;
-  readonly #ended = new AbortController();
+  /** Aborted when nobody will read an answer any more: requests that wait (joins, long polls) give up. */
+  readonly #peerGone = new AbortController();
+  #closed = false;
   readonly #clientHost: string;
   #lastActiveMs: number;
   #inFlight = 0;
@@ -64,30 +66,44 @@ export class KafkaConnection {
   }
 
   close(): void {
-    this.#ended.abort();
+    this.#closed = true;
+    this.#peerGone.abort();
     this.#replies.fail(new CloseConnectionError("The connection is closed"));
     this.#options.conn.close();
   }
 
-  /** Answers what was read and reads no more. */
-  async drain(): Promise<void> {
+  /** Answers what was read and reads no more; what waits longer than the deadline is cut off, and its client retries. */
+  async drain(deadlineMs: number): Promise<void> {
+    const cancel = this.#options.broker.env.timer(deadlineMs, () => this.close());
     try {
       await this.#replies.drained();
     } catch {
-      // It broke meanwhile, which ends it just as well.
+      // It broke or took too long, which ends it just as well.
     }
+    cancel();
     this.close();
   }
 
   async #readLoop(): Promise<void> {
     const frames = new FrameReader(this.#options.conn, this.#options.frameBytesMax);
+    let next = this.#readAhead(frames);
     for (;;) {
       await this.#replies.room();
-      const frame = await frames.next();
+      const frame = await next;
       if (frame === null) return;
       this.#lastActiveMs = this.#options.broker.env.mono();
+      // One frame is read ahead, so that a peer that leaves is noticed while its request is parked.
+      next = this.#readAhead(frames);
       await this.#dispatch(frame);
     }
+  }
+
+  #readAhead(frames: FrameReader): Promise<Uint8Array | null> {
+    const next = frames.next();
+    next.then((frame) => {
+      if (frame === null) this.#peerGone.abort();
+    }, () => this.#peerGone.abort());
+    return next;
   }
 
   async #dispatch(frame: Uint8Array): Promise<void> {
@@ -109,7 +125,7 @@ export class KafkaConnection {
       apiVersion: header.apiVersion,
       clientId: header.clientId ?? "",
       clientHost: this.#clientHost,
-      signal: this.#ended.signal,
+      signal: this.#peerGone.signal,
     };
     this.#inFlight += 1;
     try {
@@ -138,7 +154,7 @@ export class KafkaConnection {
   }
 
   #logEnd(error: unknown, api = ""): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#closed) return;
     const { log } = this.#options.broker;
     const fields = { client: this.#options.conn.remoteAddress, api, error: String(error) };
     const expected = error instanceof FrameError || error instanceof DecodeError ||

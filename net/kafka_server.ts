@@ -11,6 +11,8 @@ export interface KafkaServerOptions {
   readonly connectionIdleMsMax: number;
 }
 
+/** Long polls and joins may still be waiting; their clients reconnect. */
+const DRAIN_MS = 300;
 /** How often idle connections are looked for. */
 const SWEEP_MS_MAX = 30_000;
 
@@ -33,11 +35,11 @@ export class KafkaServer {
     this.#armSweep();
   }
 
-  /** Stops accepting, answers what was read, closes everything. */
-  async drain(): Promise<void> {
+  /** Stops accepting, answers what was read, closes everything; parked requests are cut off at the deadline. */
+  async drain(deadlineMs = DRAIN_MS): Promise<void> {
     this.#options.listener.close();
     this.#cancelSweep?.();
-    await Promise.all([...this.#connections].map((connection) => connection.drain()));
+    await Promise.all([...this.#connections].map((connection) => connection.drain(deadlineMs)));
     await this.#accepting;
   }
 
