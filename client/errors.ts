@@ -94,3 +94,8 @@ export function throwIfError(code: ErrorCode, message: string | null = null): vo
 export function isRetriableError(error: unknown): boolean {
   return error instanceof ClientError && error.retriable;
 }
+
+/** What was thrown, as an Error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -4,7 +4,9 @@
  *
  * Rules: batches leave in the order in which they were filled. An idempotent producer has up to five under way, the
  * number of batches a broker remembers; without idempotence one, since a second could overtake a first that is sent
- * again. After any failure the partition drains before something is sent again.
+ * again. After any failure the partition drains before something is sent again, and what is sent again goes alone:
+ * nothing new may push a batch that perhaps is stored out of the broker's memory before its answer comes.
+ * Source: Kafka's RecordAccumulator and TransactionManager (which let new batches follow one that is sent again).
  */
 import { buildBatch, type Compression, type RecordInput } from "../protocol/records/record_batch.ts";
 import { invariant } from "../lib/invariant.ts";
@@ -44,6 +46,16 @@ export interface Batch {
   baseSequence: number;
   encoded: Uint8Array | null;
   attemptCount: number;
+  /** Why it may be in the log although no broker said so; null when it surely is not. */
+  doubt: Error | null;
+}
+
+/** When to send a batch again. */
+export interface Retry {
+  /** By the monotonic clock, milliseconds. */
+  readonly atMs: number;
+  /** See `Batch.doubt`; null when this attempt left none. */
+  readonly doubt: Error | null;
 }
 
 /** Most bytes that a record takes beside its key, value and headers. */
@@ -78,8 +90,8 @@ export class PartitionQueue {
   #nextSequence = 0;
   #draining = false;
   #identityBroken = false;
-  /** Set when a batch failed with unknown outcome: those sent after it must not be repeated under a new identity. */
-  #failure: Error | null = null;
+  /** Whether the broker has taken a batch under this identity. */
+  #isKnown = false;
 
   constructor(
     topic: string,
@@ -118,31 +130,38 @@ export class PartitionQueue {
       baseSequence: -1,
       encoded: null,
       attemptCount: 0,
+      doubt: null,
     });
     return this.waiting.length > 1;
   }
 
-  /** The batch that may be sent now, or null. It stays where it is until `take`. */
+  /** The batch that may be sent now, or null. It stays where it is until `take`. May fail batches: see `#endDrain`. */
   sendable(nowMs: number): Batch | null {
-    const inFlightMax = this.#idempotent ? IN_FLIGHT_BATCHES_MAX : 1;
-    if (this.inFlight.length >= inFlightMax || nowMs < this.retryAtMs) return null;
-    if (this.#draining) {
-      if (this.inFlight.length > 0) return null;
-      this.#endDrain();
-    }
-    return this.waiting[0] ?? null;
+    if (this.#draining && this.inFlight.length === 0) this.#endDrain();
+    const next = this.waiting[0];
+    if (next === undefined || this.#draining || nowMs < this.retryAtMs) return null;
+    return this.inFlight.length < this.#inFlightMax() ? next : null;
   }
 
+  #inFlightMax(): number {
+    // A broker takes any sequence from a producer it does not know, so the second batch could pass as the first.
+    if (!this.#idempotent || !this.#isKnown) return 1;
+    const isRepeating = this.inFlight.some((batch) => batch.attemptCount > 1);
+    return isRepeating ? 1 : IN_FLIGHT_BATCHES_MAX;
+  }
+
+  /** All answers are there. After a gap the sequence begins again, for those batches that can't become duplicates so. */
   #endDrain(): void {
     this.#draining = false;
-    this.#failure = null;
     if (!this.#identityBroken) return;
     this.#identityBroken = false;
+    this.#isKnown = false;
     this.identity = null;
     this.#nextSequence = 0;
-    for (const batch of this.waiting) {
+    for (const batch of this.waiting.slice()) {
       batch.baseSequence = -1;
       batch.encoded = null;
+      if (batch.doubt !== null) this.fail(batch, batch.doubt);
     }
   }
 
@@ -170,7 +189,8 @@ export class PartitionQueue {
 
   /** The broker has the batch, from `baseOffset` on (−1: it does not say). */
   succeed(batch: Batch, baseOffset: number, logAppendTimeMs: number): void {
-    this.#remove(batch);
+    if (!this.#remove(batch)) return;
+    this.#isKnown = true;
     batch.records.forEach((record, i) => {
       record.resolve({
         topic: this.topic,
@@ -187,25 +207,25 @@ export class PartitionQueue {
   }
 
   /** The batch is to be sent again, in its old place. */
-  retry(batch: Batch, retryAtMs: number): void {
-    if (this.#failure !== null) return this.fail(batch, this.#failure, { outcomeUnknown: true });
-    this.#remove(batch);
+  retry(batch: Batch, { atMs, doubt }: Retry): void {
+    if (!this.#remove(batch)) return;
+    batch.doubt ??= doubt;
     this.#insert(batch);
     this.#draining = true;
-    this.retryAtMs = Math.max(this.retryAtMs, retryAtMs);
+    this.retryAtMs = Math.max(this.retryAtMs, atMs);
   }
 
-  /** Sends again under a new identity, as the broker remembers nothing of the old one. */
-  retryWithNewIdentity(batch: Batch, retryAtMs: number): void {
+  /** Sends again under a new identity, as the broker does not take the old one any more. */
+  retryWithNewIdentity(batch: Batch, retry: Retry): void {
     this.#identityBroken = true;
-    this.retry(batch, retryAtMs);
+    this.retry(batch, retry);
   }
 
   /** A batch that the broker finds too large becomes two. False when it has only one record. */
   split(batch: Batch): boolean {
     const half = Math.ceil(batch.records.length / 2);
     if (half === batch.records.length) return false;
-    this.#remove(batch);
+    if (!this.#remove(batch)) return true;
     const parts = [batch.records.slice(0, half), batch.records.slice(half)];
     parts.forEach((records, i) => {
       this.#insert({
@@ -219,6 +239,7 @@ export class PartitionQueue {
         baseSequence: batch.baseSequence < 0 ? -1 : (batch.baseSequence + i * half) % SEQUENCE_COUNT,
         encoded: null,
         attemptCount: batch.attemptCount,
+        doubt: batch.doubt,
       });
     });
     this.#draining = true;
@@ -226,25 +247,23 @@ export class PartitionQueue {
   }
 
   /** The batch is lost; its records learn why. */
-  fail(batch: Batch, error: Error, options: { outcomeUnknown: boolean }): void {
-    this.#remove(batch);
+  fail(batch: Batch, error: Error): void {
+    if (!this.#remove(batch)) return;
     for (const record of batch.records) record.reject(error);
     if (!this.#idempotent || batch.baseSequence < 0) return;
     // The sequence has a gap now, so it begins again.
     this.#identityBroken = true;
     this.#draining = true;
-    if (!options.outcomeUnknown || this.#failure !== null) return;
-    this.#failure = error;
-    for (const later of this.waiting.filter((other) => other.attemptCount > 0)) {
-      this.fail(later, error, { outcomeUnknown: true });
-    }
   }
 
   /** Takes back batches that have waited too long, and fails them. */
   expire(isExpired: (batch: Batch) => boolean, error: () => Error): void {
-    for (const batch of this.waiting.filter(isExpired)) {
-      this.fail(batch, error(), { outcomeUnknown: batch.attemptCount > 0 });
-    }
+    for (const batch of this.waiting.filter(isExpired)) this.fail(batch, error());
+  }
+
+  /** Fails every batch, those under way too: their answers will be ignored. */
+  failAll(error: Error): void {
+    for (const batch of [...this.inFlight, ...this.waiting]) this.fail(batch, error);
   }
 
   #insert(batch: Batch): void {
@@ -253,10 +272,15 @@ export class PartitionQueue {
     else this.waiting.splice(at, 0, batch);
   }
 
-  #remove(batch: Batch): void {
+  /** False when the batch has been settled before. */
+  #remove(batch: Batch): boolean {
     for (const list of [this.inFlight, this.waiting]) {
       const at = list.indexOf(batch);
-      if (at >= 0) list.splice(at, 1);
+      if (at >= 0) {
+        list.splice(at, 1);
+        return true;
+      }
     }
+    return false;
   }
 }

@@ -67,6 +67,54 @@ class MemoryConn implements Conn {
   }
 }
 
+/**
+ * An Env whose clock stands still while anything is to be done and then leaps to the next timer: waits take no time,
+ * and the same calls happen in the same order each time. Nothing under it may wait for the world outside.
+ */
+export function idleTimeEnv(base: Env): Env {
+  let nowMs = 0;
+  let isScheduled = false;
+  const timers = new Map<() => void, number>();
+  // A timer of 0 ms comes after all that is settled already, and there is no other work in memory.
+  function schedule(): void {
+    if (isScheduled || timers.size === 0) return;
+    isScheduled = true;
+    base.timer(0, () => {
+      isScheduled = false;
+      const dueMs = Math.min(...timers.values());
+      for (const [callback, atMs] of [...timers]) {
+        if (atMs > dueMs || !timers.delete(callback)) continue;
+        nowMs = Math.max(nowMs, atMs);
+        callback();
+        break;
+      }
+      schedule();
+    });
+  }
+  function timer(ms: number, callback: () => void): () => void {
+    const fire = () => callback();
+    timers.set(fire, nowMs + ms);
+    schedule();
+    return () => timers.delete(fire);
+  }
+  return {
+    ...base,
+    now: () => nowMs,
+    mono: () => nowMs,
+    random: () => 0.5,
+    timer,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const cancel = timer(ms, resolve);
+        signal?.addEventListener("abort", () => {
+          cancel();
+          reject(signal.reason);
+        }, { once: true });
+      }),
+  };
+}
+
 export class FakeBroker {
   /** All requests in the order of their coming, by the name of the API. */
   readonly requests: { name: string; request: RequestOf<Api>; version: number }[] = [];
