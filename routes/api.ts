@@ -5,6 +5,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { clusterApp } from "./cluster.ts";
+import { v3App } from "./confluent/v3_app.ts";
 import { streamsApp } from "./durable_streams/streams_app.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
@@ -32,7 +33,12 @@ export function createApi(broker: Broker, { version }: ApiOptions): Api {
     app.route("/v1/topics", resource(broker));
   }
   app.route("/v1", clusterApp(broker));
-  app.route("/", streamsApp(broker, (error) => problemOf(error, broker)));
+  for (const contract of [streamsApp, v3App]) {
+    app.route(
+      "/",
+      contract(broker, (error) => problemOf(error, broker)),
+    );
+  }
 
   app.get("/", () => jsonResponse(200, { name: "kavka", version, openapi: "/openapi.json", api: "/v1" }));
   let document: string | null = null;

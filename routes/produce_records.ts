@@ -7,19 +7,14 @@
  */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
-import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { limits } from "../core/config/limits.ts";
-import { topicSettings } from "../core/config/topic_settings.ts";
-import { internalTopicNames, topicNameFault } from "../core/config/topic_name.ts";
-import { partitionForKey } from "../core/partition/partitioner.ts";
 import { decodeBase64 } from "../lib/base64.ts";
-import { buildBatch, type RecordInput } from "../protocol/records/record_batch.ts";
+import { appendRecords, findOrCreateTopic, type RecordOutcome } from "./append_records.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
-import { fieldProblem, kafkaProblem, Problem, weatherProblem } from "./problem.ts";
+import { fieldProblem } from "./problem.ts";
 import { recordDataSchema } from "./record_data.ts";
 import { isJsonType, mediaTypeOf, readBytes, readJson, unsupportedMediaType } from "./request_body.ts";
-import { topicParam, unknownTopic } from "./topic_lookup.ts";
-import { topicProblem } from "./topics.ts";
+import { topicParam } from "./topic_lookup.ts";
 
 const INT32_MAX = 2_147_483_647;
 
@@ -63,19 +58,6 @@ const mixedOutcomeSchema = z.object({
 }).openapi("MixedProduceOutcome");
 
 type ParsedRecord = z.output<typeof recordSchema>;
-
-interface RecordOutcome {
-  readonly partition: number;
-  readonly offset: number;
-  readonly timestamp: number;
-  readonly problem: Problem | null;
-}
-
-/** A record on its way, with its place in the request. */
-interface PlacedRecord {
-  readonly index: number;
-  readonly input: RecordInput;
-}
 
 export function produceRecordsApp(broker: Broker): OpenAPIHono {
   const app = new OpenAPIHono();
@@ -130,7 +112,7 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
         }];
       } else throw unsupportedMediaType(mediaType, "application/json, application/octet-stream");
       const topic = await findOrCreateTopic(broker, params.topic);
-      const outcomes = await appendAll(broker, topic, records, unkeyedCount++);
+      const outcomes = await appendRecords(broker, topic, records, unkeyedCount++);
       return answer(topic.name, outcomes);
     },
   });
@@ -160,142 +142,6 @@ function rawKey({ key, keyBase64 }: RawQuery): Uint8Array | null {
 function parseRecords(body: unknown): ParsedRecord[] {
   const isList = typeof body === "object" && body !== null && Object.hasOwn(body, "records");
   return isList ? parse(recordsSchema, body).records : [parse(recordSchema, body)];
-}
-
-async function findOrCreateTopic(broker: Broker, name: string): Promise<TopicImage> {
-  if (internalTopicNames.has(name)) {
-    throw kafkaProblem(
-      "TOPIC_AUTHORIZATION_FAILED",
-      `Topic "${name}" is internal: clients cannot produce to it`,
-    );
-  }
-  const found = broker.metadata.topicsByName.get(name);
-  if (found !== undefined) return found;
-  if (topicNameFault(name) !== null || broker.config("auto.create.topics.enable") !== "true") {
-    throw unknownTopic(name);
-  }
-  const outcome = await broker.supervisor.ask({
-    type: "createTopic",
-    name,
-    partitionCount: -1,
-    replicationFactor: -1,
-    configs: {},
-    validateOnly: false,
-  });
-  if ("topic" in outcome) return outcome.topic;
-  const created = broker.metadata.topicsByName.get(name);
-  if (created !== undefined) return created;
-  throw topicProblem(outcome);
-}
-
-/** Appends to all partitions at once; the outcomes are in the order of the records. */
-async function appendAll(
-  broker: Broker,
-  topic: TopicImage,
-  records: readonly ParsedRecord[],
-  unkeyed: number,
-): Promise<RecordOutcome[]> {
-  const partitionCount = topic.partitions.length;
-  const nowMs = broker.env.now();
-  const byPartition = new Map<number, PlacedRecord[]>();
-  for (
-    const [index, { key = null, value, headers = [], timestamp = nowMs, partition }] of records.entries()
-  ) {
-    if (partition !== undefined && partition >= partitionCount) {
-      const field = records.length === 1 ? "partition" : `records[${index}].partition`;
-      throw fieldProblem(field, `the topic has ${partitionCount} partitions, none with index ${partition}`);
-    }
-    const target = partition ??
-      (key === null ? unkeyed % partitionCount : partitionForKey(key, partitionCount));
-    const placed = { index, input: { key, value, headers, timestamp } };
-    const siblings = byPartition.get(target);
-    if (siblings === undefined) byPartition.set(target, [placed]);
-    else siblings.push(placed);
-  }
-  const outcomes = new Array<RecordOutcome>(records.length);
-  await Promise.all(
-    [...byPartition].map(([partition, placed]) =>
-      appendToPartition({ broker, topic, partition, placed, outcomes })
-    ),
-  );
-  return outcomes;
-}
-
-interface PartitionAppend {
-  readonly broker: Broker;
-  readonly topic: TopicImage;
-  readonly partition: number;
-  readonly placed: readonly PlacedRecord[];
-  /** Filled in, by the records' place in the request. */
-  readonly outcomes: RecordOutcome[];
-}
-
-/** Batches of one partition one after the other; what follows a failed one is not tried, so that the order holds. */
-async function appendToPartition(
-  { broker, topic, partition, placed, outcomes }: PartitionAppend,
-): Promise<void> {
-  const settings = topicSettings(topic, (name) => broker.config(name));
-  const actor = broker.partition(topic.topicId, partition);
-  let notTried: Problem | null = null;
-  for (const group of splitBySize(placed, settings.maxMessageBytes)) {
-    let baseOffset = -1;
-    let appendTimeMs = -1;
-    let problem: Problem | null = notTried;
-    if (problem === null) {
-      try {
-        const batch = buildBatch({ records: group.map(({ input }) => input) });
-        const result = await actor.ask({ type: "produce", batch, ...settings });
-        baseOffset = result.baseOffset;
-        appendTimeMs = result.logAppendTimeMs;
-        if (result.error !== "NONE") problem = kafkaProblem(result.error, result.errorMessage);
-      } catch (error) {
-        problem = weatherProblem(error);
-        if (problem === null) throw error;
-      }
-    }
-    for (const [position, { index, input }] of group.entries()) {
-      const timestamp = appendTimeMs >= 0 ? appendTimeMs : input.timestamp;
-      outcomes[index] = { partition, offset: baseOffset + position, timestamp, problem };
-    }
-    if (problem !== null) notTried ??= notTriedProblem(problem);
-  }
-}
-
-/** The failed batch itself may have been stored; those behind it certainly were not. */
-function notTriedProblem({ status, options, message }: Problem): Problem {
-  return new Problem(status, {
-    ...options,
-    detail: `Not tried, since an earlier batch of the request failed: ${message}`,
-  });
-}
-
-/** Bytes of a batch's header, and those of a record and of a header besides their contents (varints at their longest). */
-const batchOverheadBytes = 61;
-const recordOverheadBytes = 32;
-const headerOverheadBytes = 10;
-
-function* splitBySize(placed: readonly PlacedRecord[], maxMessageBytes: number): Generator<PlacedRecord[]> {
-  let group: PlacedRecord[] = [];
-  let bytes = batchOverheadBytes;
-  for (const record of placed) {
-    const recordBytes = sizeOf(record.input);
-    if (group.length > 0 && bytes + recordBytes > maxMessageBytes) {
-      yield group;
-      group = [];
-      bytes = batchOverheadBytes;
-    }
-    group.push(record);
-    bytes += recordBytes;
-  }
-  yield group;
-}
-
-function sizeOf({ key, value, headers }: RecordInput): number {
-  return headers.reduce(
-    // A UTF-16 unit is at most three bytes of UTF-8.
-    (sum, header) => sum + headerOverheadBytes + header.key.length * 3 + (header.value?.length ?? 0),
-    recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0),
-  );
 }
 
 function answer(topic: string, outcomes: readonly RecordOutcome[]): Response {

@@ -50,6 +50,10 @@ export const limits = {
   httpBodyBytesMax: 16 * 1024 * 1024,
   /** A whole HTTP request body must have arrived by then; else 408. */
   httpBodyMsMax: 30_000,
+  /** A body that is read record by record may be silent that long; else 408. */
+  httpStreamSilenceMsMax: 300_000,
+  /** Records of one such body on their way to the log; then it is not read. */
+  httpStreamInFlightMax: 256,
   /** Characters of an HTTP request's URL; then 414. */
   httpUrlLengthMax: 8_192,
   /** Levels of nesting in a JSON body; then 400. */

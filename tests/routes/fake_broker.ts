@@ -76,6 +76,8 @@ export class FakePartition {
         };
       case "close":
         return true;
+      default:
+        throw new Error(`${message.type} is not in these tests`);
     }
   }
 
