@@ -388,7 +388,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
     this.#assigned = appended.head;
     this.#assignedOpen.apply(decision.change);
     this.#rememberProducer(decision.producer, offset);
-    this.#context.stage({
+    this.#stage({
       baseOffset: offset,
       lastOffset: offset,
       leaderEpoch: this.#leaderEpoch,
@@ -436,7 +436,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
         assignOffsets(message.batch, decision.baseOffset, this.#leaderEpoch);
         this.#assigned = decision.head;
         if (decision.producer !== null) this.#rememberProducer(decision.producer, decision.baseOffset);
-        this.#context.stage({
+        this.#stage({
           baseOffset: decision.baseOffset,
           lastOffset: decision.lastOffset,
           leaderEpoch: this.#leaderEpoch,
@@ -456,6 +456,12 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
           } satisfies ProduceResult,
         );
     }
+  }
+
+  #stage(append: LogAppend): void {
+    // The disk takes the bytes while the commits before it are under way.
+    this.#log.prepare(append);
+    this.#context.stage(append);
   }
 
   #open(producerId: number, firstOffset: number): TransactionChange {

@@ -14,10 +14,13 @@ const LANE_BYTES = 512;
 /** Entry k·256+b: what byte k of a CRC, being b, becomes after a lane of zeros. Made on first use. */
 let laneTable: Int32Array | undefined;
 
-/** The CRC-32C of `bytes[start, end)` as an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
+/**
+ * The CRC-32C of `bytes[start, end)` as an unsigned 32-bit number; with `before`, that of what `before` is the CRC of
+ * followed by them.
+ */
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
   const table = TABLE;
-  let crc = -1;
+  let crc = ~before;
   let position = start;
   if (end - start >= 2 * LANE_BYTES) {
     const lanes = laneTable ??= makeLaneTable();

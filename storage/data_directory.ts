@@ -14,10 +14,13 @@ export const LAYOUT_VERSION = 1;
 
 const LOCK_FILE = "kavka.lock";
 const STORE_FILE = "kavka.sqlite";
+const SEGMENTS_DIRECTORY = "segments";
 
 export interface DataDirectory {
   /** Where the embedded store goes, for `DenoKvStorage.open`. */
   readonly kvPath: string;
+  /** Where the segment files go; made with the first of them. */
+  readonly segmentsPath: string;
   /** Lets another process have the directory; idempotent. */
   release(): void;
 }
@@ -41,7 +44,11 @@ export async function openDataDirectory(
       `Cannot use data directory "${path}": another Kavka uses it${holder}; stop it, or choose another with --data`,
     );
   }
-  return { kvPath: `${base}${STORE_FILE}`, release: () => lock.release() };
+  return {
+    kvPath: `${base}${STORE_FILE}`,
+    segmentsPath: `${base}${SEGMENTS_DIRECTORY}`,
+    release: () => lock.release(),
+  };
 }
 
 /**

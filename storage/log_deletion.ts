@@ -1,7 +1,7 @@
 /**
  * Deletes a partition's data in bounded steps. The head becomes a tombstone first, which fences the writer and keeps
  * a late creator away; it goes last, by `removeTombstone`, when the topic is gone from the metadata. Every step can
- * be interrupted and the whole begun again, any number of times.
+ * be interrupted and the whole begun again, any number of times. Segment files go when no index entry names them any more.
  */
 import { compareKeys } from "./key_order.ts";
 import { decodeLogHead, encodeLogHead } from "./keys/log_head.ts";
@@ -22,6 +22,7 @@ export async function* deletePartition(
   const shard = await shards.openShard(keys.head);
   try {
     yield* deleteAll(shards, shard, keys);
+    await shards.segments?.partition(topicId, partition).removeAll();
   } finally {
     shard.close();
   }

@@ -6,14 +6,15 @@
  * A scan is not a snapshot, which is harmless: entries are written once, below a bound that the caller read first.
  */
 import type { LogHead } from "../core/partition/log_head.ts";
-import { crc32c } from "../lib/crc32c.ts";
 import { readRecords } from "../protocol/records/record_batch.ts";
-import { CorruptStorageError } from "./errors.ts";
+import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
 import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, type TimeEntry, timeEntryOfKey } from "./keys/time_index.ts";
 import { OffsetTrimmedError } from "./log_errors.ts";
+import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Storage, StoredEntry } from "./storage.ts";
+import { hasStoredCrc } from "./stored_crc.ts";
 
 export interface ReadOptions {
   readonly maxBytes: number;
@@ -27,6 +28,8 @@ export interface ReadOptions {
 export interface LogBounds {
   readonly head: LogHead;
   readonly batchCount: number;
+  /** Null when no index entry names that file any more. */
+  fileOf(number: number): SegmentName | null;
 }
 
 interface Located {
@@ -34,21 +37,34 @@ interface Located {
   readonly entry: BatchIndexEntry;
 }
 
+/** Extents that follow each other in a file are read at once up to this size. */
+const RUN_BYTES_MAX = 8 * 1_024 * 1_024;
+
 /** Entries per page when only the index is wanted. */
 const SCAN_PAGE = 16;
+
+export interface LogReaderOptions {
+  readonly storage: Storage;
+  readonly keys: PartitionKeys;
+  /** Says in errors which log this is. */
+  readonly name: string;
+  readonly bounds: LogBounds;
+  readonly segments: PartitionSegments | null;
+}
 
 export class LogReader {
   readonly #storage: Storage;
   readonly #keys: PartitionKeys;
   readonly #name: string;
   readonly #bounds: LogBounds;
+  readonly #segments: PartitionSegments | null;
 
-  /** `name` says in errors which log this is. */
-  constructor(storage: Storage, keys: PartitionKeys, name: string, bounds: LogBounds) {
-    this.#storage = storage;
-    this.#keys = keys;
-    this.#name = name;
-    this.#bounds = bounds;
+  constructor(options: LogReaderOptions) {
+    this.#storage = options.storage;
+    this.#keys = options.keys;
+    this.#name = options.name;
+    this.#bounds = options.bounds;
+    this.#segments = options.segments;
   }
 
   /** Whole batches, the first of which contains `from`. Throws `OffsetTrimmedError`, `CorruptStorageError`. */
@@ -177,18 +193,45 @@ export class LogReader {
   }
 
   async #bytesOf(located: readonly Located[]): Promise<Uint8Array[]> {
-    const chunks = await this.#chunksOf(located);
+    const [chunks, extents] = await Promise.all([this.#chunksOf(located), this.#extentsOf(located)]);
     return located.map(({ baseOffset, entry }) => {
-      const bytes = entry.place.kind === "inline" ? entry.place.bytes : chunks.get(baseOffset);
+      const bytes = entry.place.kind === "inline"
+        ? entry.place.bytes
+        : chunks.get(baseOffset) ?? extents.get(baseOffset);
       if (bytes === undefined) {
         if (baseOffset < this.#bounds.head.logStartOffset) this.#throwHole(baseOffset);
         throw new CorruptStorageError(`${this.#at(baseOffset)}: pieces are missing`);
       }
-      if (bytes.length !== entry.sizeBytes || crc32c(bytes) !== entry.crc) {
+      if (bytes.length !== entry.sizeBytes || !hasStoredCrc(bytes, entry.crc)) {
         throw new CorruptStorageError(`${this.#at(baseOffset)}: its bytes are not those that were written`);
       }
       return bytes;
     });
+  }
+
+  /** Reads the batches that lie in segment files; what a file does not have is left out. */
+  async #extentsOf(located: readonly Located[]): Promise<Map<number, Uint8Array>> {
+    const found = new Map<number, Uint8Array>();
+    for (const run of runsOf(located)) {
+      const name = this.#bounds.fileOf(run.fileNumber);
+      // Trimmed meanwhile, or missing; the caller tells.
+      if (name === null || this.#segments === null) continue;
+      const bytes = new Uint8Array(run.end - run.start);
+      let length: number;
+      try {
+        length = await this.#segments.use(name, (file) => file.read(bytes, run.start));
+      } catch (cause) {
+        // Trimmed between the two lines, or the disk fails.
+        if (this.#bounds.fileOf(run.fileNumber) === null) continue;
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new StorageUnavailableError(`${this.#at(run.batches[0]?.baseOffset ?? 0)}: ${why}`, { cause });
+      }
+      for (const { baseOffset, entry, position } of run.batches) {
+        const at = position - run.start;
+        if (at + entry.sizeBytes <= length) found.set(baseOffset, bytes.subarray(at, at + entry.sizeBytes));
+      }
+    }
+    return found;
   }
 
   /** Joins the pieces of the batches that have some: one scan over all of them, one copy of each piece. */
@@ -244,6 +287,31 @@ export class LogReader {
 export interface FoundRecord {
   readonly offset: number;
   readonly timestamp: number;
+}
+
+/** Extents of one file, one behind the other. */
+interface Run {
+  readonly fileNumber: number;
+  readonly start: number;
+  end: number;
+  readonly batches: (Located & { readonly position: number })[];
+}
+
+function runsOf(located: readonly Located[]): Run[] {
+  const runs: Run[] = [];
+  for (const batch of located) {
+    const { place, sizeBytes } = batch.entry;
+    if (place.kind !== "extent") continue;
+    const { fileNumber, position } = place;
+    const last = runs[runs.length - 1];
+    const isNext = last?.fileNumber === fileNumber && last.end === position &&
+      last.end + sizeBytes - last.start <= RUN_BYTES_MAX;
+    const run = isNext ? last : { fileNumber, start: position, end: position, batches: [] };
+    if (!isNext) runs.push(run);
+    run.batches.push({ ...batch, position });
+    run.end = position + sizeBytes;
+  }
+  return runs;
 }
 
 function locate(stored: StoredEntry): Located {

@@ -20,9 +20,10 @@ export async function trimBelowStart(
   const { logStartOffset } = writer.head;
   const mutations: Mutation[] = [];
   let batchCount = 0;
+  const freedBytes = new Map<number, number>();
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
   for (const stored of entries) {
-    const { lastOffset, place } = decodeBatchIndex(stored.value);
+    const { lastOffset, place, sizeBytes } = decodeBatchIndex(stored.value);
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset) break;
     const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
@@ -31,6 +32,9 @@ export async function trimBelowStart(
     mutations.push({ type: "delete", key: stored.key });
     for (let k = 0; place.kind === "chunks" && k < chunkCount; k++) {
       mutations.push({ type: "delete", key: keys.chunk(baseOffset, place.attempt, k) });
+    }
+    if (place.kind === "extent") {
+      freedBytes.set(place.fileNumber, (freedBytes.get(place.fileNumber) ?? 0) + sizeBytes);
     }
     batchCount++;
   }
@@ -42,6 +46,6 @@ export async function trimBelowStart(
     mutations.push({ type: "delete", key: stored.key });
   }
   if (mutations.length === 0) return false;
-  await writer.removeKeys(mutations, batchCount);
+  await writer.removeKeys(mutations, { batchCount, freedBytes });
   return true;
 }

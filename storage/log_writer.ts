@@ -9,20 +9,33 @@
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { TransactionChange } from "../core/partition/transactions.ts";
-import { crc32c } from "../lib/crc32c.ts";
 import { invariant } from "../lib/invariant.ts";
 import { writeAttempt } from "./chunked_append.ts";
 import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { BATCH_INDEX_OVERHEAD_BYTES, type BatchPlace, encodeBatchIndex } from "./keys/batch_index.ts";
 import { SAME_COMMIT, splitIntoChunks } from "./keys/chunk.ts";
-import { encodeLogHead, logHeadBytes, type LogWriterState } from "./keys/log_head.ts";
+import { encodeLogHead, type LiveSegment, logHeadBytes, type LogWriterState } from "./keys/log_head.ts";
 import type { PartitionKeys } from "./keys/partition.ts";
 import { encodeProducer } from "./keys/producer.ts";
 import type { CommitToken } from "./keys/shard_head.ts";
 import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, timeIndexValue } from "./keys/time_index.ts";
+import { type Extent, SegmentWriter } from "./segment_writer.ts";
+import type { PartitionSegments, SegmentName } from "./segments.ts";
 import { transactionMutations } from "./log_transactions.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
+import { storedCrc } from "./stored_crc.ts";
+
+/**
+ * From this size on a batch is worth a write and an fdatasync of its own beside the commit. Measured on an embedded
+ * store: see `docs/adr/`.
+ */
+export const EXTENT_BYTES_MIN = 16 * 1_024;
+const SEGMENT_BYTES = 256 * 1_024 * 1_024;
+/** A log larger than this many files of that size gets larger files, so that its head stays small. */
+const FILES_WANTED_MAX = 256;
+/** Files of one log; beyond it, as after very many restarts, larger batches go into the store. */
+const FILES_MAX = 1_024;
 
 /** One batch to append, and everything that changes with it. */
 export interface LogAppend {
@@ -48,6 +61,15 @@ interface LogState {
 interface Staged extends LogState {
   readonly count: number;
   readonly mutations: Mutation[];
+  readonly extents: readonly Extent[];
+}
+
+/** A batch on its way into a segment file. */
+interface PendingExtent {
+  extent: Extent | null;
+  fault: Error | null;
+  /** Never rejects. */
+  readonly ready: Promise<void>;
 }
 
 export class LogWriter {
@@ -58,13 +80,33 @@ export class LogWriter {
   #staged: LogState;
   /** The end of the line while a large batch is being written; null: stage at once. */
   #line: Promise<void> | null = null;
+  readonly #segments: PartitionSegments | null;
+  readonly #segmentWriter: SegmentWriter | null = null;
+  readonly #extents = new WeakMap<LogAppend, PendingExtent>();
 
-  constructor(shards: ShardStore, shard: Shard, keys: PartitionKeys, state: LogState) {
+  constructor(
+    shards: ShardStore,
+    shard: Shard,
+    keys: PartitionKeys,
+    state: LogState,
+    segments: PartitionSegments | null,
+  ) {
     this.#shards = shards;
     this.#shard = shard;
     this.#keys = keys;
     this.#durable = state;
     this.#staged = state;
+    this.#segments = segments;
+    if (segments !== null) {
+      const { incarnation, opening } = shard.nextToken;
+      this.#segmentWriter = new SegmentWriter({
+        segments,
+        incarnation,
+        opening,
+        firstNumber: state.writer.nextFileNumber,
+        fileBytesMax: () => Math.max(SEGMENT_BYTES, this.#staged.head.sizeBytes / FILES_WANTED_MAX),
+      });
+    }
   }
 
   get head(): LogHead {
@@ -75,10 +117,37 @@ export class LogWriter {
     return this.#durable.writer.batchCount;
   }
 
+  /** Null when no index entry names the file (any more). */
+  fileOf(number: number): SegmentName | null {
+    return this.#durable.writer.files.find((file) => file.number === number) ?? null;
+  }
+
+  /**
+   * Begins to write the bytes of a larger batch, so that they are on the disk when the commits before it are done. The
+   * batch must be appended later, in the same order, or the log given up.
+   */
+  prepare(append: LogAppend): void {
+    const writer = this.#segmentWriter;
+    if (writer === null || append.bytes.length < EXTENT_BYTES_MIN || this.#extents.has(append)) return;
+    if (this.#staged.writer.files.length >= FILES_MAX) return;
+    const pending: PendingExtent = {
+      extent: null,
+      fault: null,
+      ready: writer.write(append.bytes).then(
+        (extent) => void (pending.extent = extent),
+        (error: Error) => void (pending.fault = error),
+      ),
+    };
+    this.#extents.set(append, pending);
+  }
+
   /** Makes a prefix durable and returns its length. Throws what `Shard.commit` throws. */
   append(appends: readonly LogAppend[]): Promise<number> {
-    if (appends.length === 0) return Promise.resolve(0);
-    if (this.#line === null) {
+    const [first] = appends;
+    if (first === undefined) return Promise.resolve(0);
+    for (const append of appends) this.prepare(append);
+    const pending = this.#extents.get(first);
+    if (this.#line === null && (pending === undefined || pending.extent !== null)) {
       // Staged at once, not in a later turn, so that calls keep their order.
       try {
         const staged = this.#stage(appends);
@@ -88,6 +157,7 @@ export class LogWriter {
       }
     }
     return this.#inLine(async () => {
+      await pending?.ready;
       const staged = this.#stage(appends) ?? await this.#stageLarge(appends);
       return { done: this.#commit(staged) };
     });
@@ -99,17 +169,37 @@ export class LogWriter {
   }
 
   /** Deletes keys that no reader is shown any more, `batchCount` batches among them. */
-  removeKeys(mutations: readonly Mutation[], batchCount: number): Promise<void> {
+  removeKeys(
+    mutations: readonly Mutation[],
+    freed: { readonly batchCount: number; readonly freedBytes: ReadonlyMap<number, number> },
+  ): Promise<void> {
     return this.#inLine(() => {
       const { head, writer } = this.#staged;
-      const left = Math.max(0, writer.batchCount - batchCount);
-      const state = { head, writer: { ...writer, batchCount: left } };
-      return Promise.resolve({ done: this.#commitState(state, mutations) });
+      const files: LiveSegment[] = [];
+      const dropped: LiveSegment[] = [];
+      for (const file of writer.files) {
+        const liveBytes = file.liveBytes - (freed.freedBytes.get(file.number) ?? 0);
+        const isDropped = liveBytes <= 0 && (this.#segmentWriter?.mayDrop(file.number) ?? true);
+        if (isDropped) dropped.push(file);
+        else files.push({ ...file, liveBytes });
+      }
+      const batchCount = Math.max(0, writer.batchCount - freed.batchCount);
+      const done = this.#commitState({ head, writer: { ...writer, batchCount, files } }, mutations);
+      return Promise.resolve({
+        done: done.then(() => {
+          for (const file of dropped) this.#segments?.drop(file);
+        }),
+      });
     });
   }
 
+  /** Takes no more batches. */
+  close(): void {
+    this.#segmentWriter?.close();
+  }
+
   async #commitState(state: LogState, mutations: readonly Mutation[]): Promise<void> {
-    await this.#commit({ ...state, count: 0, mutations: [...mutations] });
+    await this.#commit({ ...state, count: 0, mutations: [...mutations], extents: [] });
   }
 
   /** Runs `work` after everything in line; what it returns is not waited for by the next. */
@@ -129,6 +219,7 @@ export class LogWriter {
       payload: encodeLogHead({ state: "live", head: staged.head, writer: staged.writer }),
     });
     this.#durable = { head: staged.head, writer: staged.writer };
+    for (const extent of staged.extents) this.#segmentWriter?.settled(extent);
     return staged.count;
   }
 
@@ -139,12 +230,26 @@ export class LogWriter {
     const token = this.#shard.nextToken;
     const producers = new Map<number, { readonly mutation: Mutation; readonly size: CommitSize }>();
     const mutations: Mutation[] = [];
+    const extents: Extent[] = [];
     let state = this.#staged;
     let size = emptyCommitSize;
     let count = 0;
     for (const append of appends) {
-      const place = this.#placeOf(append);
-      const added = this.#mutationsOf(append, state, token, place);
+      const pending = this.#extents.get(append);
+      if (pending !== undefined && pending.fault !== null) {
+        if (count > 0) break;
+        throw pending.fault;
+      }
+      // Still being written: the batches before it need not wait.
+      if (pending !== undefined && pending.extent === null) break;
+      const extent = pending?.extent ?? null;
+      const place = extent === null ? this.#placeOf(append) : placeIn(extent);
+      const added = this.#mutationsOf(
+        append,
+        extent === null ? state : withFile(state, extent),
+        token,
+        place,
+      );
       let sum = addSizes(size, sizeOfMutations(added.mutations));
       const producer = append.producer === null ? null : this.#producerOf(append.producer);
       if (producer !== null && append.producer !== null) {
@@ -153,16 +258,17 @@ export class LogWriter {
         const older = producers.get(append.producer.producerId);
         if (older !== undefined) sum = subtract(sum, older.size);
       }
-      if (!this.#shard.fits(sum, logHeadBytes(append.headAfter))) break;
+      if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, added.state.writer.files.length))) break;
       if (producer !== null && append.producer !== null) producers.set(append.producer.producerId, producer);
       mutations.push(...added.mutations);
+      if (extent !== null) extents.push(extent);
       state = added.state;
       size = sum;
       count++;
     }
     if (count === 0) return null;
     for (const { mutation } of producers.values()) mutations.push(mutation);
-    return { ...state, count, mutations };
+    return { ...state, count, mutations, extents };
   }
 
   /** Writes the first append's pieces; the commit that this returns makes them a batch. */
@@ -173,7 +279,7 @@ export class LogWriter {
     const { mutations, state } = this.#mutationsOf(append, this.#staged, this.#shard.nextToken, place);
     mutations.push({ type: "delete", key: this.#keys.attempt(attempt) });
     if (append.producer !== null) mutations.push(this.#producerOf(append.producer).mutation);
-    return { ...state, count: 1, mutations };
+    return { ...state, count: 1, mutations, extents: [] };
   }
 
   #placeOf(append: LogAppend): BatchPlace {
@@ -196,7 +302,7 @@ export class LogWriter {
     const { bytes, baseOffset, lastOffset, maxTimestamp, headAfter } = append;
     invariant(baseOffset === before.head.logEndOffset, "An appended batch must begin at the log end");
     invariant(headAfter.logEndOffset === lastOffset + 1, "The log must end behind the appended batch");
-    const crc = crc32c(bytes);
+    const crc = storedCrc(bytes);
     const value = encodeBatchIndex({
       leaderEpoch: append.leaderEpoch,
       token,
@@ -217,6 +323,11 @@ export class LogWriter {
       }
     }
     const { writer } = before;
+    const files = place.kind === "extent"
+      ? writer.files.map((file) =>
+        file.number === place.fileNumber ? { ...file, liveBytes: file.liveBytes + bytes.length } : file
+      )
+      : writer.files;
     const isRise = maxTimestamp > before.head.maxTimestamp;
     const isDue = !writer.hasTimeEntry || writer.batchesSinceTimeEntry >= TIME_ENTRY_BATCHES ||
       writer.bytesSinceTimeEntry >= TIME_ENTRY_BYTES;
@@ -233,6 +344,8 @@ export class LogWriter {
         batchesSinceTimeEntry: isEntry ? 0 : writer.batchesSinceTimeEntry + 1,
         bytesSinceTimeEntry: isEntry ? 0 : writer.bytesSinceTimeEntry + bytes.length,
         hasTimeEntry: writer.hasTimeEntry || isEntry,
+        nextFileNumber: writer.nextFileNumber,
+        files,
       },
     };
     return { mutations, state };
@@ -243,6 +356,22 @@ export class LogWriter {
     const mutation: Mutation = { type: "set", key, value: encodeProducer(state) };
     return { mutation, size: sizeOfMutations([mutation]) };
   }
+}
+
+function placeIn({ file, position }: Extent): BatchPlace {
+  return { kind: "extent", fileNumber: file.number, position };
+}
+
+/** The state with the extent's file in it. */
+function withFile(state: LogState, { file }: Extent): LogState {
+  const { files } = state.writer;
+  if (files.some((each) => each.number === file.number)) return state;
+  const writer = {
+    ...state.writer,
+    nextFileNumber: Math.max(state.writer.nextFileNumber, file.number + 1),
+    files: [...files, { ...file, liveBytes: 0 }],
+  };
+  return { ...state, writer };
 }
 
 function subtract(a: CommitSize, b: CommitSize): CommitSize {

@@ -3,6 +3,7 @@ import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import { openDataDirectory, openStoreMeta } from "./data_directory.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
+import { SegmentStore } from "./segments.ts";
 import { ShardStore } from "./shard.ts";
 
 export interface OpenStoreOptions {
@@ -30,12 +31,14 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   try {
     const storage = await DenoKvStorage.open({ env, path: options.path });
     const { clusterId } = await openStoreMeta({ env, storage });
-    const shards = await ShardStore.open({ storage, env, log, brokerId, incarnation });
+    const segments = new SegmentStore({ files: env.files, log, path: directory.segmentsPath });
+    const shards = await ShardStore.open({ storage, env, log, brokerId, incarnation, segments });
     return {
       shards,
       clusterId,
       async close() {
         await storage.close();
+        await segments.close();
         directory.release();
       },
     };

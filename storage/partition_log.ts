@@ -2,8 +2,8 @@
  * One partition's log in a shard: the boundary between a partition, which decides offsets, and the store, which knows
  * only keys. One key range holds everything of it (`keys/keyspace.ts`), and one head says how far it reaches.
  *
- * Copies of a batch's bytes: on the way in one into the index entry when the batch is small and none when it is cut into
- * pieces; on the way out none when small and one that joins the pieces.
+ * Copies of a batch's bytes: on the way in one into the index entry when the batch is small and none when it goes into a
+ * segment file or is cut into pieces; on the way out none when small or from a file, and one that joins the pieces.
  */
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
@@ -22,6 +22,7 @@ import {
 } from "./log_transactions.ts";
 import { trimBelowStart } from "./log_trim.ts";
 import { type LogAppend, LogWriter } from "./log_writer.ts";
+import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 
 export type { LogHead } from "../core/partition/log_head.ts";
@@ -35,19 +36,16 @@ export class PartitionLog {
   readonly #keys: PartitionKeys;
   readonly #writer: LogWriter;
   readonly #reader: LogReader;
+  readonly #segments: PartitionSegments | null;
 
-  private constructor(
-    shards: ShardStore,
-    shard: Shard,
-    keys: PartitionKeys,
-    writer: LogWriter,
-    name: string,
-  ) {
+  private constructor(parts: LogParts) {
+    const { shards, shard, keys, writer, segments, name } = parts;
     this.#shards = shards;
     this.#shard = shard;
     this.#keys = keys;
     this.#writer = writer;
-    this.#reader = new LogReader(shards.storage, keys, name, writer);
+    this.#segments = segments;
+    this.#reader = new LogReader({ storage: shards.storage, keys, name, bounds: writer, segments });
   }
 
   /**
@@ -67,13 +65,24 @@ export class PartitionLog {
     if (sweptCount > 0) {
       shards.log.info("swept unfinished batches", { topicId, partition, count: sweptCount });
     }
-    const writer = new LogWriter(shards, shard, keys, payload);
-    return new PartitionLog(shards, shard, keys, writer, `topic ${topicId}, partition ${partition}`);
+    const segments = shards.segments?.partition(topicId, partition) ?? null;
+    if (segments !== null) await sweepSegments(shards, segments, payload.writer.files);
+    const writer = new LogWriter(shards, shard, keys, payload, segments);
+    const name = `topic ${topicId}, partition ${partition}`;
+    return new PartitionLog({ shards, shard, keys, writer, segments, name });
   }
 
   /** As last committed. */
   get head(): LogHead {
     return this.#writer.head;
+  }
+
+  /**
+   * Begins to write a batch that `append` gets later: while a commit is under way, the disk takes the bytes of the next
+   * one. May be left out.
+   */
+  prepare(append: LogAppend): void {
+    this.#writer.prepare(append);
   }
 
   /**
@@ -133,5 +142,32 @@ export class PartitionLog {
   /** Takes no more appends; what is in flight goes on. */
   close(): void {
     this.#shard.close();
+    this.#writer.close();
+    void this.#segments?.close();
+  }
+}
+
+interface LogParts {
+  readonly shards: ShardStore;
+  readonly shard: Shard;
+  readonly keys: PartitionKeys;
+  readonly writer: LogWriter;
+  readonly segments: PartitionSegments | null;
+  /** Says in errors which log this is. */
+  readonly name: string;
+}
+
+/** The head that was just fenced says which files live, once and for all; whatever else lies there is of older writers. */
+async function sweepSegments(
+  shards: ShardStore,
+  segments: PartitionSegments,
+  live: readonly SegmentName[],
+): Promise<void> {
+  try {
+    const count = await segments.sweep(live);
+    if (count > 0) shards.log.info("removed segment files that no batch lies in", { count });
+  } catch (error) {
+    // It costs space, not safety: the next opening tries again.
+    shards.log.warn("Cannot look through segment files", { error: String(error) });
   }
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { realEnv } from "../env/real.ts";
-import { crc32c } from "../lib/crc32c.ts";
 import { silentLogger } from "../lib/log.ts";
 import { readRecords } from "../protocol/records/record_batch.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
@@ -10,6 +9,7 @@ import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
 import { MemoryStorage } from "./memory.ts";
 import { type LogAppend, type LogHead, OffsetTrimmedError, PartitionLog } from "./partition_log.ts";
 import { ShardStore } from "./shard.ts";
+import { storedCrc } from "./stored_crc.ts";
 import {
   appendAfter,
   appendsAfter,
@@ -225,7 +225,7 @@ Deno.test("read() finds a batch that another was put in the place of", async () 
   storage.tamper(KEYS.index(1), (value) => {
     const entry = decodeBatchIndex(value);
     const bytes = appendAfter({ ...emptyLogHead, logEndOffset: 1 }, { timestamps: [9] }).bytes;
-    return encodeBatchIndex({ ...entry, crc: crc32c(bytes), place: { kind: "inline", bytes } });
+    return encodeBatchIndex({ ...entry, crc: storedCrc(bytes), place: { kind: "inline", bytes } });
   });
   await assert.rejects(log.read(0, EVERYTHING), CorruptStorageError);
   await assert.rejects(log.read(1, EVERYTHING), CorruptStorageError);

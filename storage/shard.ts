@@ -30,6 +30,7 @@ import {
 } from "./keys/shard_head.ts";
 import { keyBytes } from "./key_order.ts";
 import { Retry } from "./retry.ts";
+import type { SegmentStore } from "./segments.ts";
 import { judge } from "./shard_outcome.ts";
 import type { KvKey, Mutation, Storage, StoredEntry } from "./storage.ts";
 
@@ -42,6 +43,8 @@ export interface ShardStoreOptions {
   readonly incarnation: string;
   /** How long an unknown outcome may stay unknown before the shard gives up. */
   readonly resolveMs?: number;
+  /** Where larger batches go; absent: everything goes into the store. */
+  readonly segments?: SegmentStore;
 }
 
 const RESOLVE_MS = 30_000;
@@ -52,6 +55,7 @@ export class ShardStore {
   readonly env: Env;
   readonly log: Logger;
   readonly incarnation: string;
+  readonly segments: SegmentStore | null;
   readonly #fenceKey: KvKey;
   readonly #fenceVersionstamp: string;
   readonly #committer: GroupCommitter;
@@ -63,6 +67,7 @@ export class ShardStore {
     this.env = options.env;
     this.log = options.log;
     this.incarnation = options.incarnation;
+    this.segments = options.segments ?? null;
     this.#resolveMs = options.resolveMs ?? RESOLVE_MS;
     this.#fenceKey = brokerFenceKey(options.brokerId);
     this.#fenceVersionstamp = fenceVersionstamp;

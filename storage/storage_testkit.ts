@@ -7,7 +7,9 @@ import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { Env } from "../lib/env.ts";
 import { silentLogger } from "../lib/log.ts";
 import { buildBatch } from "../protocol/records/record_batch.ts";
+import type { FakeDisk } from "./fake_disk.ts";
 import type { LogAppend } from "./partition_log.ts";
+import { SegmentStore } from "./segments.ts";
 import { ShardStore } from "./shard.ts";
 import type { Storage } from "./storage.ts";
 
@@ -55,14 +57,17 @@ export function nextIncarnation(): string {
 
 export function openShards(
   storage: Storage,
-  options: { env?: Env; brokerId?: number } = {},
+  options: { env?: Env; brokerId?: number; disk?: FakeDisk } = {},
 ): Promise<ShardStore> {
+  const { disk } = options;
+  const segments = disk && new SegmentStore({ files: disk.files, log: silentLogger, path: "data/segments" });
   return ShardStore.open({
     storage,
     env: options.env ?? testEnv(),
     log: silentLogger,
     brokerId: options.brokerId ?? 1,
     incarnation: nextIncarnation(),
+    ...(segments && { segments }),
   });
 }
 

@@ -9,9 +9,9 @@
  * 42 maxTimestamp i64 | 50 sizeBytes i32 | 54 crc u32 | 58 previousCrc u32 | 62 place:
  *   0 INLINE   the batch itself
  *   1 CHUNKS   bytes per chunk i32, chunk count i32, attempt (int16 length, text)
- *   2 EXTENT   reserved: a piece of a segment file (file, position)
+ *   2 EXTENT   a piece of a segment file: number of the file i32 (its name is in the head), position i64
  * ```
- * `crc` is the CRC-32C of the batch's bytes and `previousCrc` that of the batch before, a chain along the log.
+ * `crc` is the CRC-32C of the batch as `stored_crc.ts` computes it, and `previousCrc` that of the batch before, a chain along the log.
  * Encoded by hand: this is the hot path, and the batch is copied exactly once, into the value.
  */
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
@@ -29,7 +29,8 @@ export type BatchPlace =
     readonly chunkCount: number;
     /** "" for pieces in the entry's own commit. */
     readonly attempt: string;
-  };
+  }
+  | { readonly kind: "extent"; readonly fileNumber: number; readonly position: number };
 
 export interface BatchIndexEntry {
   readonly leaderEpoch: number;
@@ -67,6 +68,11 @@ export function encodeBatchIndex(entry: BatchIndexEntry): Uint8Array {
     value.set(place.bytes, head.length);
     return value;
   }
+  if (place.kind === "extent") {
+    writer.int32(place.fileNumber);
+    writer.int64(place.position);
+    return writer.toBytes();
+  }
   writer.int32(place.chunkBytes);
   writer.int32(place.chunkCount);
   writer.string(place.attempt);
@@ -102,6 +108,8 @@ function readPlace(reader: ByteReader, place: number): BatchPlace {
         chunkCount: reader.int32(),
         attempt: reader.string(),
       };
+    case PLACE.extent:
+      return { kind: "extent", fileNumber: reader.int32(), position: reader.int64() };
     default:
       return reader.fail(`Place ${place} is unknown`);
   }

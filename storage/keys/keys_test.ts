@@ -142,6 +142,16 @@ roundTrips(
   { isOpenEnded: true },
 );
 
+roundTrips(
+  "batch index entry of an extent",
+  record({
+    ...entry,
+    place: record({ kind: fc.constant("extent" as const), fileNumber: fc.nat(), position: offset }),
+  }),
+  encodeBatchIndex,
+  decodeBatchIndex,
+);
+
 const head: fc.Arbitrary<LogHead> = record({
   logStartOffset: offset,
   logEndOffset: offset,
@@ -157,6 +167,10 @@ const writer = record({
   batchesSinceTimeEntry: offset,
   bytesSinceTimeEntry: offset,
   hasTimeEntry: fc.boolean(),
+  nextFileNumber: fc.nat(),
+  files: fc.array(record({ number: fc.nat(), incarnation: uuid, opening: fc.nat(), liveBytes: offset }), {
+    maxLength: 4,
+  }),
 });
 roundTrips(
   "log head",
@@ -173,11 +187,14 @@ Deno.test("a log head without a payload is an empty live log, and its length is 
   assert.ok(payload.state === "live");
   assert.deepEqual(payload.head, emptyLogHead);
   fc.assert(fc.property(head, writer, (head, writer) => {
-    assert.equal(encodeLogHead({ state: "live", head, writer }).length, logHeadBytes(head));
+    assert.equal(
+      encodeLogHead({ state: "live", head, writer }).length,
+      logHeadBytes(head, writer.files.length),
+    );
   }));
 });
 
-Deno.test("an index entry with the batch has a constant overhead; the reserved place is refused", () => {
+Deno.test("an index entry with the batch has a constant overhead; an unknown place is refused", () => {
   const encoded = encodeBatchIndex({
     leaderEpoch: 0,
     token: { incarnation: "00112233-4455-6677-8899-aabbccddeeff", opening: 1, n: 1 },
@@ -189,7 +206,7 @@ Deno.test("an index entry with the batch has a constant overhead; the reserved p
     place: { kind: "inline", bytes: new Uint8Array(5) },
   });
   assert.equal(encoded.length, BATCH_INDEX_OVERHEAD_BYTES + 5);
-  assert.throws(() => decodeBatchIndex(encoded.with(1, 2)), CorruptStorageError);
+  assert.throws(() => decodeBatchIndex(encoded.with(1, 3)), CorruptStorageError);
 });
 
 /** Stored bytes are a promise: these were written by version 1 and must stay readable for ever. */
@@ -216,6 +233,34 @@ Deno.test("golden bytes of version 1 are read", () => {
     },
   );
   assert.deepEqual(decodeLogHead(hex("0101")), { state: "deleted" });
+  assert.deepEqual(
+    decodeLogHead(hex(
+      "0100" + "0000000000000001" + "0000000000000002" + "00000003" + "00000001" + "00000003" +
+        "0000000000000001" + "0000018bcfe56800" + "0000000000000001" + "0000000000000064" +
+        "0000000000000001" + "deadbeef" + "0000000000000002" + "0000000000000003" + "01",
+    )),
+    {
+      state: "live",
+      head: {
+        logStartOffset: 1,
+        logEndOffset: 2,
+        leaderEpoch: 3,
+        epochs: [{ epoch: 3, startOffset: 1 }],
+        maxTimestamp: 1_700_000_000_000,
+        maxTimestampOffset: 1,
+        sizeBytes: 100,
+      },
+      writer: {
+        batchCount: 1,
+        lastCrc: 0xdeadbeef,
+        batchesSinceTimeEntry: 2,
+        bytesSinceTimeEntry: 3,
+        hasTimeEntry: true,
+        nextFileNumber: 0,
+        files: [],
+      },
+    },
+  );
   checkTimeIndexValue(hex("01"));
 });
 

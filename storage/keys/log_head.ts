@@ -6,9 +6,18 @@
  * Payload v1: version, state (uint8: 0 live, 1 deleted); live: log start, log end (int64), leader epoch (int32),
  * epochs as counted (int32, int64), max timestamp, its offset, size in bytes (int64), and of the writer: batch count
  * (int64), CRC of the last batch (uint32), batches and bytes since the last time entry (int64), whether there is one.
+ * Payload v2 adds the segment files: next number (int32), files as counted (number int32, incarnation UUID, opening int32,
+ * live bytes int64). Version 1 has none.
  */
 import { emptyLogHead, type LeaderEpochStart, type LogHead } from "../../core/partition/log_head.ts";
+import type { ByteReader } from "../../lib/bytes.ts";
+import type { SegmentName } from "../segments.ts";
 import { decodeValue, encodeValue } from "./value_codec.ts";
+
+/** A segment file that index entries name, and how many bytes of it they name. */
+export interface LiveSegment extends SegmentName {
+  readonly liveBytes: number;
+}
 
 /** The writer's memory between two batches. */
 export interface LogWriterState {
@@ -20,6 +29,10 @@ export interface LogWriterState {
   readonly batchesSinceTimeEntry: number;
   readonly bytesSinceTimeEntry: number;
   readonly hasTimeEntry: boolean;
+  /** Above the number of every segment file that was ever named. */
+  readonly nextFileNumber: number;
+  /** In the order of their numbers. */
+  readonly files: readonly LiveSegment[];
 }
 
 export type LogHeadPayload =
@@ -32,9 +45,11 @@ export const emptyWriterState: LogWriterState = {
   batchesSinceTimeEntry: 0,
   bytesSinceTimeEntry: 0,
   hasTimeEntry: false,
+  nextFileNumber: 0,
+  files: [],
 };
 
-const VERSION = 1;
+const VERSION = 2;
 
 export function encodeLogHead(payload: LogHeadPayload): Uint8Array {
   return encodeValue(VERSION, (writer) => {
@@ -57,13 +72,21 @@ export function encodeLogHead(payload: LogHeadPayload): Uint8Array {
     writer.int64(state.batchesSinceTimeEntry);
     writer.int64(state.bytesSinceTimeEntry);
     writer.bool(state.hasTimeEntry);
+    writer.int32(state.nextFileNumber);
+    writer.arrayLength(state.files.length);
+    for (const file of state.files) {
+      writer.int32(file.number);
+      writer.uuid(file.incarnation);
+      writer.int32(file.opening);
+      writer.int64(file.liveBytes);
+    }
   });
 }
 
 /** `null`, the payload of a head that was only just created, is an empty live log. */
 export function decodeLogHead(payload: Uint8Array | null): LogHeadPayload {
   if (payload === null) return { state: "live", head: emptyLogHead, writer: emptyWriterState };
-  return decodeValue<LogHeadPayload>("log head", VERSION, payload, (reader) => {
+  return decodeValue<LogHeadPayload>("log head", VERSION, payload, (reader, version) => {
     const state = reader.uint8();
     if (state === 1) return { state: "deleted" };
     if (state !== 0) reader.fail(`Log state ${state} is unknown`);
@@ -90,12 +113,30 @@ export function decodeLogHead(payload: Uint8Array | null): LogHeadPayload {
         batchesSinceTimeEntry: reader.int64(),
         bytesSinceTimeEntry: reader.int64(),
         hasTimeEntry: reader.bool(),
+        nextFileNumber: version < 2 ? 0 : reader.int32(),
+        files: version < 2 ? [] : readFiles(reader),
       },
     };
   });
 }
 
+function readFiles(reader: ByteReader): LiveSegment[] {
+  const files: LiveSegment[] = [];
+  const count = reader.arrayLength(FILE_BYTES);
+  for (let i = 0; i < count; i++) {
+    files.push({
+      number: reader.int32(),
+      incarnation: reader.uuid(),
+      opening: reader.int32(),
+      liveBytes: reader.int64(),
+    });
+  }
+  return files;
+}
+
+const FILE_BYTES = 32;
+
 /** Length of a live log's payload. */
-export function logHeadBytes(head: LogHead): number {
-  return 79 + 12 * head.epochs.length;
+export function logHeadBytes(head: LogHead, fileCount: number): number {
+  return 87 + 12 * head.epochs.length + FILE_BYTES * fileCount;
 }

@@ -14,20 +14,20 @@ export function encodeValue(version: number, write: (writer: ByteWriter) => void
   return writer.toBytes();
 }
 
-/** Throws `CorruptStorageError` for another version, for too few bytes and for too many. `what` names the family. */
+/** Throws `CorruptStorageError` for a version above `newest`, for too few bytes and for too many. `what` names the family. */
 export function decodeValue<T>(
   what: string,
-  version: number,
+  newest: number,
   value: Uint8Array,
-  read: (reader: ByteReader) => T,
+  read: (reader: ByteReader, version: number) => T,
 ): T {
   const reader = new ByteReader(value);
   try {
     const found = reader.uint8();
-    if (found !== version) {
-      throw new CorruptStorageError(`Cannot read ${what}: version ${found}, this Kavka knows ${version}`);
+    if (found < 1 || found > newest) {
+      throw new CorruptStorageError(`Cannot read ${what}: version ${found}, this Kavka knows ${newest}`);
     }
-    const result = read(reader);
+    const result = read(reader, found);
     reader.end();
     return result;
   } catch (cause) {

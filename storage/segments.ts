@@ -1,0 +1,204 @@
+/**
+ * Segment files: where the bytes of larger batches lie beside an embedded store. Bytes that no index entry names do not
+ * exist, so the files know nothing of batches; which files live, and how much of each, is in the log's head.
+ *
+ * `<data>/segments/<topicId>-<partition>/<number>-<incarnation>-<opening>.log`: a file belongs to one writer, whose
+ * incarnation and opening are in its name, and is created exclusively. Each partition has files of its own: measured, the
+ * disk takes as many bytes so as in files that partitions share, and a file is free when its one log says so.
+ */
+import type { Files, PositionalFile } from "../lib/env.ts";
+import { invariant } from "../lib/invariant.ts";
+import type { Logger } from "../lib/log.ts";
+
+/** One file of a partition. Numbers rise along the log and are never used again. */
+export interface SegmentName {
+  readonly number: number;
+  /** Of the writer that made it. */
+  readonly incarnation: string;
+  readonly opening: number;
+}
+
+/** Files kept open while nobody uses them; many systems let a process have 1,024. */
+const IDLE_FILES_MAX = 256;
+
+interface OpenFile {
+  readonly file: Promise<PositionalFile>;
+  userCount: number;
+  /** To be removed as soon as nobody uses it. */
+  isDoomed: boolean;
+}
+
+export interface SegmentStoreOptions {
+  readonly files: Files;
+  readonly log: Logger;
+  /** The directory above those of the partitions. */
+  readonly path: string;
+}
+
+/** All segment files of one store. */
+export class SegmentStore {
+  readonly files: Files;
+  readonly log: Logger;
+  readonly path: string;
+  /** Least recently used first. */
+  readonly #open = new Map<string, OpenFile>();
+
+  constructor(options: SegmentStoreOptions) {
+    this.files = options.files;
+    this.log = options.log;
+    this.path = options.path;
+  }
+
+  partition(topicId: string, partition: number): PartitionSegments {
+    return new PartitionSegments(this, `${this.path}/${topicId}-${partition}`);
+  }
+
+  /** Opens or creates the file if it is not open, and keeps it open while `work` runs. */
+  async use<T>(path: string, isNew: boolean, work: (file: PositionalFile) => Promise<T>): Promise<T> {
+    let open = this.#open.get(path);
+    invariant(open === undefined || !isNew, "A segment file is created once");
+    if (open === undefined) {
+      const file = isNew ? this.files.create(path) : this.files.open(path);
+      open = { file, userCount: 0, isDoomed: false };
+    } else {
+      this.#open.delete(path);
+    }
+    this.#open.set(path, open);
+    open.userCount++;
+    try {
+      return await work(await open.file);
+    } finally {
+      open.userCount--;
+      if (open.userCount === 0) await this.#unused(path, open);
+    }
+  }
+
+  /** Removes the file once its last reader is done. A file that cannot be removed goes at the next opening. */
+  drop(path: string): void {
+    const open = this.#open.get(path);
+    if (open !== undefined && open.userCount > 0) {
+      open.isDoomed = true;
+      return;
+    }
+    this.#open.delete(path);
+    void this.#remove(path, open ?? null);
+  }
+
+  /** Closes what nobody uses, of one directory or of all. */
+  async close(directory = ""): Promise<void> {
+    const idle = [...this.#open].filter(([path, open]) => path.startsWith(directory) && open.userCount === 0);
+    for (const [path, open] of idle) {
+      this.#open.delete(path);
+      await this.#close(path, open);
+    }
+  }
+
+  async #unused(path: string, open: OpenFile): Promise<void> {
+    const isBroken = await open.file.then(() => false, () => true);
+    if (open.isDoomed || isBroken) {
+      if (this.#open.get(path) === open) this.#open.delete(path);
+      if (open.isDoomed) await this.#remove(path, open);
+      return;
+    }
+    if (this.#open.size <= IDLE_FILES_MAX) return;
+    for (const [oldPath, old] of this.#open) {
+      if (old.userCount > 0) continue;
+      this.#open.delete(oldPath);
+      await this.#close(oldPath, old);
+      return;
+    }
+  }
+
+  async #remove(path: string, open: OpenFile | null): Promise<void> {
+    if (open !== null) await this.#close(path, open);
+    try {
+      await this.files.remove(path);
+    } catch (error) {
+      this.log.warn("Cannot remove a segment file; it goes when its partition is opened again", {
+        path,
+        error: String(error),
+      });
+    }
+  }
+
+  async #close(path: string, open: OpenFile): Promise<void> {
+    try {
+      await (await open.file).close();
+    } catch (error) {
+      this.log.warn("Cannot close a segment file", { path, error: String(error) });
+    }
+  }
+}
+
+/** The segment files of one partition. */
+export class PartitionSegments {
+  readonly #store: SegmentStore;
+  readonly #directory: string;
+
+  constructor(store: SegmentStore, directory: string) {
+    this.#store = store;
+    this.#directory = directory;
+  }
+
+  /** Makes an empty file whose name is on the disk when this returns. */
+  async create(name: SegmentName): Promise<void> {
+    const { files, path } = this.#store;
+    await files.makeDirectory(this.#directory);
+    await this.#store.use(this.#pathOf(name), true, () => Promise.resolve());
+    // From the inside out: the file's name, the directory's, and that of the directory above.
+    await files.syncDirectory(this.#directory);
+    await files.syncDirectory(path);
+    await files.syncDirectory(parentOf(path));
+  }
+
+  use<T>(name: SegmentName, work: (file: PositionalFile) => Promise<T>): Promise<T> {
+    return this.#store.use(this.#pathOf(name), false, work);
+  }
+
+  /** To be called when no index entry names the file any more, durably. */
+  drop(name: SegmentName): void {
+    this.#store.drop(this.#pathOf(name));
+  }
+
+  /** Removes every file but those of `live`: what older writers left behind. To be called after fencing. */
+  async sweep(live: readonly SegmentName[]): Promise<number> {
+    const names = new Set(live.map(fileName));
+    let removedCount = 0;
+    for (const { name } of await this.#store.files.list(this.#directory)) {
+      if (names.has(name)) continue;
+      this.#store.drop(`${this.#directory}/${name}`);
+      removedCount++;
+    }
+    return removedCount;
+  }
+
+  /** Removes all files and the directory; harmless when there are none. Throws what the disk throws. */
+  async removeAll(): Promise<void> {
+    const { files } = this.#store;
+    await this.#store.close(this.#directory);
+    const found = await files.list(this.#directory);
+    for (const { name } of found) await files.remove(`${this.#directory}/${name}`);
+    try {
+      await files.removeDirectory(this.#directory);
+    } catch (error) {
+      // Most partitions never had one.
+      if (found.length > 0) throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#store.close(this.#directory);
+  }
+
+  #pathOf(name: SegmentName): string {
+    return `${this.#directory}/${fileName(name)}`;
+  }
+}
+
+export function fileName({ number, incarnation, opening }: SegmentName): string {
+  return `${String(number).padStart(10, "0")}-${incarnation}-${opening}.log`;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || ".";
+}
