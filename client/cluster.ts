@@ -156,7 +156,12 @@ export class Cluster {
     if (broker === undefined) {
       return Promise.reject(new ConnectionError(`Broker ${nodeId} is not in the metadata`));
     }
-    return this.#connect(broker, channel);
+    const connecting = this.#connect(broker, channel);
+    connecting.catch(() => {
+      // It may have moved. Whoever wants it next finds it unknown, and asks where it is.
+      if (this.#brokers.get(nodeId) === broker) this.#brokers.delete(nodeId);
+    });
+    return connecting;
   }
 
   /** A connection to whichever broker answers. Throws the last failure when none does. */

@@ -89,3 +89,24 @@ Deno.test("Admin asks again when another node has become the controller, and rep
   const sent = broker.requestsOf(createTopics)[0]?.topics[0];
   assert.deepEqual([sent?.numPartitions, sent?.replicationFactor], [-1, -1]);
 });
+
+Deno.test("Cluster asks anew where a broker is when it cannot be reached where it was", async () => {
+  const broker = new FakeBroker({ t: 1 });
+  let host = "old";
+  broker.on(metadata, () => ({
+    brokers: [{ nodeId: 1, host, port: 1 }],
+    controllerId: 1,
+    topics: [],
+  }));
+  broker.on(createTopics, () => ({ topics: [{ name: "t", errorCode: 0, errorMessage: null }] }));
+  const env: Env = {
+    ...broker.env(realEnv()),
+    connect: ({ hostname }) =>
+      hostname === "old" ? Promise.reject(new Error("refused")) : Promise.resolve(broker.connect()),
+  };
+  const admin = new Admin(env, { ...fast, callTimeoutMs: 2_000 });
+  await admin.describeTopics([]);
+  host = "new";
+  await admin.createTopic({ name: "t" });
+  admin.close();
+});

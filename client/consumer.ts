@@ -272,6 +272,10 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   /** Commits offsets; without an argument, the positions. Throws `CommitFailedError` when the group has rebalanced. */
   async commit(offsets?: readonly CommittedOffset[], options: CallOptions = {}): Promise<void> {
     const group = this.#groupFor("commit");
+    // Without a generation the broker would take it for a commit from outside, which an empty group accepts.
+    if (this.#topics.length > 0 && group.generationId < 0) {
+      throw new CommitFailedError("Cannot commit: the group has rebalanced and this member is out of it");
+    }
     const committed = offsets ?? this.#fetcher.positions();
     await group.commit(committed, options);
     for (const { topic, partition, offset } of committed) {

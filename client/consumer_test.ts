@@ -14,7 +14,7 @@ import { syncGroup } from "../protocol/messages/14_sync_group.ts";
 import { buildControlBatch } from "../protocol/records/control_record.ts";
 import { buildBatch } from "../protocol/records/record_batch.ts";
 import { Consumer, type ConsumerOptions } from "./consumer.ts";
-import { NoOffsetError } from "./errors.ts";
+import { CommitFailedError, NoOffsetError } from "./errors.ts";
 import { FakeBroker } from "./testkit.ts";
 
 const decoder = new TextDecoder();
@@ -274,6 +274,25 @@ Deno.test("Consumer commits and joins again when a heartbeat tells of a rebalanc
   while (group.generation < 2) await consumer.poll({ timeoutMs: 10, recordsMax: 0 });
   assert.equal(committed.get("t/0"), 4);
   assert.deepEqual(await read(consumer, 1), ["4:e"]);
+});
+
+Deno.test("Consumer commits nothing after its group has put it out", async () => {
+  const broker = new FakeBroker({ t: 1 });
+  serve(broker, twoBatches);
+  const committed = new Map<string, number>();
+  serveGroup(broker, committed);
+  await using consumer = newConsumer(broker, {
+    groupId: "g",
+    offsetReset: "earliest",
+    autoCommit: false,
+    heartbeatIntervalMs: 5,
+  });
+  consumer.subscribe(["t"]);
+  await read(consumer, 4);
+  broker.on(heartbeat, () => ({ errorCode: errorCode("UNKNOWN_MEMBER_ID") }));
+  while (consumer.groupMetadata.generationId >= 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  await assert.rejects(consumer.commit(), CommitFailedError);
+  assert.equal(broker.requestsOf(offsetCommit).length, 0);
 });
 
 Deno.test("Leaving the loop over a consumer gives back the records that were not handed out", async () => {

@@ -282,11 +282,14 @@ export class GroupMembership {
   /** Commits offsets as a member. Throws `CommitFailedError` when the group has rebalanced. */
   async commit(offsets: readonly CommittedOffset[], options: CallOptions = {}): Promise<void> {
     if (offsets.length === 0) return;
+    // Of now: a repetition in a later generation would commit for partitions that may be another's.
+    const generationId = this.#generationId;
+    const memberId = this.#memberId;
     await this.#cluster.retry(async () => {
       const response = await this.#ask(offsetCommit, {
         groupId: this.#options.groupId,
-        generationIdOrMemberEpoch: this.#generationId,
-        memberId: this.#memberId,
+        generationIdOrMemberEpoch: generationId,
+        memberId,
         groupInstanceId: this.#options.groupInstanceId,
         topics: [...Map.groupBy(offsets, ({ topic }) => topic)].map(([name, group]) => ({
           name,
@@ -298,17 +301,20 @@ export class GroupMembership {
         })),
       }, { versionMax: OFFSETS_BY_NAME_VERSION_MAX });
       for (const topic of response.topics) {
-        for (const partition of topic.partitions) this.#checkCommit(partition.errorCode);
+        for (const partition of topic.partitions) this.#checkCommit(partition.errorCode, generationId);
       }
     }, options);
   }
 
-  #checkCommit(code: number): void {
+  #checkCommit(code: number, generationId: number): void {
     switch (errorName(code)) {
       case "UNKNOWN_MEMBER_ID":
       case "ILLEGAL_GENERATION":
-        this.#forgetMember();
-        this.requestJoin();
+        // Of a generation that this member has left behind, it says nothing about the present one.
+        if (generationId === this.#generationId) {
+          this.#forgetMember();
+          this.requestJoin();
+        }
         throw new CommitFailedError("Cannot commit: the group has rebalanced and this member is out of it");
       case "REBALANCE_IN_PROGRESS":
         this.requestJoin();
