@@ -58,7 +58,10 @@ const DELETIONS_PER_COMMIT = 250;
  */
 export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: PartitionKeys): Promise<number> {
   let sweptCount = 0;
-  const limit = Math.min(ATTEMPTS_PER_SWEEP, shards.storage.limits.listPageMax);
+  const { listPageMax, mutationsMax } = shards.storage.limits;
+  const limit = Math.min(ATTEMPTS_PER_SWEEP, listPageMax);
+  // The head goes along.
+  const deletionCountMax = Math.min(DELETIONS_PER_COMMIT, mutationsMax - 1);
   while (true) {
     const found = await shards.storage.list(keys.attempts(), { limit });
     for (const entry of found) {
@@ -66,9 +69,9 @@ export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: Part
       const { baseOffset, chunkCount } = decodeAttempt(entry.value);
       // A late duplicate of a piece's commit can bring back the registration of an attempt that succeeded.
       if (!await isNamed(shards, keys, baseOffset, attempt)) {
-        for (let from = 0; from < chunkCount; from += DELETIONS_PER_COMMIT) {
+        for (let from = 0; from < chunkCount; from += deletionCountMax) {
           const mutations: Mutation[] = [];
-          for (let k = from; k < Math.min(chunkCount, from + DELETIONS_PER_COMMIT); k++) {
+          for (let k = from; k < Math.min(chunkCount, from + deletionCountMax); k++) {
             mutations.push({ type: "delete", key: keys.chunk(baseOffset, attempt, k) });
           }
           await shard.commit({ mutations });
