@@ -37,6 +37,7 @@ export class BrokerService {
   /** Stopped or deposed, and not dead yet. */
   #zombies: SimProcess[] = [];
   #hostSerial = 0;
+  #isServing = false;
   #isStopped = false;
 
   constructor(options: BrokerServiceOptions) {
@@ -56,10 +57,11 @@ export class BrokerService {
     this.#start(this.#hostname());
   }
 
-  /** Starts a second process while the first stands still, which later wakes and dies. */
-  replace(stoppedMs: number, zombieMs: number): void {
+  /** Starts a second process while the first stands still, which later wakes and dies. False when there is no first. */
+  replace(stoppedMs: number, zombieMs: number): boolean {
     const old = this.#current;
-    if (old === null || old.state !== "running") return;
+    // One that still starts would take the broker fence from its successor when it goes on.
+    if (old === null || old.state !== "running" || !this.#isServing) return false;
     const { scheduler } = this.#options;
     old.pause();
     old.onDeath = () => {};
@@ -68,6 +70,7 @@ export class BrokerService {
     scheduler.schedule(stoppedMs, null, "the stopped broker goes on", () => old.resume());
     scheduler.schedule(stoppedMs + zombieMs, null, "the deposed broker ends", () => this.#end(old));
     this.#start(this.#hostname());
+    return true;
   }
 
   /** No more faults: one process, and nobody beside it. */
@@ -90,7 +93,7 @@ export class BrokerService {
   }
 
   #hostname(): string {
-    return `broker-${++this.#hostSerial}`;
+    return `node-${++this.#hostSerial}`;
   }
 
   #start(hostname: string): void {
@@ -98,6 +101,7 @@ export class BrokerService {
     const { scheduler, rng, openProcess } = this.#options;
     const process = openProcess("broker", hostname);
     this.#current = process;
+    this.#isServing = false;
     process.onDeath = () => {
       if (this.#current !== process) return;
       this.#current = null;
@@ -144,6 +148,7 @@ export class BrokerService {
     server.start();
     if (process.state === "dead") return;
     network.aliases.set(BROKER_ALIAS, process.hostname);
+    this.#isServing = true;
     this.#options.scheduler.tell(process.name, "serves");
   }
 

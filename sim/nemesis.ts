@@ -44,8 +44,9 @@ export class NemesisAtWork {
       }),
       crashAtCall: withBroker((broker) => broker.killAtCall(rng.int(CALLS_UNTIL_CRASH_MAX))),
       replaced: withBroker(() => {
-        faultLog.count("replaced");
-        brokers.replace(rng.logBetween(100, 20_000), rng.logBetween(500, 15_000));
+        if (brokers.replace(rng.logBetween(100, 20_000), rng.logBetween(500, 15_000))) {
+          faultLog.count("replaced");
+        }
       }),
       paused: withBroker((broker) => {
         faultLog.count("paused");

@@ -142,12 +142,14 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
 function drawLimits(rng: Rng, isRemote: boolean): StorageLimits {
   const limits = { ...embeddedLimits, checksMax: isRemote ? 10 : embeddedLimits.checksMax };
   if (rng.chance(0.5)) return limits;
+  const valueBytesMax = rng.pick([1_024, 4_096, limits.valueBytesMax]);
   return {
     ...limits,
-    valueBytesMax: rng.pick([1_024, 4_096, limits.valueBytesMax]),
-    commitBytesMax: rng.pick([6_000, 20_000, limits.commitBytesMax]),
-    mutationsMax: rng.pick([30, 100, limits.mutationsMax]),
+    valueBytesMax,
+    // A commit always takes a few values.
+    commitBytesMax: Math.min(limits.commitBytesMax, valueBytesMax * rng.pick([5, 20])),
+    mutationsMax: rng.pick([450, limits.mutationsMax]),
     checksMax: rng.pick([3, limits.checksMax]),
-    listPageMax: rng.pick([1, 2, 7, limits.listPageMax]),
+    listPageMax: rng.pick([2, 7, limits.listPageMax]),
   };
 }

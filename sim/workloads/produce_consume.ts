@@ -102,7 +102,7 @@ async function produceAll(context: WorkloadContext, plan: Plan, index: number): 
       }
       // Sometimes the next burst goes before the last is acknowledged.
       const pause = context.env.sleep(rng.logBetween(1, plan.pauseMsMax) + (wanted() ? 0 : 200));
-      await unlessDead(process, rng.chance(0.5) ? Promise.all([...sends, pause]) : pause);
+      await unlessDead(process, rng.chance(0.5) ? Promise.all([...sends, pause]).then(() => {}) : pause);
     }
     if (await unlessDead(process, producer.close()) !== DIED) return;
   }
