@@ -5,6 +5,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { clusterApp } from "./cluster.ts";
+import { v2App } from "./confluent/v2_app.ts";
 import { v3App } from "./confluent/v3_app.ts";
 import { streamsApp } from "./durable_streams/streams_app.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
@@ -33,7 +34,7 @@ export function createApi(broker: Broker, { version }: ApiOptions): Api {
     app.route("/v1/topics", resource(broker));
   }
   app.route("/v1", clusterApp(broker));
-  for (const contract of [streamsApp, v3App]) {
+  for (const contract of [streamsApp, v3App, v2App]) {
     app.route(
       "/",
       contract(broker, (error) => problemOf(error, broker)),

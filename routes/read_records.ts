@@ -46,7 +46,7 @@ const readSchema = z.object({
   logStartOffset: z.int(),
 }).openapi("ReadRecords");
 
-interface ReadLimits {
+export interface ReadLimits {
   readonly maxRecords: number;
   readonly maxBytes: number;
 }
@@ -98,18 +98,16 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
       const actor = broker.partition(topic.topicId, params.partition);
       const start = await startOffset(actor, offset, timestamp);
       const deadlineMs = broker.env.mono() + Math.min(waitMs, limits.longPollMsMax);
-      return await read({ broker, actor, request, deadlineMs }, start, {
-        maxRecords,
-        maxBytes,
-        format,
-      });
+      const page = await readPage({ broker, actor, request, deadlineMs }, start, { maxRecords, maxBytes });
+      return readAnswer(page, format);
     },
   });
 
   return app;
 }
 
-async function startOffset(
+/** The offset that earliest, latest, a number or a time means. */
+export async function startOffset(
   actor: ActorRef<PartitionMessage>,
   offset: string | undefined,
   timestamp: number | undefined,
@@ -135,7 +133,7 @@ async function listOffset(actor: ActorRef<PartitionMessage>, timestamp: number):
   return offset;
 }
 
-interface ReadContext {
+export interface ReadContext {
   readonly broker: Broker;
   readonly actor: ActorRef<PartitionMessage>;
   /** Its signal is taken only by those who wait: Deno makes it on demand. */
@@ -144,19 +142,21 @@ interface ReadContext {
   readonly deadlineMs: number;
 }
 
-async function read(
-  context: ReadContext,
-  start: number,
-  options: ReadLimits & { readonly format: RecordFormat },
-): Promise<Response> {
+export interface ReadPage extends Page {
+  readonly highWatermark: number;
+  readonly logStartOffset: number;
+}
+
+/** The first records from `start` on, waiting for them up to the deadline. Throws the problem why not. */
+export async function readPage(context: ReadContext, start: number, options: ReadLimits): Promise<ReadPage> {
   let nextOffset = start;
-  let fetched: FetchResult;
   for (let emptyFetches = 0;;) {
-    fetched = await fetchBatches(context.actor, nextOffset, options.maxBytes);
-    const page = collect(fetched.records, nextOffset, options);
-    if (page.records.length > 0) return readAnswer(page, fetched, options.format);
+    const fetched = await fetchBatches(context.actor, nextOffset, options.maxBytes);
+    const { highWatermark, logStartOffset } = fetched;
+    const page = { ...collect(fetched.records, nextOffset, options), highWatermark, logStartOffset };
+    if (page.records.length > 0) return page;
     if (page.nextOffset > nextOffset && ++emptyFetches < emptyFetchesMax) nextOffset = page.nextOffset;
-    else if (!await waitForData(context, page.nextOffset)) return readAnswer(page, fetched, options.format);
+    else if (!await waitForData(context, page.nextOffset)) return page;
   }
 }
 
@@ -204,7 +204,7 @@ async function waitForData(
   }
 }
 
-interface Page {
+export interface Page {
   readonly records: readonly KafkaRecord[];
   readonly nextOffset: number;
 }
@@ -256,8 +256,10 @@ function recordBytes({ key, value, headers }: KafkaRecord): number {
   );
 }
 
-function readAnswer({ records, nextOffset }: Page, fetched: FetchResult, format: RecordFormat): Response {
-  const { highWatermark, logStartOffset } = fetched;
+function readAnswer(
+  { records, nextOffset, highWatermark, logStartOffset }: ReadPage,
+  format: RecordFormat,
+): Response {
   const list = records.map((record) => recordText(record, format)).join(",");
   return jsonTextResponse(
     200,

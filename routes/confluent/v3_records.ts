@@ -23,7 +23,7 @@ const encoder = new TextEncoder();
 
 const dataSchema = z.object({
   type: z.string("expected a string").optional(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
 }, "expected an object").nullish();
 
 const recordSchema = z.object({
