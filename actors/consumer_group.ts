@@ -17,17 +17,28 @@ import {
   type RequestId,
 } from "../core/group/group_state.ts";
 import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
+import { isTransactionKnown } from "../core/group/offsets/pending.ts";
 import { DecodeError } from "../lib/bytes.ts";
 import { decodeAssignment } from "../protocol/messages/consumer_protocol.ts";
 import type { GroupShards, StoredGroup } from "../storage/group_store.ts";
-import type { ConsumerGroupMessage, GroupTimer } from "./messages/consumer_group.ts";
+import { TRANSACTION_KIND } from "./kinds.ts";
+import type {
+  ConsumerGroupMessage,
+  GroupError,
+  GroupTimer,
+  TxnOffsetCommit,
+} from "./messages/consumer_group.ts";
 import type { ConsumerLiveness, ReportConsumers } from "./messages/supervisor.ts";
+import type { TransactionMessage } from "./messages/transaction.ts";
 import type { ActorContext, ActorHost, ActorKind, ActorOptions, Reply } from "./runtime/types.ts";
 
 export const CONSUMER_GROUP_KIND = "consumer_group";
 
 /** Members are reported at least this often while there are any. */
 export const MEMBERSHIP_REPORT_MS = 3_000;
+
+/** A transaction's coordinator answers from memory. */
+const VERIFY_DEADLINE_MS = 5_000;
 
 const DEADLINE_TIMER: GroupTimer = { type: "timer", timerKey: "deadline" };
 const REPORT_TIMER: GroupTimer = { type: "timer", timerKey: "report" };
@@ -99,7 +110,11 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     this.#topics = topics;
     this.#state = restoreGroup(
       context.address.key,
-      { record: stored?.record ?? null, offsets: stored?.offsets ?? [] },
+      {
+        record: stored?.record ?? null,
+        offsets: stored?.offsets ?? [],
+        pendingOffsets: stored?.pendingOffsets ?? [],
+      },
       context.env.mono(),
     );
     // A group that was never heard of, or is empty, is nothing to report.
@@ -109,12 +124,35 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     this.#carryOut(turn);
   }
 
-  receive(message: ConsumerGroupMessage, reply: Reply<unknown>): void {
+  receive(message: ConsumerGroupMessage, reply: Reply<unknown>): void | Promise<void> {
     // Another group's commit failed on the same shard: what this one knows may be out of date.
     const fault = this.#stored?.fault ?? null;
     if (fault !== null) throw fault;
     if (message.type === "timer") return this.#onTimer(message);
+    if (message.type !== "txnOffsetCommit" || isTransactionKnown(this.#state, message)) {
+      return this.#decide(message, reply);
+    }
+    // The mailbox waits, so that the transaction's end cannot slip in between (KIP-890).
+    return this.#verify(message).then((error) => {
+      if (error === "NONE") return this.#decide(message, reply);
+      reply.send({ error, offsetErrors: [] });
+    });
+  }
 
+  /** Asks the coordinator whether this group is in the producer's open transaction. */
+  async #verify({ transactionalId, producerId, producerEpoch }: TxnOffsetCommit): Promise<GroupError> {
+    const groups = [this.#context.address.key];
+    const ref = this.#context.ref<TransactionMessage>(TRANSACTION_KIND, transactionalId);
+    const asked = { type: "verifyTransaction", producerId, producerEpoch, partitions: [], groups } as const;
+    try {
+      return (await ref.ask(asked, { deadlineMs: VERIFY_DEADLINE_MS })).error;
+    } catch (error) {
+      this.#context.log.warn("Cannot verify a transaction", { error: String(error) });
+      return "COORDINATOR_NOT_AVAILABLE";
+    }
+  }
+
+  #decide(message: Exclude<ConsumerGroupMessage, GroupTimer>, reply: Reply<unknown>): void {
     const turn = this.#newTurn(message.type === "joinGroup" ? this.#context.env.uuid() : "");
     const requestId = ++this.#lastRequestId;
     this.#owed.set(requestId, reply);

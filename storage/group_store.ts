@@ -4,7 +4,12 @@
  * coordinator that lost the shard can write nothing any more.
  */
 import { groupShardIndex } from "../core/group/group_config.ts";
-import type { GroupEvent, OffsetFact, OffsetPartition } from "../core/group/group_event.ts";
+import type {
+  GroupEvent,
+  OffsetFact,
+  OffsetPartition,
+  PendingOffsetFact,
+} from "../core/group/group_event.ts";
 import type { GroupRecord } from "../core/group/group_state.ts";
 import { concat } from "../lib/bytes.ts";
 import { crc32c } from "../lib/crc32c.ts";
@@ -22,9 +27,17 @@ import {
   groupShardHeadKey,
   groupsPrefix,
   partitionOfOffsetKey,
+  partsOfPendingOffsetKey,
+  pendingOffsetKey,
+  pendingOffsetsPrefix,
   writingOfPieceKey,
 } from "./keys/group.ts";
-import { decodeGroupOffset, encodeGroupOffset } from "./keys/group_offset.ts";
+import {
+  decodeGroupOffset,
+  decodePendingOffset,
+  encodeGroupOffset,
+  encodePendingOffset,
+} from "./keys/group_offset.ts";
 import {
   decodeGroupBody,
   decodeGroupValue,
@@ -128,7 +141,16 @@ export class GroupStore {
     ) {
       offsets.push({ ...decodeGroupOffset(value), ...partitionOfOffsetKey(key) });
     }
+    const pendingOffsets: PendingOffsetFact[] = [];
+    for await (
+      const { key, value } of scan(this.#storage, below(pendingOffsetsPrefix(this.#shardIndex, groupId)))
+    ) {
+      const { producerId, ...partition } = partsOfPendingOffsetKey(key);
+      const { producerEpoch, offset } = decodePendingOffset(value);
+      pendingOffsets.push({ producerId, producerEpoch, fact: { ...offset, ...partition } });
+    }
     return new StoredGroup({
+      pendingOffsets,
       shard: this.#shard,
       shardIndex: this.#shardIndex,
       valueBytesMax: this.#storage.limits.valueBytesMax,
@@ -147,6 +169,7 @@ interface StoredGroupOptions {
   readonly groupId: string;
   readonly record: GroupRecord | null;
   readonly offsets: readonly OffsetFact[];
+  readonly pendingOffsets: readonly PendingOffsetFact[];
   readonly pieceKeys: readonly KvKey[];
 }
 
@@ -156,6 +179,7 @@ export class StoredGroup {
   /** As found at the opening. */
   readonly record: GroupRecord | null;
   readonly offsets: readonly OffsetFact[];
+  readonly pendingOffsets: readonly PendingOffsetFact[];
   readonly #shard: Shard;
   readonly #shardIndex: number;
   readonly #valueBytesMax: number;
@@ -168,6 +192,7 @@ export class StoredGroup {
     this.groupId = options.groupId;
     this.record = options.record;
     this.offsets = options.offsets;
+    this.pendingOffsets = options.pendingOffsets;
     this.#shard = options.shard;
     this.#shardIndex = options.shardIndex;
     this.#valueBytesMax = options.valueBytesMax;
@@ -186,11 +211,17 @@ export class StoredGroup {
    * Throws `FencedError`, `StorageUnavailableError`.
    */
   async commit(events: readonly GroupEvent[]): Promise<void> {
-    const { record, offsets } = foldEvents(events);
+    const { record, offsets, pending } = foldEvents(events);
     const mutations: Mutation[] = Array.from(offsets.values(), ({ partition, fact }) => {
       const key = groupOffsetKey(this.#shardIndex, this.groupId, partition.topicId, partition.partition);
       return fact === null ? { type: "delete", key } : { type: "set", key, value: encodeGroupOffset(fact) };
     });
+    // After the offsets: if the process dies in between, the transaction's marker comes again and finds them.
+    for (const { producerId, producerEpoch, fact, isEnded } of pending.values()) {
+      const key = pendingOffsetKey(this.#shardIndex, this.groupId, producerId, fact);
+      const value = isEnded ? null : encodePendingOffset(producerEpoch, fact);
+      mutations.push(value === null ? { type: "delete", key } : { type: "set", key, value });
+    }
     if (record === "removed") {
       mutations.push({ type: "delete", key: groupKey(this.#shardIndex, this.groupId) });
       for (const key of this.#pieceKeys) mutations.push({ type: "delete", key });
@@ -256,6 +287,7 @@ function foldEvents(events: readonly GroupEvent[]) {
     string,
     { readonly partition: OffsetPartition; readonly fact: OffsetFact | null }
   >();
+  const pending = new Map<string, PendingOffsetFact & { readonly isEnded: boolean }>();
   for (const event of events) {
     switch (event.type) {
       case "groupRecorded":
@@ -269,6 +301,23 @@ function foldEvents(events: readonly GroupEvent[]) {
           offsets.set(`${fact.topicId}/${fact.partition}`, { partition: fact, fact });
         }
         break;
+      case "offsetsPending": {
+        const { producerId, producerEpoch } = event;
+        for (const fact of event.offsets) {
+          const key = `${producerId}/${fact.topicId}/${fact.partition}`;
+          pending.set(key, { producerId, producerEpoch, fact, isEnded: false });
+        }
+        break;
+      }
+      case "transactionEnded": {
+        const { producerId, committed } = event;
+        for (const fact of event.offsets) {
+          if (committed) offsets.set(`${fact.topicId}/${fact.partition}`, { partition: fact, fact });
+          const key = `${producerId}/${fact.topicId}/${fact.partition}`;
+          pending.set(key, { producerId, producerEpoch: -1, fact, isEnded: true });
+        }
+        break;
+      }
       case "offsetsDeleted":
         for (const partition of event.partitions) {
           offsets.set(`${partition.topicId}/${partition.partition}`, { partition, fact: null });
@@ -278,7 +327,7 @@ function foldEvents(events: readonly GroupEvent[]) {
         return unreachable(event);
     }
   }
-  return { record, offsets };
+  return { record, offsets, pending };
 }
 
 function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredEntry[]): GroupRecord {

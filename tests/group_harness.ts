@@ -15,7 +15,7 @@ import type {
   SyncGroupResult,
 } from "../core/group/group_commands.ts";
 import { type GroupConfig, groupConfigDefaults } from "../core/group/group_config.ts";
-import type { OffsetFact } from "../core/group/group_event.ts";
+import type { OffsetFact, PendingOffsetFact } from "../core/group/group_event.ts";
 import { decideGroup, restoreGroup, resumeGroup, tickGroup } from "../core/group/group_machine.ts";
 import type { GroupRecord, GroupState } from "../core/group/group_state.ts";
 import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
@@ -47,6 +47,7 @@ export class GroupHarness {
     record: null,
     offsets: new Map(),
   };
+  readonly storedPending = new Map<string, PendingOffsetFact>();
   readonly answers = new Map<number, GroupResult>();
   #lastRequestId = 0;
   #uuidCount = 0;
@@ -168,7 +169,11 @@ export class GroupHarness {
   restart(): void {
     const { record, offsets } = this.stored;
     const groupId = this.state.groupId;
-    this.state = restoreGroup(groupId, { record, offsets: [...offsets.values()] }, this.monoMs);
+    this.state = restoreGroup(groupId, {
+      record,
+      offsets: [...offsets.values()],
+      pendingOffsets: [...this.storedPending.values()],
+    }, this.monoMs);
     this.#turn(resumeGroup);
   }
 
@@ -194,6 +199,19 @@ export class GroupHarness {
         case "offsetsCommitted":
           for (const fact of event.offsets) {
             this.stored.offsets.set(`${fact.topicId}/${fact.partition}`, fact);
+          }
+          break;
+        case "offsetsPending":
+          for (const fact of event.offsets) {
+            const { producerId, producerEpoch } = event;
+            const key = `${producerId}/${fact.topicId}/${fact.partition}`;
+            this.storedPending.set(key, { producerId, producerEpoch, fact });
+          }
+          break;
+        case "transactionEnded":
+          for (const fact of event.offsets) {
+            if (event.committed) this.stored.offsets.set(`${fact.topicId}/${fact.partition}`, fact);
+            this.storedPending.delete(`${event.producerId}/${fact.topicId}/${fact.partition}`);
           }
           break;
         case "offsetsDeleted":

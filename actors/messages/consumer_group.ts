@@ -15,6 +15,8 @@ import type {
   GroupDescription,
   GroupHeartbeatRequest,
   GroupHeartbeatResult,
+  GroupTransactionEnd,
+  GroupTransactionEndResult,
   JoinGroupRequest,
   JoinGroupResult,
   LeaveGroupRequest,
@@ -27,6 +29,7 @@ import type {
   OffsetFetchResult,
   SyncGroupRequest,
   SyncGroupResult,
+  TxnOffsetCommitRequest,
 } from "../../core/group/group_commands.ts";
 import type { Expects } from "../runtime/types.ts";
 
@@ -89,6 +92,16 @@ export interface DescribeGroup extends Expects<GroupDescription> {
   readonly type: "describe";
 }
 
+/** Verified with the transaction's coordinator before it is taken; its errors, and those of OffsetCommit. */
+export interface TxnOffsetCommit extends TxnOffsetCommitRequest, Expects<OffsetCommitResult> {
+  readonly type: "txnOffsetCommit";
+}
+
+/** From the transaction's coordinator; may be repeated. */
+export interface EndGroupTransaction extends GroupTransactionEnd, Expects<GroupTransactionEndResult> {
+  readonly type: "endTransaction";
+}
+
 /** Internal: a deadline of core/group is due, or it is time to report the members. */
 export interface GroupTimer {
   readonly type: "timer";
@@ -106,4 +119,6 @@ export type ConsumerGroupMessage =
   | DeleteGroup
   | ExpireOffsets
   | DescribeGroup
+  | TxnOffsetCommit
+  | EndGroupTransaction
   | GroupTimer;

@@ -130,6 +130,27 @@ export interface CommittedOffset {
   readonly offset: number;
   readonly leaderEpoch: number;
   readonly metadata: string;
+  /** A transaction that has not ended would change it: UNSTABLE_OFFSET_COMMIT to who asked for stable offsets. */
+  readonly isUnstable?: true;
+}
+
+/** Offsets of a transaction, to take effect when it commits; -1, "" and null of a producer without group management. */
+export interface TxnOffsetCommitRequest extends OffsetCommitRequest {
+  readonly transactionalId: string;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+/** What a marker is to a partition. */
+export interface GroupTransactionEnd {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly committed: boolean;
+}
+
+/** NONE or INVALID_PRODUCER_EPOCH. */
+export interface GroupTransactionEndResult {
+  readonly error: GroupError;
 }
 
 /** `partitions: null` asks for all of the group's offsets. */
@@ -204,6 +225,8 @@ export type GroupCommand =
   | ({ readonly type: "leaveGroup" } & LeaveGroupRequest)
   | ({ readonly type: "offsetCommit" } & OffsetCommitRequest)
   | ({ readonly type: "offsetFetch" } & OffsetFetchRequest)
+  | ({ readonly type: "txnOffsetCommit" } & TxnOffsetCommitRequest)
+  | ({ readonly type: "endTransaction" } & GroupTransactionEnd)
   | ({ readonly type: "offsetDelete" } & OffsetDeleteRequest)
   | { readonly type: "deleteGroup" }
   | ({ readonly type: "expireOffsets" } & ExpireOffsetsRequest)
@@ -216,6 +239,7 @@ export type GroupResult =
   | LeaveGroupResult
   | OffsetCommitResult
   | OffsetFetchResult
+  | GroupTransactionEndResult
   | OffsetDeleteResult
   | DeleteGroupResult
   | ExpireOffsetsResult

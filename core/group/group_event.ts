@@ -4,10 +4,17 @@
  */
 import type { OffsetToCommit } from "./group_commands.ts";
 import { type GroupRecord, type GroupState, newMember } from "./group_state.ts";
+import { applyPendingOffsets } from "./offsets/pending.ts";
 
 export interface OffsetFact extends OffsetToCommit {
   /** Wall clock. */
   readonly committedAtMs: number;
+}
+
+export interface PendingOffsetFact {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly fact: OffsetFact;
 }
 
 export interface OffsetPartition {
@@ -20,6 +27,19 @@ export type GroupEvent =
   | { readonly type: "groupRecorded"; readonly record: GroupRecord }
   | { readonly type: "offsetsCommitted"; readonly offsets: readonly OffsetFact[] }
   | { readonly type: "offsetsDeleted"; readonly partitions: readonly OffsetPartition[] }
+  /** Offsets that wait for their transaction's end, and that end, with all of them. */
+  | {
+    readonly type: "offsetsPending";
+    readonly producerId: number;
+    readonly producerEpoch: number;
+    readonly offsets: readonly OffsetFact[];
+  }
+  | {
+    readonly type: "transactionEnded";
+    readonly producerId: number;
+    readonly committed: boolean;
+    readonly offsets: readonly OffsetFact[];
+  }
   /** The group without members is forgotten; its offsets were deleted before. */
   | { readonly type: "groupRemoved" };
 
@@ -29,13 +49,12 @@ export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: num
     case "groupRecorded":
       return applyRecord(state, event.record, nowMs);
     case "offsetsCommitted":
-      for (
-        const { topic, topicId, partition, offset, leaderEpoch, metadata, committedAtMs } of event.offsets
-      ) {
-        let partitions = state.offsets.get(topicId);
-        if (partitions === undefined) state.offsets.set(topicId, partitions = new Map());
-        partitions.set(partition, { topic, offset, leaderEpoch, metadata, committedAtMs });
-      }
+      return applyOffsets(state, event.offsets);
+    case "offsetsPending":
+      return applyPendingOffsets(state, event.producerId, event.producerEpoch, event.offsets);
+    case "transactionEnded":
+      state.pendingOffsets.delete(event.producerId);
+      if (event.committed) applyOffsets(state, event.offsets);
       return;
     case "offsetsDeleted":
       for (const { topicId, partition } of event.partitions) {
@@ -51,6 +70,14 @@ export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: num
       state.protocolName = null;
       state.leaderId = null;
       return;
+  }
+}
+
+function applyOffsets(state: GroupState, offsets: readonly OffsetFact[]): void {
+  for (const { topic, topicId, partition, offset, leaderEpoch, metadata, committedAtMs } of offsets) {
+    let partitions = state.offsets.get(topicId);
+    if (partitions === undefined) state.offsets.set(topicId, partitions = new Map());
+    partitions.set(partition, { topic, offset, leaderEpoch, metadata, committedAtMs });
   }
 }
 

@@ -11,7 +11,7 @@ import { decideLeave } from "./classic/leave.ts";
 import { prepareRebalance } from "./classic/rebalance.ts";
 import { decideSync } from "./classic/sync.ts";
 import type { GroupCommand } from "./group_commands.ts";
-import { applyGroupEvent, type OffsetFact } from "./group_event.ts";
+import { applyGroupEvent, type OffsetFact, type PendingOffsetFact } from "./group_event.ts";
 import {
   type GroupRecord,
   type GroupState,
@@ -24,6 +24,7 @@ import { decideOffsetCommit } from "./offsets/commit.ts";
 import { decideOffsetDelete } from "./offsets/delete.ts";
 import { decideExpireOffsets } from "./offsets/expire.ts";
 import { decideOffsetFetch } from "./offsets/fetch.ts";
+import { decideTransactionEnd, decideTxnOffsetCommit } from "./offsets/transactional.ts";
 import { decideDeleteGroup } from "./delete_group.ts";
 
 /**
@@ -44,6 +45,10 @@ export function decideGroup(turn: GroupTurn, command: GroupCommand, requestId: R
       return decideOffsetCommit(turn, command, requestId);
     case "offsetFetch":
       return decideOffsetFetch(turn, command, requestId);
+    case "txnOffsetCommit":
+      return decideTxnOffsetCommit(turn, command, requestId);
+    case "endTransaction":
+      return decideTransactionEnd(turn, command, requestId);
     case "offsetDelete":
       return decideOffsetDelete(turn, command, requestId);
     case "deleteGroup":
@@ -65,12 +70,19 @@ export function tickGroup(turn: GroupTurn): void {
 /** The state that the stored facts make; `resumeGroup` sets it going. */
 export function restoreGroup(
   groupId: string,
-  stored: { readonly record: GroupRecord | null; readonly offsets: readonly OffsetFact[] },
+  stored: {
+    readonly record: GroupRecord | null;
+    readonly offsets: readonly OffsetFact[];
+    readonly pendingOffsets?: readonly PendingOffsetFact[];
+  },
   nowMs: number,
 ): GroupState {
   const state = newGroupState(groupId);
   if (stored.record !== null) applyGroupEvent(state, { type: "groupRecorded", record: stored.record }, nowMs);
   applyGroupEvent(state, { type: "offsetsCommitted", offsets: stored.offsets }, nowMs);
+  for (const { producerId, producerEpoch, fact } of stored.pendingOffsets ?? []) {
+    applyGroupEvent(state, { type: "offsetsPending", producerId, producerEpoch, offsets: [fact] }, nowMs);
+  }
   return state;
 }
 

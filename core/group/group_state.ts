@@ -6,6 +6,7 @@
  * part of the stored picture when the next generation starts.
  */
 import type { GroupError, MemberProtocol } from "./group_commands.ts";
+import type { OffsetFact } from "./group_event.ts";
 
 /** Kafka's spelling of the states; a group without a trace is described as Dead. */
 export type ClassicGroupPhase = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable";
@@ -48,6 +49,12 @@ export interface StoredOffset {
   readonly committedAtMs: number;
 }
 
+/** Offsets of a transaction that has not ended, by topic id and partition. */
+export interface PendingOffsets {
+  readonly producerEpoch: number;
+  readonly offsets: Map<string, OffsetFact>;
+}
+
 /** Names an answer that is still owed. */
 export type RequestId = number;
 
@@ -75,6 +82,8 @@ export interface GroupState {
   record: GroupRecord | null;
   /** By topic id, then by partition. */
   readonly offsets: Map<string, Map<number, StoredOffset>>;
+  /** By producer id. */
+  readonly pendingOffsets: Map<number, PendingOffsets>;
 
   phase: ClassicGroupPhase;
   /** The rebalance under way is the first of an empty group. */
@@ -106,6 +115,7 @@ export function newGroupState(groupId: string): GroupState {
     groupId,
     record: null,
     offsets: new Map(),
+    pendingOffsets: new Map(),
     phase: "Empty",
     initialRebalance: false,
     newMemberAdded: false,
@@ -127,7 +137,7 @@ export function newGroupState(groupId: string): GroupState {
 /** Whether anything was ever stored or is going on; otherwise Kafka would not know the group. */
 export function groupExists(state: GroupState): boolean {
   return state.record !== null || state.offsets.size > 0 || state.members.size > 0 ||
-    state.pendingMembers.size > 0;
+    state.pendingMembers.size > 0 || state.pendingOffsets.size > 0;
 }
 
 /** Nobody is in the group or about to be: everything that matters is stored. */

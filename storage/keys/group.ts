@@ -6,6 +6,7 @@
  * ["g", shardIndex, "r", groupId]                         the group: one generation    group_record.ts
  * ["g", shardIndex, "c", groupId, writing, k]             piece of a large group       group_record.ts
  * ["g", shardIndex, "o", groupId, topicId, partition]     committed offset             group_offset.ts
+ * ["g", shardIndex, "x", groupId, producerId, topicId, partition]  offset of an open transaction  group_offset.ts
  * ```
  * Owner: `group_store.ts`.
  */
@@ -59,6 +60,30 @@ export function groupOffsetKey(
   partition: number,
 ): KvKey {
   return [...groupOffsetsPrefix(shardIndex, groupId), uuidBytes(topicId), partition];
+}
+
+export function pendingOffsetsPrefix(shardIndex: number, groupId: string): KvKey {
+  return [FAMILY.group, shardIndex, "x", groupId];
+}
+
+export function pendingOffsetKey(
+  shardIndex: number,
+  groupId: string,
+  producerId: number,
+  { topicId, partition }: { readonly topicId: string; readonly partition: number },
+): KvKey {
+  return [...pendingOffsetsPrefix(shardIndex, groupId), producerId, uuidBytes(topicId), partition];
+}
+
+export function partsOfPendingOffsetKey(
+  key: KvKey,
+): { readonly producerId: number; readonly topicId: string; readonly partition: number } {
+  const [, , , , producerId, topicId, partition] = key;
+  invariant(
+    typeof producerId === "number" && topicId instanceof Uint8Array && typeof partition === "number",
+    "Key of a pending offset without a producer or partition",
+  );
+  return { producerId, topicId: uuidText(topicId), partition };
 }
 
 export function partitionOfOffsetKey(key: KvKey): { readonly topicId: string; readonly partition: number } {

@@ -20,6 +20,7 @@
  * ["p", topicId, partition, "x", producerId]             open transaction                   partition_         log_writer.ts
  * ["p", topicId, partition, "a", markerOffset, producer] aborted transaction                 transaction.ts    log_writer.ts
  * ["g", …]                                               consumer groups                    group*.ts          group_store.ts
+ * ["t", shardIndex, …]                                   transactional ids                  transaction.ts     transaction_store.ts
  * ["d", …]                                               durable streams                    stream.ts          stream_store.ts
  * ```
  *
@@ -35,6 +36,7 @@ export const FAMILY = {
   partition: "p",
   group: "g",
   stream: "d",
+  transaction: "t",
 } as const;
 
 /** A range of keys, end exclusive. */

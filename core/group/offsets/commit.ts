@@ -43,7 +43,8 @@ export function decideOffsetCommit(
   turn.reply(requestId, { error: "NONE", offsetErrors });
 }
 
-function commitFault(state: GroupState, request: OffsetCommitRequest): GroupError {
+/** Whether the request's member may commit. */
+export function commitFault(state: GroupState, request: OffsetCommitRequest): GroupError {
   const { generationId, memberId, groupInstanceId } = request;
   const groupIdFault = groupIdError(state.groupId, true);
   if (groupIdFault !== "NONE") return groupIdFault;

@@ -1,11 +1,13 @@
 /**
  * OffsetFetch: the committed offsets, all or those asked for. Anyone may read them.
- * `requireStable` (KIP-447) is met by itself until transactions commit offsets. Source: Kafka's OffsetMetadataManager.
+ * With `requireStable` (KIP-447) an offset that an open transaction would change is unstable. Source: Kafka's
+ * OffsetMetadataManager.
  */
 import type { CommittedOffset, OffsetFetchRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
 import type { GroupState, RequestId } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
+import { hasPendingOffset } from "./pending.ts";
 
 /** INVALID_GROUP_ID. */
 export function decideOffsetFetch(turn: GroupTurn, request: OffsetFetchRequest, requestId: RequestId): void {
@@ -24,7 +26,18 @@ export function decideOffsetFetch(turn: GroupTurn, request: OffsetFetchRequest, 
       metadata: stored?.metadata ?? "",
     };
   });
-  turn.reply(requestId, { error: "NONE", offsets });
+  const isUnstable = ({ topicId, partition }: CommittedOffset) =>
+    request.requireStable && hasPendingOffset(state, topicId, partition);
+  turn.reply(requestId, {
+    error: "NONE",
+    offsets: state.pendingOffsets.size === 0
+      ? offsets
+      : offsets.map((offset) =>
+        isUnstable(offset)
+          ? { ...offset, offset: -1, leaderEpoch: -1, metadata: "", isUnstable: true }
+          : offset
+      ),
+  });
 }
 
 function allOffsets(state: GroupState): CommittedOffset[] {
