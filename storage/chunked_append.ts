@@ -6,6 +6,7 @@
  * Pieces are the one thing written without a head check. What keeps them harmless: their keys are used once, every
  * commit of an attempt carries its registration, and an opening sweeps the attempts that it finds registered.
  */
+import { mutant } from "../lib/mutants.ts";
 import { type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { addSizes } from "./commit_size.ts";
 import { attemptOfKey, decodeAttempt, encodeAttempt } from "./keys/attempt.ts";
@@ -44,7 +45,8 @@ export async function writeAttempt(
       size = addSizes(registrationSize, sizeOfMutations([mutation]));
     }
   }
-  await Promise.all(commits.map((mutations) => shards.commitLoose(mutations)));
+  const written = Promise.all(commits.map((mutations) => shards.commitLoose(mutations)));
+  if (!mutant("index-before-chunks")) await written;
   return attempt;
 }
 
@@ -58,6 +60,7 @@ const DELETIONS_PER_COMMIT = 250;
  */
 export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: PartitionKeys): Promise<number> {
   let sweptCount = 0;
+  if (mutant("no-sweep")) return 0;
   const { listPageMax, mutationsMax } = shards.storage.limits;
   const limit = Math.min(ATTEMPTS_PER_SWEEP, listPageMax);
   // The head goes along.

@@ -7,6 +7,7 @@
  * itself what became of its commit, and comes back `alone`, so that one fenced shard cannot hold up the others.
  */
 import { addSizes, type CommitSize, emptyCommitSize, fits, sizeOfChecks } from "./commit_size.ts";
+import { mutant } from "../lib/mutants.ts";
 import type { Check, Mutation, Storage } from "./storage.ts";
 
 export type CommitOutcome =
@@ -102,14 +103,19 @@ export class GroupCommitter {
     let outcome: CommitOutcome;
     try {
       const result = await this.#storage.commit({
-        checks: [this.#fence, ...group.flatMap((request) => request.checks)],
+        checks: [
+          ...(mutant("no-fence-check") ? [] : [this.#fence]),
+          ...group.flatMap((request) => request.checks),
+        ],
         mutations: group.length === 1
           ? group[0]?.mutations ?? []
           : group.flatMap((request) => request.mutations),
       });
       outcome = result.ok ? { kind: "committed", versionstamp: result.versionstamp } : { kind: "refused" };
+      if (mutant("refused-is-success")) outcome = { versionstamp: "", ...result, kind: "committed" };
     } catch (cause) {
       outcome = { kind: "unknown", cause };
+      if (mutant("unknown-is-success")) outcome = { kind: "committed", versionstamp: "" };
     }
     this.#inFlight--;
     for (const request of group) request.onOutcome(outcome);

@@ -10,6 +10,7 @@ import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { TransactionChange } from "../core/partition/transactions.ts";
 import { invariant } from "../lib/invariant.ts";
+import { mutant } from "../lib/mutants.ts";
 import { writeAttempt } from "./chunked_append.ts";
 import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { BATCH_INDEX_OVERHEAD_BYTES, type BatchPlace, encodeBatchIndex } from "./keys/batch_index.ts";
@@ -267,7 +268,12 @@ export class LogWriter {
       count++;
     }
     if (count === 0) return null;
-    for (const { mutation } of producers.values()) mutations.push(mutation);
+    for (const { mutation } of producers.values()) {
+      if (!mutant("producer-state-apart")) mutations.push(mutation);
+      else {void this.#shard.commit({ mutations: [mutation] }).catch(() =>
+          "the commit that follows fails, too"
+        );}
+    }
     return { ...state, count, mutations, extents };
   }
 

@@ -10,6 +10,7 @@
 import type { Env } from "../lib/env.ts";
 import { invariant } from "../lib/invariant.ts";
 import type { Logger } from "../lib/log.ts";
+import { mutant } from "../lib/mutants.ts";
 import {
   addSizes,
   checkMutations,
@@ -123,7 +124,7 @@ export class ShardStore {
       const fencedToken = head?.token ?? noToken;
       const payload = head?.payload ?? null;
       const outcome = await this.#submit(
-        [{ key: headKey, versionstamp: read.head?.versionstamp ?? null }],
+        mutant("fence-after-read") ? [] : [{ key: headKey, versionstamp: read.head?.versionstamp ?? null }],
         [{ type: "set", key: headKey, value: encodeShardHead({ token, fencedToken, payload }) }],
         isAlone,
       );
@@ -357,7 +358,7 @@ export class Shard {
     const total = this.#total(size, payload?.length ?? 0);
     const overhead = this.#store.committer.overhead;
     const request: CommitRequest = {
-      checks: [{ key, versionstamp: this.#versionstamp }],
+      checks: mutant("no-head-check") ? [] : [{ key, versionstamp: this.#versionstamp }],
       mutations: [head, ...calls.flatMap((call) => call.mutations)],
       // The group counts the fence itself, once.
       size: {

@@ -3,6 +3,7 @@
  * Positions count effects since the activation began.
  */
 import { invariant } from "../../lib/invariant.ts";
+import { mutant } from "../../lib/mutants.ts";
 import type { Envelope } from "./envelope.ts";
 import { Ring } from "./ring.ts";
 
@@ -27,7 +28,7 @@ export class OutputGate {
 
   /** Releases the answer now, or when what is staged at this moment is durable. */
   hold(envelope: Envelope): void {
-    if (this.#durablePosition === this.#stagedPosition) {
+    if (this.#durablePosition === this.#stagedPosition || mutant("reply-before-commit")) {
       envelope.release();
     } else {
       envelope.position = this.#stagedPosition;

@@ -2,6 +2,7 @@
  * Sequence numbers of idempotent producers: decides whether a batch is next, a duplicate or out of order.
  * Source: KIP-98, KIP-360; Kafka's ProducerAppendInfo and ProducerStateEntry.
  */
+import { mutant } from "../../lib/mutants.ts";
 import { PRODUCER_BATCHES_KEPT, type ProducerBatch, type ProducerState } from "./producer_state.ts";
 
 const SEQUENCE_MAX = 0x7fff_ffff;
@@ -33,7 +34,7 @@ export function addToSequence(sequence: number, increment: number): number {
 /** Judges `batch` against the producer's `state`, null when the partition does not know the producer (any more). */
 export function decideSequence(state: ProducerState | null, batch: SequencedBatch): SequenceDecision {
   // A producer whose state expired may go on where it was: its older batches cannot be told from lost ones (KIP-360).
-  if (state === null) return { type: "next" };
+  if (state === null || mutant("any-sequence")) return { type: "next" };
   if (batch.producerEpoch < state.producerEpoch) {
     return {
       type: "refused",

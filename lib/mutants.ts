@@ -1,0 +1,30 @@
+/**
+ * Mutants: one-line faults that tests switch on to see whether they would be found. In production none is ever on, and
+ * `mutant()` is one comparison. What each breaks, and in how many seeds the simulator must find it, says
+ * `sim/mutants.ts`.
+ */
+
+export type MutantName =
+  | "no-fence-check"
+  | "no-head-check"
+  | "fence-after-read"
+  | "refused-is-success"
+  | "unknown-is-success"
+  | "producer-state-apart"
+  | "index-before-chunks"
+  | "no-sweep"
+  | "reply-before-commit"
+  | "any-sequence"
+  | "commit-any-generation";
+
+let active: MutantName | null = null;
+
+/** Whether the fault is on. */
+export function mutant(name: MutantName): boolean {
+  return active === name;
+}
+
+/** For tests alone. */
+export function setMutant(name: MutantName | null): void {
+  active = name;
+}
