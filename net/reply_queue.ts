@@ -26,6 +26,7 @@ export class ReplyQueue {
   #slots: Slot[] = [];
   #bytes = 0;
   #writing: Promise<void> | null = null;
+  #isWriting = false;
   #failure: unknown = null;
   #onRoom: (() => void)[] = [];
 
@@ -77,17 +78,23 @@ export class ReplyQueue {
   }
 
   #startWriting(): void {
-    if (this.#writing !== null || this.#failure !== null) return;
-    this.#writing = this.#write().catch((error: unknown) => this.fail(error)).finally(() => {
-      this.#writing = null;
-      this.#wake();
+    if (this.#isWriting || this.#failure !== null) return;
+    this.#isWriting = true;
+    this.#writing = this.#write().catch((error: unknown) => {
+      this.#isWriting = false;
+      this.fail(error);
     });
   }
 
   async #write(): Promise<void> {
     for (;;) {
       const { parts, bytes, count } = this.#takeReady();
-      if (count === 0) return;
+      if (count === 0) {
+        // In the same turn as the look: whoever fills the next slot later must find that nobody writes.
+        this.#isWriting = false;
+        this.#wake();
+        return;
+      }
       for (const chunk of gather(parts)) await writeAll(this.#options.conn, chunk);
       this.#bytes -= bytes;
       this.#wake();

@@ -53,6 +53,16 @@ Deno.test("ReplyQueue writes replies in the order of their requests", async () =
   assert.deepEqual(conn.written, [1, 2, 3, 4, 5, 6]);
 });
 
+Deno.test("ReplyQueue goes on after a request without a reply was all there was", async () => {
+  const conn = new RecordingConn();
+  const replies = queue(conn);
+  replies.reserve()([]);
+  await replies.drained();
+  replies.reserve()([Uint8Array.of(7)]);
+  await replies.drained();
+  assert.deepEqual(conn.written, [7]);
+});
+
 Deno.test("ReplyQueue passes over a request that gets no reply", async () => {
   const conn = new RecordingConn();
   const replies = queue(conn);
@@ -107,4 +117,17 @@ Deno.test("ReplyQueue wakes waiters with the failure when the connection breaks"
     })(),
     /broken pipe/,
   );
+});
+
+Deno.test("ReplyQueue writes a reply that is filled at whatever moment of the writing before it", async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const conn = new RecordingConn();
+    const replies = queue(conn);
+    const [first, second] = [replies.reserve(), replies.reserve()];
+    first([Uint8Array.of(1)]);
+    for (let i = 0; i < turns; i++) await null;
+    second([Uint8Array.of(2)]);
+    for (let i = 0; i < 40; i++) await null;
+    assert.deepEqual(conn.written, [1, 2], `filled after ${turns} turns`);
+  }
 });
