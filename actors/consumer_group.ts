@@ -16,6 +16,9 @@ import {
   isQuiet,
   type RequestId,
 } from "../core/group/group_state.ts";
+import { consumerGroupState, type ConsumerMember } from "../core/group/modern/consumer_group_record.ts";
+import type { ConsumerGroupState } from "../core/group/modern/consumer_group_state.ts";
+import { namedTopics } from "../core/group/modern/describe_consumer_group.ts";
 import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
 import { isTransactionKnown } from "../core/group/offsets/pending.ts";
 import { DecodeError } from "../lib/bytes.ts";
@@ -112,13 +115,14 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
       context.address.key,
       {
         record: stored?.record ?? null,
+        consumerRecord: stored?.consumerRecord ?? null,
         offsets: stored?.offsets ?? [],
         pendingOffsets: stored?.pendingOffsets ?? [],
       },
       context.env.mono(),
     );
     // A group that was never heard of, or is empty, is nothing to report.
-    this.#reportedVersion = this.#state.members.size > 0 ? -1 : this.#state.membershipVersion;
+    this.#reportedVersion = !isQuiet(this.#state) ? -1 : this.#state.membershipVersion;
     const turn = this.#newTurn("");
     resumeGroup(turn);
     this.#carryOut(turn);
@@ -153,7 +157,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   }
 
   #decide(message: Exclude<ConsumerGroupMessage, GroupTimer>, reply: Reply<unknown>): void {
-    const turn = this.#newTurn(message.type === "joinGroup" ? this.#context.env.uuid() : "");
+    const turn = this.#newTurn(needsUuid(message) ? this.#context.env.uuid() : "");
     const requestId = ++this.#lastRequestId;
     this.#owed.set(requestId, reply);
     decideGroup(turn, message, requestId);
@@ -171,6 +175,21 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   }
 
   inspect(): Record<string, unknown> {
+    const { consumer } = this.#state;
+    if (consumer !== null) {
+      const { groupEpoch, assignmentEpoch, assignorName, members } = consumer.record;
+      return {
+        exists: true,
+        state: consumerGroupState(consumer.record),
+        groupType: "consumer",
+        protocolType: "consumer",
+        groupEpoch,
+        assignmentEpoch,
+        assignorName,
+        memberCount: members.length,
+        owedReplyCount: this.#owed.size,
+      };
+    }
     const { phase, generationId, members, pendingMembers, protocolType, protocolName } = this.#state;
     return {
       exists: groupExists(this.#state),
@@ -187,7 +206,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
 
   #onTimer({ timerKey }: GroupTimer): void {
     if (timerKey === "report") {
-      if (this.#state.members.size > 0) this.#report();
+      if (!isQuiet(this.#state)) this.#report();
       return;
     }
     this.#armedAtMs = Infinity;
@@ -229,29 +248,59 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   #report(): void {
     this.#reportedVersion = this.#state.membershipVersion;
     if (this.#onMembership === null) return;
-    const { groupId, members } = this.#state;
-    const consumers = Array.from(members.values(), (member) => this.#liveness(member));
+    const { groupId, members, consumer } = this.#state;
+    const consumers = consumer === null
+      ? Array.from(members.values(), (member) => this.#liveness(member))
+      : consumer.record.members.map((member) => this.#consumerLiveness(member, consumer));
     try {
       this.#onMembership({ type: "reportConsumers", groupId, consumers });
     } catch (error) {
       // The watcher is overloaded or stopping: the next report says the same. The group is not its business.
       this.#context.log.debug("Could not report the members", { groupId, error: String(error) });
     }
-    if (members.size > 0) this.#context.setTimer(REPORT_TIMER.timerKey, MEMBERSHIP_REPORT_MS, REPORT_TIMER);
-    else this.#context.cancelTimer(REPORT_TIMER.timerKey);
+    if (consumers.length > 0) {
+      this.#context.setTimer(REPORT_TIMER.timerKey, MEMBERSHIP_REPORT_MS, REPORT_TIMER);
+    } else this.#context.cancelTimer(REPORT_TIMER.timerKey);
+  }
+
+  #consumerLiveness(
+    { memberId, clientId, clientHost, assigned }: ConsumerMember,
+    { clocks }: ConsumerGroupState,
+  ): ConsumerLiveness {
+    return {
+      groupId: this.#state.groupId,
+      memberId,
+      clientId,
+      host: clientHost,
+      lastHeartbeatMs: this.#wallClock(clocks.get(memberId)?.lastHeartbeatMs ?? 0),
+      assignment: namedTopics(assigned, this.#topics()).map(({ topicName, partitions }) => ({
+        topic: topicName,
+        partitions,
+      })),
+    };
+  }
+
+  /** Of a moment on the monotonic clock. */
+  #wallClock(monoMs: number): number {
+    const { env } = this.#context;
+    return Math.round(env.now() - (env.mono() - monoMs));
   }
 
   #liveness({ stored, lastHeartbeatMs }: ClassicMember): ConsumerLiveness {
-    const { env } = this.#context;
     return {
       groupId: this.#state.groupId,
       memberId: stored.memberId,
       clientId: stored.clientId,
       host: stored.clientHost,
-      lastHeartbeatMs: Math.round(env.now() - (env.mono() - lastHeartbeatMs)),
+      lastHeartbeatMs: this.#wallClock(lastHeartbeatMs),
       assignment: this.#state.protocolType === "consumer" ? assignedPartitions(stored.assignment) : [],
     };
   }
+}
+
+/** These may bring new members. */
+function needsUuid({ type }: ConsumerGroupMessage): boolean {
+  return type === "joinGroup" || type === "consumerHeartbeat";
 }
 
 /** The assignor's bytes are the clients' own business: what cannot be read is shown as nothing. */

@@ -193,5 +193,10 @@ function groupConfig(config: (name: string) => string): GroupConfig {
     sessionTimeoutMsMax: Number(config("group.max.session.timeout.ms")),
     memberCountMax: Number(config("group.max.size")),
     offsetMetadataBytesMax: Number(config("offset.metadata.max.bytes")),
+    consumerHeartbeatIntervalMs: Number(config("group.consumer.heartbeat.interval.ms")),
+    consumerSessionTimeoutMs: Number(config("group.consumer.session.timeout.ms")),
+    consumerMemberCountMax: Number(config("group.consumer.max.size")),
+    consumerAssignors: config("group.consumer.assignors").split(",").map((name) => name.trim()),
+    migrationPolicy: config("group.consumer.migration.policy").toLowerCase(),
   };
 }

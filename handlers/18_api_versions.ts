@@ -6,6 +6,10 @@ import { errorCode } from "../protocol/errors.ts";
 import { apiVersions, type ApiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
 import { type Handler, handler, type RequestContext } from "./handler.ts";
 
+const FEATURES = [{ name: "group.version", minVersion: 0, maxVersion: 1 }];
+/** Before, clients do not understand that a feature can be off. */
+const ZERO_LEVEL_VERSION = 4;
+
 /** KIP-511's form of a client's software name and version. */
 const SOFTWARE_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
@@ -16,8 +20,23 @@ export function apiVersionsHandler(served: () => readonly Handler[]): Handler {
       SOFTWARE_PATTERN.test(request.clientSoftwareName) &&
         SOFTWARE_PATTERN.test(request.clientSoftwareVersion);
     if (!valid) return { errorCode: errorCode("INVALID_REQUEST"), apiKeys: [] };
-    return { errorCode: 0, apiKeys: apiKeys(served()) };
+    return { errorCode: 0, apiKeys: apiKeys(served()), ...features(context) };
   });
+}
+
+/** What the cluster runs with (KIP-584): clients and tools look for the consumer protocol here (KIP-848). */
+function features({ apiVersion, broker }: RequestContext) {
+  return {
+    supportedFeatures: FEATURES.filter(({ minVersion }) =>
+      minVersion > 0 || apiVersion >= ZERO_LEVEL_VERSION
+    ),
+    finalizedFeaturesEpoch: broker.metadata.version,
+    finalizedFeatures: FEATURES.map(({ name, maxVersion }) => ({
+      name,
+      maxVersionLevel: maxVersion,
+      minVersionLevel: maxVersion,
+    })),
+  };
 }
 
 export function apiKeys(served: readonly Handler[]) {

@@ -27,6 +27,8 @@ import { incrementalAlterConfigsHandler } from "./44_incremental_alter_configs.t
 import { deleteGroupsHandler } from "./42_delete_groups.ts";
 import { offsetDeleteHandler } from "./47_offset_delete.ts";
 import { describeClusterHandler } from "./60_describe_cluster.ts";
+import { consumerGroupHeartbeatHandler } from "./68_consumer_group_heartbeat.ts";
+import { consumerGroupDescribeHandler } from "./69_consumer_group_describe.ts";
 import { listConfigResourcesHandler } from "./74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./75_describe_topic_partitions.ts";
 import type { Handler } from "./handler.ts";
@@ -56,6 +58,8 @@ export const handlers: readonly Handler[] = [
   deleteGroupsHandler,
   offsetDeleteHandler,
   describeClusterHandler,
+  consumerGroupHeartbeatHandler,
+  consumerGroupDescribeHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
 ];

@@ -10,6 +10,7 @@ import type {
   OffsetPartition,
   PendingOffsetFact,
 } from "../core/group/group_event.ts";
+import type { ConsumerGroupRecord } from "../core/group/modern/consumer_group_record.ts";
 import type { GroupRecord } from "../core/group/group_state.ts";
 import { concat } from "../lib/bytes.ts";
 import { crc32c } from "../lib/crc32c.ts";
@@ -39,11 +40,14 @@ import {
   encodePendingOffset,
 } from "./keys/group_offset.ts";
 import {
+  decodeConsumerGroupBody,
   decodeGroupBody,
   decodeGroupValue,
+  encodeConsumerGroupBody,
   encodeGroupBody,
   encodeGroupValue,
   GROUP_VALUE_OVERHEAD_BYTES,
+  isConsumerGroupBody,
 } from "./keys/group_record.ts";
 import { below } from "./keys/keyspace.ts";
 import { scan } from "./scan.ts";
@@ -97,8 +101,17 @@ export class GroupShards {
       for await (const { key, value } of scan(this.#shards.storage, below(groupsPrefix(shardIndex)))) {
         const { memberCount, body } = decodeGroupValue(value);
         // Large groups have members, so that their actors are asked anyway.
-        const protocolType = body instanceof Uint8Array ? decodeGroupBody(body).protocolType : null;
-        groups.push({ groupId: groupIdOfKey(key), memberCount, protocolType, groupType: "classic" });
+        const isConsumer = body instanceof Uint8Array && isConsumerGroupBody(body);
+        groups.push({
+          groupId: groupIdOfKey(key),
+          memberCount,
+          protocolType: isConsumer
+            ? "consumer"
+            : body instanceof Uint8Array
+            ? decodeGroupBody(body).protocolType
+            : null,
+          groupType: isConsumer ? "consumer" : "classic",
+        });
       }
     }
     return groups;
@@ -155,7 +168,7 @@ export class GroupStore {
       shardIndex: this.#shardIndex,
       valueBytesMax: this.#storage.limits.valueBytesMax,
       groupId,
-      record: entry === null ? null : readRecord(groupId, entry.value, pieces),
+      ...(entry === null ? { record: null, consumerRecord: null } : readRecord(groupId, entry.value, pieces)),
       offsets,
       pieceKeys: pieces.map(({ key }) => key),
     });
@@ -168,6 +181,7 @@ interface StoredGroupOptions {
   readonly valueBytesMax: number;
   readonly groupId: string;
   readonly record: GroupRecord | null;
+  readonly consumerRecord: ConsumerGroupRecord | null;
   readonly offsets: readonly OffsetFact[];
   readonly pendingOffsets: readonly PendingOffsetFact[];
   readonly pieceKeys: readonly KvKey[];
@@ -176,8 +190,9 @@ interface StoredGroupOptions {
 /** One group as found, and the way to change it. One writer at a time: the group's actor. */
 export class StoredGroup {
   readonly groupId: string;
-  /** As found at the opening. */
+  /** As found at the opening; one of the two at most. */
   readonly record: GroupRecord | null;
+  readonly consumerRecord: ConsumerGroupRecord | null;
   readonly offsets: readonly OffsetFact[];
   readonly pendingOffsets: readonly PendingOffsetFact[];
   readonly #shard: Shard;
@@ -191,6 +206,7 @@ export class StoredGroup {
   constructor(options: StoredGroupOptions) {
     this.groupId = options.groupId;
     this.record = options.record;
+    this.consumerRecord = options.consumerRecord;
     this.offsets = options.offsets;
     this.pendingOffsets = options.pendingOffsets;
     this.#shard = options.shard;
@@ -227,7 +243,7 @@ export class StoredGroup {
       for (const key of this.#pieceKeys) mutations.push({ type: "delete", key });
       this.#pieceKeys = [];
     } else if (record !== null) {
-      const body = encodeGroupBody(record);
+      const body = "groupEpoch" in record ? encodeConsumerGroupBody(record) : encodeGroupBody(record);
       const memberCount = record.members.length;
       const stale = this.#pieceKeys;
       if (body.length + GROUP_VALUE_OVERHEAD_BYTES <= this.#valueBytesMax) {
@@ -282,7 +298,7 @@ export class StoredGroup {
 
 /** What is left to write. Later facts replace earlier ones: no answer that depends on either has left. */
 function foldEvents(events: readonly GroupEvent[]) {
-  let record: GroupRecord | "removed" | null = null;
+  let record: GroupRecord | ConsumerGroupRecord | "removed" | null = null;
   const offsets = new Map<
     string,
     { readonly partition: OffsetPartition; readonly fact: OffsetFact | null }
@@ -291,6 +307,7 @@ function foldEvents(events: readonly GroupEvent[]) {
   for (const event of events) {
     switch (event.type) {
       case "groupRecorded":
+      case "consumerGroupRecorded":
         record = event.record;
         break;
       case "groupRemoved":
@@ -330,9 +347,16 @@ function foldEvents(events: readonly GroupEvent[]) {
   return { record, offsets, pending };
 }
 
-function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredEntry[]): GroupRecord {
+function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredEntry[]) {
+  const body = readBody(groupId, value, stored);
+  return isConsumerGroupBody(body)
+    ? { record: null, consumerRecord: decodeConsumerGroupBody(body) }
+    : { record: decodeGroupBody(body), consumerRecord: null };
+}
+
+function readBody(groupId: string, value: Uint8Array, stored: readonly StoredEntry[]): Uint8Array {
   const { body } = decodeGroupValue(value);
-  if (body instanceof Uint8Array) return decodeGroupBody(body);
+  if (body instanceof Uint8Array) return body;
   const pieces = stored.filter(({ key }) => writingOfPieceKey(key) === body.writing);
   const bytes = pieces.length === 0 ? new Uint8Array() : concat(pieces.map((piece) => piece.value));
   if (pieces.length !== body.pieceCount || bytes.length !== body.byteLength || crc32c(bytes) !== body.crc) {
@@ -340,5 +364,5 @@ function readRecord(groupId: string, value: Uint8Array, stored: readonly StoredE
       `Cannot read group ${JSON.stringify(groupId)}: its ${body.pieceCount} pieces are not what was written`,
     );
   }
-  return decodeGroupBody(bytes);
+  return bytes;
 }

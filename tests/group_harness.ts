@@ -17,6 +17,7 @@ import type {
 import { type GroupConfig, groupConfigDefaults } from "../core/group/group_config.ts";
 import type { OffsetFact, PendingOffsetFact } from "../core/group/group_event.ts";
 import { decideGroup, restoreGroup, resumeGroup, tickGroup } from "../core/group/group_machine.ts";
+import type { ConsumerGroupRecord } from "../core/group/modern/consumer_group_record.ts";
 import type { GroupRecord, GroupState } from "../core/group/group_state.ts";
 import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
 
@@ -43,8 +44,13 @@ export class GroupHarness {
   readonly config: GroupConfig;
   topics: GroupTopics = emptyMetadataImage;
   /** What a store would hold: the folded events. */
-  readonly stored: { record: GroupRecord | null; offsets: Map<string, OffsetFact> } = {
+  readonly stored: {
+    record: GroupRecord | null;
+    consumerRecord: ConsumerGroupRecord | null;
+    offsets: Map<string, OffsetFact>;
+  } = {
     record: null,
+    consumerRecord: null,
     offsets: new Map(),
   };
   readonly storedPending = new Map<string, PendingOffsetFact>();
@@ -167,13 +173,18 @@ export class GroupHarness {
 
   /** Everything but the stored facts is lost. */
   restart(): void {
-    const { record, offsets } = this.stored;
+    const { record, consumerRecord, offsets } = this.stored;
     const groupId = this.state.groupId;
-    this.state = restoreGroup(groupId, {
-      record,
-      offsets: [...offsets.values()],
-      pendingOffsets: [...this.storedPending.values()],
-    }, this.monoMs);
+    this.state = restoreGroup(
+      groupId,
+      {
+        record,
+        consumerRecord,
+        offsets: [...offsets.values()],
+        pendingOffsets: [...this.storedPending.values()],
+      },
+      this.monoMs,
+    );
     this.#turn(resumeGroup);
   }
 
@@ -191,9 +202,16 @@ export class GroupHarness {
       switch (event.type) {
         case "groupRecorded":
           this.stored.record = event.record;
+          this.stored.consumerRecord = null;
+          break;
+        case "consumerGroupRecorded":
+          this.stored.record = null;
+          this.stored.consumerRecord = event.record;
+          isRemoved = true;
           break;
         case "groupRemoved":
           this.stored.record = null;
+          this.stored.consumerRecord = null;
           isRemoved = true;
           break;
         case "offsetsCommitted":
@@ -227,6 +245,11 @@ export class GroupHarness {
     assert(isRemoved || this.state.generationId >= generationBefore, "The generation went back");
     assertInvariants(this.state);
     assert.equal(this.stored.record, this.state.record, "What is stored is what the state says is stored");
+    assert.equal(
+      this.stored.consumerRecord,
+      this.state.consumer?.record ?? null,
+      "the same of the other kind",
+    );
   }
 }
 

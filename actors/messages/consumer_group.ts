@@ -9,7 +9,10 @@
  * timeout (5 minutes for a new member's first join): ask with a deadline beyond that.
  */
 import type {
+  ConsumerHeartbeatRequest,
+  ConsumerHeartbeatResult,
   DeleteGroupResult,
+  DescribeConsumerGroupResult,
   ExpireOffsetsRequest,
   ExpireOffsetsResult,
   GroupDescription,
@@ -35,6 +38,7 @@ import type { Expects } from "../runtime/types.ts";
 
 export type {
   CommittedOffset,
+  ConsumerGroupDescription,
   GroupClient,
   GroupDescription,
   GroupError,
@@ -88,6 +92,15 @@ export interface ExpireOffsets extends ExpireOffsetsRequest, Expects<ExpireOffse
   readonly type: "expireOffsets";
 }
 
+/** Members of the consumer protocol (KIP-848). */
+export interface ConsumerHeartbeat extends ConsumerHeartbeatRequest, Expects<ConsumerHeartbeatResult> {
+  readonly type: "consumerHeartbeat";
+}
+
+export interface DescribeConsumerGroup extends Expects<DescribeConsumerGroupResult> {
+  readonly type: "describeConsumer";
+}
+
 export interface DescribeGroup extends Expects<GroupDescription> {
   readonly type: "describe";
 }
@@ -118,6 +131,8 @@ export type ConsumerGroupMessage =
   | OffsetDelete
   | DeleteGroup
   | ExpireOffsets
+  | ConsumerHeartbeat
+  | DescribeConsumerGroup
   | DescribeGroup
   | TxnOffsetCommit
   | EndGroupTransaction

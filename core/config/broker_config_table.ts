@@ -30,6 +30,12 @@ function notRetentionZero(value: string): string | null {
   return Number(value) === 0 ? "expected a positive number, or -1 for no bound" : null;
 }
 
+function notAssignors(value: string): string | null {
+  return value.split(",").every((name) => ["uniform", "range"].includes(name.trim()))
+    ? null
+    : "expected uniform, range or both";
+}
+
 // deno-fmt-ignore
 export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["advertised.listeners", "LIST", null, "now", "The address that clients are told to connect to; --advertise on the command line."],
@@ -55,6 +61,11 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["default.replication.factor", "INT", "1", "now", "Replicas of a topic whose creator did not say.", { min: 1, max: 32767 }],
   ["delete.topic.enable", "BOOLEAN", "true", "now", "Whether topics may be deleted."],
   ["fetch.max.bytes", "INT", String(limits.fetchBytesMax), "now", "Largest answer to a Fetch, in bytes.", { min: 1024 }],
+  ["group.consumer.assignors", "LIST", "uniform,range", "now", "Assignors of the coordinator; the first one is the default.", { check: notAssignors }],
+  ["group.consumer.heartbeat.interval.ms", "INT", "5000", "now", "Time between two heartbeats of a member of the consumer protocol.", { min: 1 }],
+  ["group.consumer.max.size", "INT", "2147483647", "now", "Members of one group of the consumer protocol.", { min: 1 }],
+  ["group.consumer.migration.policy", "STRING", "bidirectional", "now", "Whether live groups go over to the consumer protocol and back.", { oneOf: ["disabled", "downgrade", "upgrade", "bidirectional"] }],
+  ["group.consumer.session.timeout.ms", "INT", "45000", "now", "Time after which a silent member of the consumer protocol is out of its group.", { min: 1 }],
   ["group.initial.rebalance.delay.ms", "INT", "3000", "now", "Time for which the first rebalance of an empty group waits for more members.", { min: 0 }],
   ["group.max.session.timeout.ms", "INT", "1800000", "now", "Longest session timeout that a member may ask for.", { min: 1 }],
   ["group.max.size", "INT", "2147483647", "now", "Members of one group.", { min: 1 }],
@@ -129,6 +140,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["socket.send.buffer.bytes", "INT", "102400", "none", "Buffer of a socket; left to the system."],
   ["stream.long.poll.timeout.ms", "INT", "20000", "now", "How long a long poll on a durable stream waits over HTTP; Kavka's own.", { min: 1, max: limits.longPollMsMax }],
   ["stream.sse.connection.ms", "INT", "60000", "now", "Time after which the event stream of a durable stream ends, so that readers come anew; Kavka's own.", { min: 1 }],
+  ["stream.webhook.local.enable", "BOOLEAN", "false", "now", "Whether webhooks of durable streams may go to this very machine; Kavka's own."],
   ["transaction.max.timeout.ms", "INT", "900000", "none", "Longest transaction that a producer may ask for.", { min: 1 }],
   ["transaction.state.log.min.isr", "INT", "2", "none", "min.insync.replicas of __transaction_state.", { min: 1 }],
   ["transaction.state.log.num.partitions", "INT", "50", "none", "Partitions of __transaction_state.", { min: 1 }],

@@ -3,6 +3,7 @@
  * of `actors/` share. Field names are those of Kafka's JoinGroup, SyncGroup, LeaveGroup, OffsetCommit, OffsetFetch.
  */
 import type { ErrorName } from "../../protocol/errors.ts";
+import type { TopicIdPartitions } from "./modern/assignment.ts";
 
 export type GroupError = ErrorName | "NONE";
 
@@ -196,10 +197,74 @@ export interface ExpireOffsetsResult {
   readonly expiredCount: number;
 }
 
+export interface ConsumerHeartbeatRequest {
+  readonly client: GroupClient;
+  /** Empty: to be given one, before version 1. */
+  readonly memberId: string;
+  /** 0 joins, -1 leaves, -2 leaves for a while as a static member. */
+  readonly memberEpoch: number;
+  readonly instanceId: string | null;
+  readonly rackId: string | null;
+  /** -1: as before; null in what follows also. */
+  readonly rebalanceTimeoutMs: number;
+  readonly subscribedTopicNames: readonly string[] | null;
+  /** Empty: none any more. */
+  readonly subscribedTopicRegex: string | null;
+  readonly serverAssignor: string | null;
+  /** What the member owns. */
+  readonly topicPartitions: readonly TopicIdPartitions[] | null;
+  /** Version 1 and later. */
+  readonly requireMemberId: boolean;
+}
+
+export interface ConsumerHeartbeatResult {
+  readonly error: GroupError;
+  readonly errorMessage: string | null;
+  readonly memberId: string;
+  readonly memberEpoch: number;
+  readonly heartbeatIntervalMs: number;
+  /** null: nothing new. */
+  readonly assignment: readonly TopicIdPartitions[] | null;
+}
+
+export interface NamedTopicPartitions extends TopicIdPartitions {
+  readonly topicName: string;
+}
+
+export interface ConsumerGroupDescription {
+  readonly groupId: string;
+  /** Empty, Assigning, Reconciling, Stable: Kafka's spelling. */
+  readonly state: string;
+  readonly groupEpoch: number;
+  readonly assignmentEpoch: number;
+  readonly assignorName: string;
+  readonly members: readonly {
+    readonly memberId: string;
+    readonly instanceId: string | null;
+    readonly rackId: string | null;
+    readonly memberEpoch: number;
+    readonly clientId: string;
+    readonly clientHost: string;
+    readonly subscribedTopicNames: readonly string[];
+    readonly subscribedTopicRegex: string | null;
+    readonly assignment: readonly NamedTopicPartitions[];
+    readonly targetAssignment: readonly NamedTopicPartitions[];
+    readonly isClassic: boolean;
+  }[];
+}
+
+export interface DescribeConsumerGroupResult {
+  /** null: there is no such group, or it is of another type. */
+  readonly description: ConsumerGroupDescription | null;
+}
+
 export interface GroupDescription {
   readonly groupId: string;
   readonly groupType: "classic" | "consumer";
-  /** Empty, PreparingRebalance, CompletingRebalance, Stable, Dead: Kafka's spelling. */
+  /**
+   * Empty, PreparingRebalance, CompletingRebalance, Stable, Dead: Kafka's spelling. Of a group of the consumer protocol
+   * only state and type are told.
+   */
   readonly state: string;
   readonly protocolType: string;
   /** Empty, like the members' metadata and assignments, unless the group is stable. */
@@ -230,6 +295,8 @@ export type GroupCommand =
   | ({ readonly type: "offsetDelete" } & OffsetDeleteRequest)
   | { readonly type: "deleteGroup" }
   | ({ readonly type: "expireOffsets" } & ExpireOffsetsRequest)
+  | ({ readonly type: "consumerHeartbeat" } & ConsumerHeartbeatRequest)
+  | { readonly type: "describeConsumer" }
   | { readonly type: "describe" };
 
 export type GroupResult =
@@ -243,4 +310,6 @@ export type GroupResult =
   | OffsetDeleteResult
   | DeleteGroupResult
   | ExpireOffsetsResult
+  | ConsumerHeartbeatResult
+  | DescribeConsumerGroupResult
   | GroupDescription;

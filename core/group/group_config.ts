@@ -14,6 +14,16 @@ export interface GroupConfig {
   readonly memberCountMax: number;
   /** `offset.metadata.max.bytes`; like Kafka, compared with the UTF-16 length. */
   readonly offsetMetadataBytesMax: number;
+  /** `group.consumer.heartbeat.interval.ms`. */
+  readonly consumerHeartbeatIntervalMs: number;
+  /** `group.consumer.session.timeout.ms`. */
+  readonly consumerSessionTimeoutMs: number;
+  /** `group.consumer.max.size`. */
+  readonly consumerMemberCountMax: number;
+  /** `group.consumer.assignors`: names from `assignors/assignors.ts`; the first one is the default. */
+  readonly consumerAssignors: readonly string[];
+  /** `group.consumer.migration.policy`: bidirectional, upgrade, downgrade, disabled. */
+  readonly migrationPolicy: string;
 }
 
 export const groupConfigDefaults: GroupConfig = {
@@ -22,6 +32,11 @@ export const groupConfigDefaults: GroupConfig = {
   sessionTimeoutMsMax: 1_800_000,
   memberCountMax: 2_147_483_647,
   offsetMetadataBytesMax: 4_096,
+  consumerHeartbeatIntervalMs: 5_000,
+  consumerSessionTimeoutMs: 45_000,
+  consumerMemberCountMax: 2_147_483_647,
+  consumerAssignors: ["uniform", "range"],
+  migrationPolicy: "bidirectional",
 };
 
 export const groupLimits = {

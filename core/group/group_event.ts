@@ -2,6 +2,8 @@
  * The facts of a group that are stored, and the one function that turns a fact into state: the same while the group
  * lives and when it is loaded. A loaded group is a new state to which its stored facts were applied.
  */
+import type { ConsumerGroupRecord } from "./modern/consumer_group_record.ts";
+import { consumerGroupOf } from "./modern/consumer_group_state.ts";
 import type { OffsetToCommit } from "./group_commands.ts";
 import { type GroupRecord, type GroupState, newMember } from "./group_state.ts";
 import { applyPendingOffsets } from "./offsets/pending.ts";
@@ -25,6 +27,8 @@ export interface OffsetPartition {
 export type GroupEvent =
   /** The whole stored picture of the group: a generation started, was assigned, or has a replaced static member. */
   | { readonly type: "groupRecorded"; readonly record: GroupRecord }
+  /** The same for a group of the consumer protocol; whatever kind was recorded last holds. */
+  | { readonly type: "consumerGroupRecorded"; readonly record: ConsumerGroupRecord }
   | { readonly type: "offsetsCommitted"; readonly offsets: readonly OffsetFact[] }
   | { readonly type: "offsetsDeleted"; readonly partitions: readonly OffsetPartition[] }
   /** Offsets that wait for their transaction's end, and that end, with all of them. */
@@ -48,6 +52,12 @@ export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: num
   switch (event.type) {
     case "groupRecorded":
       return applyRecord(state, event.record, nowMs);
+    case "consumerGroupRecorded":
+      if (state.consumer === null) clearClassic(state);
+      state.consumer = consumerGroupOf(event.record, state.consumer, nowMs);
+      state.protocolType = "consumer";
+      state.membershipVersion++;
+      return;
     case "offsetsCommitted":
       return applyOffsets(state, event.offsets);
     case "offsetsPending":
@@ -64,13 +74,26 @@ export function applyGroupEvent(state: GroupState, event: GroupEvent, nowMs: num
       }
       return;
     case "groupRemoved":
-      state.record = null;
-      state.generationId = 0;
-      state.protocolType = null;
-      state.protocolName = null;
-      state.leaderId = null;
+      clearClassic(state);
+      state.consumer = null;
       return;
   }
+}
+
+function clearClassic(state: GroupState): void {
+  state.record = null;
+  state.phase = "Empty";
+  state.initialRebalance = false;
+  state.generationId = 0;
+  state.protocolType = null;
+  state.protocolName = null;
+  state.leaderId = null;
+  state.members.clear();
+  state.memberIdByInstanceId.clear();
+  state.pendingMembers.clear();
+  state.pendingSync.clear();
+  state.joinTimer = null;
+  state.syncDeadlineMs = Infinity;
 }
 
 function applyOffsets(state: GroupState, offsets: readonly OffsetFact[]): void {
@@ -82,6 +105,7 @@ function applyOffsets(state: GroupState, offsets: readonly OffsetFact[]): void {
 }
 
 function applyRecord(state: GroupState, record: GroupRecord, nowMs: number): void {
+  state.consumer = null;
   state.record = record;
   state.generationId = record.generationId;
   state.protocolType = record.protocolType;

@@ -10,6 +10,10 @@ import { decideJoin } from "./classic/join.ts";
 import { decideLeave } from "./classic/leave.ts";
 import { prepareRebalance } from "./classic/rebalance.ts";
 import { decideSync } from "./classic/sync.ts";
+import { resumeConsumerGroup } from "./modern/clocks.ts";
+import { decideConsumerHeartbeat } from "./modern/consumer_heartbeat.ts";
+import type { ConsumerGroupRecord } from "./modern/consumer_group_record.ts";
+import { describeConsumerGroup } from "./modern/describe_consumer_group.ts";
 import type { GroupCommand } from "./group_commands.ts";
 import { applyGroupEvent, type OffsetFact, type PendingOffsetFact } from "./group_event.ts";
 import {
@@ -33,6 +37,10 @@ import { decideDeleteGroup } from "./delete_group.ts";
  */
 export function decideGroup(turn: GroupTurn, command: GroupCommand, requestId: RequestId): void {
   switch (command.type) {
+    case "consumerHeartbeat":
+      return decideConsumerHeartbeat(turn, command, requestId);
+    case "describeConsumer":
+      return turn.reply(requestId, { description: describeConsumerGroup(turn) });
     case "joinGroup":
       return decideJoin(turn, command, requestId);
     case "syncGroup":
@@ -72,13 +80,18 @@ export function restoreGroup(
   groupId: string,
   stored: {
     readonly record: GroupRecord | null;
+    readonly consumerRecord?: ConsumerGroupRecord | null;
     readonly offsets: readonly OffsetFact[];
     readonly pendingOffsets?: readonly PendingOffsetFact[];
   },
   nowMs: number,
 ): GroupState {
   const state = newGroupState(groupId);
-  if (stored.record !== null) applyGroupEvent(state, { type: "groupRecorded", record: stored.record }, nowMs);
+  const { record, consumerRecord = null } = stored;
+  if (record !== null) applyGroupEvent(state, { type: "groupRecorded", record }, nowMs);
+  if (consumerRecord !== null) {
+    applyGroupEvent(state, { type: "consumerGroupRecorded", record: consumerRecord }, nowMs);
+  }
   applyGroupEvent(state, { type: "offsetsCommitted", offsets: stored.offsets }, nowMs);
   for (const { producerId, producerEpoch, fact } of stored.pendingOffsets ?? []) {
     applyGroupEvent(state, { type: "offsetsPending", producerId, producerEpoch, offsets: [fact] }, nowMs);
@@ -93,6 +106,7 @@ export function restoreGroup(
 export function resumeGroup(turn: GroupTurn): void {
   const { state, config } = turn;
   for (const member of state.members.values()) turn.restartSession(member);
+  resumeConsumerGroup(turn);
   if (state.phase === "CompletingRebalance") state.syncDeadlineMs = turn.wakeAfter(rebalanceTimeoutMs(state));
   // `group.max.size` was lowered: the last ones to rejoin are turned away.
   if (state.members.size > config.memberCountMax) prepareRebalance(turn);

@@ -70,6 +70,7 @@ Deno.test("describe shows the group in Kafka's words", () => {
   group.advance(250);
   assert.deepEqual(describe(), {
     groupId: "g",
+    groupType: "classic",
     state: "Stable",
     protocolType: "consumer",
     protocolName: "range",

@@ -7,6 +7,7 @@
  */
 import type { GroupError, MemberProtocol } from "./group_commands.ts";
 import type { OffsetFact } from "./group_event.ts";
+import type { ConsumerGroupState } from "./modern/consumer_group_state.ts";
 
 /** Kafka's spelling of the states; a group without a trace is described as Dead. */
 export type ClassicGroupPhase = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable";
@@ -94,6 +95,8 @@ export interface GroupState {
   protocolType: string | null;
   protocolName: string | null;
   leaderId: string | null;
+  /** A group of the consumer protocol (KIP-848); the fields of the classic one are as those of an empty group then. */
+  consumer: ConsumerGroupState | null;
   /** By member id, in the order of joining. */
   readonly members: Map<string, ClassicMember>;
   readonly memberIdByInstanceId: Map<string, string>;
@@ -123,6 +126,7 @@ export function newGroupState(groupId: string): GroupState {
     protocolType: null,
     protocolName: null,
     leaderId: null,
+    consumer: null,
     members: new Map(),
     memberIdByInstanceId: new Map(),
     pendingMembers: new Map(),
@@ -136,13 +140,15 @@ export function newGroupState(groupId: string): GroupState {
 
 /** Whether anything was ever stored or is going on; otherwise Kafka would not know the group. */
 export function groupExists(state: GroupState): boolean {
-  return state.record !== null || state.offsets.size > 0 || state.members.size > 0 ||
+  return state.record !== null || state.consumer !== null || state.offsets.size > 0 ||
+    state.members.size > 0 ||
     state.pendingMembers.size > 0 || state.pendingOffsets.size > 0;
 }
 
 /** Nobody is in the group or about to be: everything that matters is stored. */
 export function isQuiet(state: GroupState): boolean {
-  return state.phase === "Empty" && state.pendingMembers.size === 0;
+  return state.phase === "Empty" && state.pendingMembers.size === 0 &&
+    (state.consumer === null || state.consumer.members.size === 0);
 }
 
 export function newMember(stored: StoredMember, nowMs: number): ClassicMember {

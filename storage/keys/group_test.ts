@@ -1,9 +1,18 @@
 /** The stored bytes of groups: version 1 as it is for ever, and what is refused. */
 import assert from "node:assert/strict";
+import type { ConsumerGroupRecord } from "../../core/group/modern/consumer_group_record.ts";
 import type { GroupRecord } from "../../core/group/group_state.ts";
 import { CorruptStorageError } from "../errors.ts";
 import { decodeGroupOffset, encodeGroupOffset } from "./group_offset.ts";
-import { decodeGroupBody, decodeGroupValue, encodeGroupBody, encodeGroupValue } from "./group_record.ts";
+import {
+  decodeConsumerGroupBody,
+  decodeGroupBody,
+  decodeGroupValue,
+  encodeConsumerGroupBody,
+  encodeGroupBody,
+  encodeGroupValue,
+  isConsumerGroupBody,
+} from "./group_record.ts";
 
 const record: GroupRecord = {
   generationId: 7,
@@ -55,6 +64,46 @@ Deno.test("other versions, cut and longer values are storage errors", () => {
     }
   }
   assert.throws(() => decodeGroupValue(fromHex("010000000102")), CorruptStorageError);
+});
+
+const TOPIC = "00112233-4455-6677-8899-aabbccddeeff";
+const consumerRecord: ConsumerGroupRecord = {
+  groupEpoch: 9,
+  assignmentEpoch: 8,
+  assignorName: "uniform",
+  subscribedTopics: [{ topicId: TOPIC, partitionCount: 3 }],
+  changedAtMs: 1_700_000_000_000,
+  members: [{
+    memberId: "m",
+    instanceId: null,
+    rackId: "r",
+    clientId: "c",
+    clientHost: "/h",
+    rebalanceTimeoutMs: 300_000,
+    subscribedTopicNames: ["t"],
+    subscribedTopicRegex: "t.*",
+    serverAssignor: null,
+    state: "unrevoked",
+    memberEpoch: 7,
+    previousMemberEpoch: -2,
+    assigned: new Map([[TOPIC, [0, 1]]]),
+    pendingRevocation: new Map([[TOPIC, [2]]]),
+    target: new Map(),
+    classic: { sessionTimeoutMs: 45_000, protocols: [{ name: "range", metadata: Uint8Array.of(1) }] },
+  }],
+};
+
+const GOLDEN_CONSUMER_BODY =
+  "02000000090000000808756e69666f726d0000000100112233445566778899aabbccddeeff000000030000018bcfe5680000000001026d0002720263032f68000493e000000001027404742e2a000100000007fffffffe0000000100112233445566778899aabbccddeeff0000000200000000000000010000000100112233445566778899aabbccddeeff000000010000000200000000010000afc8000000010672616e67650201";
+
+Deno.test("version 2 of a body, a group of the consumer protocol, stays as it was written", () => {
+  assert.equal(hex(encodeConsumerGroupBody(consumerRecord)), GOLDEN_CONSUMER_BODY);
+  const bytes = fromHex(GOLDEN_CONSUMER_BODY);
+  assert.deepEqual(decodeConsumerGroupBody(bytes), consumerRecord);
+  assert(isConsumerGroupBody(bytes) && !isConsumerGroupBody(fromHex(GOLDEN_BODY)));
+  for (let length = 0; length < bytes.length; length++) {
+    assert.throws(() => decodeConsumerGroupBody(bytes.subarray(0, length)), CorruptStorageError);
+  }
 });
 
 function hex(bytes: Uint8Array): string {

@@ -533,3 +533,75 @@ Deno.test("a group of 500 joins, syncs, heartbeats and survives a restart", asyn
   for (const member of joined.slice(0, 10)) assert.equal(await next.heartbeat(member), "NONE");
   assert.equal(next.probe.inspect()?.details["memberCount"], 500);
 });
+
+function consumerHeartbeat(
+  memberId: string,
+  memberEpoch: number,
+  topicPartitions: readonly { topicId: string; partitions: number[] }[] | null = memberEpoch === 0
+    ? []
+    : null,
+): MessageFor<"consumerHeartbeat"> {
+  const isJoin = memberEpoch === 0;
+  return {
+    type: "consumerHeartbeat",
+    client: { clientId: "c", clientHost: "/127.0.0.1" },
+    memberId,
+    memberEpoch,
+    instanceId: null,
+    rackId: null,
+    rebalanceTimeoutMs: isJoin ? 60_000 : -1,
+    subscribedTopicNames: isJoin ? ["t"] : null,
+    subscribedTopicRegex: null,
+    serverAssignor: null,
+    topicPartitions,
+    requireMemberId: true,
+  };
+}
+
+function topicsWith(partitionCount: number) {
+  const partition = { leader: 1, leaderEpoch: 0, replicas: [1], isr: [1] };
+  const topic = {
+    name: "t",
+    topicId: TOPIC_ID,
+    partitions: new Array(partitionCount).fill(partition),
+    configs: {},
+  };
+  return { version: 1, topicsByName: new Map([["t", topic]]), topicsById: new Map([[TOPIC_ID, topic]]) };
+}
+
+Deno.test("consumer protocol: nothing is told before it is stored, and a restart keeps all of it", async () => {
+  const options = { topics: () => topicsWith(4) };
+  const world = await World.start(undefined, options);
+  world.storage.fateOf = () => "hold";
+  const join = world.ask(consumerHeartbeat("a", 0));
+  await world.env.runUntilIdle();
+  assertParked(join);
+  world.storage.fateOf = () => "apply";
+  world.storage.releaseHeld();
+  await world.env.runUntilIdle();
+  assert.deepEqual(join.value?.assignment, [{ topicId: TOPIC_ID, partitions: [0, 1, 2, 3] }]);
+  await world.answered(consumerHeartbeat("b", 0));
+  const { assignment, memberEpoch } = await world.answered(consumerHeartbeat("a", 1));
+  assert.equal(memberEpoch, 1);
+  const owned = assignment?.map(({ topicId, partitions }) => ({ topicId, partitions: [...partitions] })) ??
+    [];
+  assert.equal((await world.answered(consumerHeartbeat("a", 1, owned))).memberEpoch, 2);
+  await world.env.advance(40_000);
+
+  const next = await World.start(world.storage, { env: world.env, ...options });
+  const { description } = await next.answered({ type: "describeConsumer" });
+  assert.deepEqual(description?.members.map(({ memberId }) => memberId), ["a", "b"]);
+  await world.env.advance(40_000);
+  assert.equal((await next.answered(consumerHeartbeat("a", 2))).error, "NONE", "it has a full session");
+  const last = next.reports.at(-1)?.consumers.map(({ memberId, assignment }) => [memberId, assignment]);
+  assert.deepEqual(last, [["a", [{ topic: "t", partitions: owned[0]?.partitions }]], ["b", []]]);
+  await world.env.advance(5_000);
+  assert.equal(
+    (await next.answered(consumerHeartbeat("b", 2))).error,
+    "UNKNOWN_MEMBER_ID",
+    "silent for 45 s",
+  );
+  await next.answered(consumerHeartbeat("a", -1));
+  assert.deepEqual(next.reports.at(-1)?.consumers, []);
+  assert.equal((await next.answered({ type: "deleteGroup" })).error, "NONE");
+});

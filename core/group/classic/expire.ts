@@ -3,12 +3,15 @@
  * that do not sync are dropped. Source: Kafka's expireClassicGroupMemberHeartbeat, expirePendingSync.
  */
 import { type ClassicMember, haveAllMembersJoined, removeMember } from "../group_state.ts";
+import { nextConsumerDeadline } from "../modern/clocks.ts";
+import { expireConsumerMembers } from "../modern/remove_members.ts";
 import type { GroupTurn } from "../group_turn.ts";
 import { completeJoinPhase, dropMember, joinTimerExpired, prepareRebalance } from "./rebalance.ts";
 
 /** Carries out every deadline that is due, and finds the next one. */
 export function decideTick(turn: GroupTurn): void {
   const { state, now } = turn;
+  expireConsumerMembers(turn);
   for (const [memberId, deadlineMs] of [...state.pendingMembers]) {
     if (deadlineMs <= now.monoMs) expirePendingMember(turn, memberId);
   }
@@ -55,7 +58,7 @@ function expirePendingSync(turn: GroupTurn): void {
 }
 
 function findNextDeadline({ state }: GroupTurn): void {
-  let next = Math.min(state.syncDeadlineMs, state.joinTimer?.atMs ?? Infinity);
+  let next = Math.min(nextConsumerDeadline(state), state.syncDeadlineMs, state.joinTimer?.atMs ?? Infinity);
   for (const deadlineMs of state.pendingMembers.values()) next = Math.min(next, deadlineMs);
   for (const { sessionDeadlineMs } of state.members.values()) next = Math.min(next, sessionDeadlineMs);
   state.wakeAtMs = next;

@@ -2,6 +2,7 @@
 import type { GroupError, GroupHeartbeatRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
 import { memberError, type RequestId } from "../group_state.ts";
+import { heartbeatAsClassic } from "../modern/classic_side.ts";
 import type { GroupTurn } from "../group_turn.ts";
 
 /** INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS. */
@@ -13,6 +14,7 @@ function heartbeat(turn: GroupTurn, request: GroupHeartbeatRequest): GroupError 
   const { state } = turn;
   const groupIdFault = groupIdError(state.groupId);
   if (groupIdFault !== "NONE") return groupIdFault;
+  if (state.consumer !== null) return heartbeatAsClassic(turn, state.consumer, request);
   const memberFault = memberError(state, request.memberId, request.groupInstanceId);
   if (memberFault !== "NONE") return memberFault;
   if (request.generationId !== state.generationId) return "ILLEGAL_GENERATION";

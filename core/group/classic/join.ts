@@ -15,6 +15,8 @@ import {
   type RequestId,
 } from "../group_state.ts";
 import { type GroupTurn, joinError } from "../group_turn.ts";
+import { joinAsClassic } from "../modern/classic_side.ts";
+import { leaveConsumerProtocol } from "../modern/convert.ts";
 import { joiningMember } from "./joining_member.ts";
 import { joinExistingMember } from "./join_existing_member.ts";
 import { joinNewMember } from "./join_new_member.ts";
@@ -32,6 +34,10 @@ export function decideJoin(turn: GroupTurn, request: JoinGroupRequest, requestId
   const fault = requestFault(turn, request);
   if (fault !== "NONE") return turn.reply(requestId, joinError(fault, memberId));
 
+  if (state.consumer !== null) {
+    if (state.consumer.members.size > 0) return joinAsClassic(turn, state.consumer, request, requestId);
+    leaveConsumerProtocol(turn, state.consumer);
+  }
   if (!isAccepted(state, memberId, config.memberCountMax)) {
     removeMember(state, memberId);
     // The others need not wait for it any more.

@@ -5,6 +5,7 @@
 import type { GroupError, LeaveGroupRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
 import { memberError, removeMember, type RequestId } from "../group_state.ts";
+import { leaveAsClassic } from "../modern/classic_side.ts";
 import type { GroupTurn } from "../group_turn.ts";
 import { dropMember, rebalanceOrCompleteJoin } from "./rebalance.ts";
 
@@ -14,6 +15,10 @@ export function decideLeave(turn: GroupTurn, request: LeaveGroupRequest, request
   const groupIdFault = groupIdError(state.groupId);
   if (groupIdFault !== "NONE") return turn.reply(requestId, { error: groupIdFault, members: [] });
 
+  if (state.consumer !== null) {
+    const members = leaveAsClassic(turn, state.consumer, request);
+    return turn.reply(requestId, { error: "NONE", members });
+  }
   const members = request.members.map(({ memberId, groupInstanceId }) => ({
     memberId,
     groupInstanceId,

@@ -6,6 +6,7 @@ import type { SyncGroupRequest, SyncGroupResult } from "../group_commands.ts";
 import { groupIdError, groupLimits } from "../group_config.ts";
 import { type ClassicMember, type GroupState, memberError, noBytes, type RequestId } from "../group_state.ts";
 import { type GroupTurn, syncError } from "../group_turn.ts";
+import { syncAsClassic } from "../modern/classic_side.ts";
 import { recordOf } from "./rebalance.ts";
 
 /**
@@ -14,6 +15,7 @@ import { recordOf } from "./rebalance.ts";
  */
 export function decideSync(turn: GroupTurn, request: SyncGroupRequest, requestId: RequestId): void {
   const { state } = turn;
+  if (state.consumer !== null) return syncAsClassic(turn, state.consumer, request, requestId);
   const error = syncFault(state, request);
   const member = state.members.get(request.memberId);
   if (error !== "NONE" || member === undefined) return turn.reply(requestId, syncError(error));

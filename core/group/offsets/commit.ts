@@ -4,6 +4,7 @@
  */
 import type { GroupError, OffsetCommitRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
+import type { ConsumerGroupState } from "../modern/consumer_group_state.ts";
 import { groupExists, type GroupState, memberError, type RequestId } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
 import { recordOf } from "../classic/rebalance.ts";
@@ -35,7 +36,7 @@ export function decideOffsetCommit(
     .map((offset) => ({ ...offset, committedAtMs: now.wallMs }));
   if (offsets.length > 0) {
     // So that a group of a consumer without group management is found in the list of groups.
-    if (state.record === null && state.phase === "Empty") {
+    if (state.record === null && state.consumer === null && state.phase === "Empty") {
       turn.emit({ type: "groupRecorded", record: recordOf(turn) });
     }
     turn.emit({ type: "offsetsCommitted", offsets });
@@ -49,7 +50,8 @@ export function commitFault(state: GroupState, request: OffsetCommitRequest): Gr
   const groupIdFault = groupIdError(state.groupId, true);
   if (groupIdFault !== "NONE") return groupIdFault;
   // Without a generation it is an admin client or a consumer without group management: fine while nobody is there.
-  if (generationId < 0 && state.phase === "Empty") return "NONE";
+  if (generationId < 0 && state.phase === "Empty" && !hasConsumers(state)) return "NONE";
+  if (state.consumer !== null) return consumerCommitFault(state.consumer, request);
   if (!groupExists(state)) return "GROUP_ID_NOT_FOUND";
   if (generationId < 0 && memberId === "" && groupInstanceId === null) return "UNKNOWN_MEMBER_ID";
 
@@ -58,4 +60,23 @@ export function commitFault(state: GroupState, request: OffsetCommitRequest): Gr
   if (generationId !== state.generationId) return "ILLEGAL_GENERATION";
   // The partitions are being given out: the member learns of it here, and joins again.
   return state.phase === "CompletingRebalance" ? "REBALANCE_IN_PROGRESS" : "NONE";
+}
+
+function hasConsumers({ consumer }: GroupState): boolean {
+  return consumer !== null && consumer.members.size > 0;
+}
+
+/** Fenced by the member's epoch: an older one may have lost the partitions since. */
+function consumerCommitFault(
+  { members, memberIdByInstanceId }: ConsumerGroupState,
+  { generationId, memberId, groupInstanceId }: OffsetCommitRequest,
+): GroupError {
+  const member = members.get(memberId);
+  if (groupInstanceId !== null) {
+    const current = memberIdByInstanceId.get(groupInstanceId);
+    if (current !== undefined && current !== memberId) return "FENCED_INSTANCE_ID";
+  }
+  if (member === undefined) return "UNKNOWN_MEMBER_ID";
+  if (generationId === member.memberEpoch) return "NONE";
+  return member.classic === null ? "STALE_MEMBER_EPOCH" : "ILLEGAL_GENERATION";
 }

@@ -49,12 +49,12 @@ function expiry(turn: GroupTurn, beforeMs: number): (offset: StoredOffset) => bo
     // A commit for the empty group, by an administrator, counts anew.
     return (offset) => isLongEmpty && isOld(offset);
   }
-  if (state.phase !== "Stable") return () => false;
+  if (state.phase !== "Stable" && state.consumer === null) return () => false;
   const subscribed = subscribedTopics(turn);
   return (offset) => subscribed !== "unknown" && !subscribed.has(offset.topic) && isOld(offset);
 }
 
 /** The change that took the last member away is the last one that was recorded. */
 function emptiedAtMs(state: GroupState): number {
-  return state.record?.changedAtMs ?? 0;
+  return state.record?.changedAtMs ?? state.consumer?.record.changedAtMs ?? 0;
 }

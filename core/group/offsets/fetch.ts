@@ -3,16 +3,16 @@
  * With `requireStable` (KIP-447) an offset that an open transaction would change is unstable. Source: Kafka's
  * OffsetMetadataManager.
  */
-import type { CommittedOffset, OffsetFetchRequest } from "../group_commands.ts";
+import type { CommittedOffset, GroupError, OffsetFetchRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
 import type { GroupState, RequestId } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
 import { hasPendingOffset } from "./pending.ts";
 
-/** INVALID_GROUP_ID. */
+/** INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH. */
 export function decideOffsetFetch(turn: GroupTurn, request: OffsetFetchRequest, requestId: RequestId): void {
   const { state } = turn;
-  const error = groupIdError(state.groupId, true);
+  const error = fetchFault(state, request);
   if (error !== "NONE") return turn.reply(requestId, { error, offsets: [] });
   const offsets = request.partitions === null ? allOffsets(state) : request.partitions.map((asked) => {
     const stored = state.offsets.get(asked.topicId)?.get(asked.partition);
@@ -38,6 +38,16 @@ export function decideOffsetFetch(turn: GroupTurn, request: OffsetFetchRequest, 
           : offset
       ),
   });
+}
+
+/** Members of the consumer protocol are told when they are not what they think. */
+function fetchFault(state: GroupState, { memberId, memberEpoch }: OffsetFetchRequest): GroupError {
+  const groupIdFault = groupIdError(state.groupId, true);
+  if (groupIdFault !== "NONE") return groupIdFault;
+  if (state.consumer === null || (memberId === null && memberEpoch < 0)) return "NONE";
+  const member = state.consumer.members.get(memberId ?? "");
+  if (member === undefined) return "UNKNOWN_MEMBER_ID";
+  return member.memberEpoch === memberEpoch ? "NONE" : "STALE_MEMBER_EPOCH";
 }
 
 function allOffsets(state: GroupState): CommittedOffset[] {

@@ -5,10 +5,15 @@
 import { DecodeError } from "../../../lib/bytes.ts";
 import { decodeSubscription } from "../../../protocol/messages/consumer_protocol.ts";
 import type { GroupTurn } from "../group_turn.ts";
+import { subscribedNames } from "../modern/subscriptions.ts";
 import { protocolMetadata } from "../classic/protocols.ts";
 
 /** "unknown": there are members, and what they read cannot be told (yet): it may be anything. */
-export function subscribedTopics({ state }: GroupTurn): ReadonlySet<string> | "unknown" {
+export function subscribedTopics({ state, topics: known }: GroupTurn): ReadonlySet<string> | "unknown" {
+  const { consumer } = state;
+  if (consumer !== null) {
+    return new Set(consumer.record.members.flatMap((member) => subscribedNames(consumer, member, known)));
+  }
   if (state.phase === "Empty") return new Set();
   if (state.protocolType !== "consumer" || state.protocolName === null) return "unknown";
   const topics = new Set<string>();
