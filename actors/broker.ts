@@ -9,6 +9,7 @@ import type { GroupListing } from "./group_directory.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
+import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
@@ -29,6 +30,8 @@ export interface Broker {
   readonly supervisor: ActorRef<SupervisorMessage>;
   /** Every durable stream by its path. */
   readonly streams: ActorRef<StreamRegistryMessage>;
+  /** Subscriptions to durable streams. */
+  readonly subscriptions: ActorRef<SubscriptionMessage>;
   /** The writer of one durable stream. */
   stream(streamId: string): ActorRef<StreamMessage>;
   /** A producer id that nobody else got. */

@@ -21,6 +21,7 @@ import type { BrokerMessage } from "./messages/broker.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
+import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
@@ -28,6 +29,12 @@ import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 import { STREAM_KIND, streamKind } from "./stream.ts";
 import { STREAM_REGISTRY_KEY, STREAM_REGISTRY_KIND, streamRegistryKind } from "./stream_registry.ts";
+import {
+  openSubscriptions,
+  STREAM_SUBSCRIPTIONS_KEY,
+  STREAM_SUBSCRIPTIONS_KIND,
+  streamSubscriptionsKind,
+} from "./stream_subscriptions.ts";
 import { supervisorKind } from "./supervisor.ts";
 
 /** Between two steps of a deletion, so that appends come first. */
@@ -51,6 +58,7 @@ export class LocalBroker implements Broker {
   readonly brokerId: number;
   readonly supervisor: ActorRef<SupervisorMessage>;
   readonly streams: ActorRef<StreamRegistryMessage>;
+  readonly subscriptions: ActorRef<SubscriptionMessage>;
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
@@ -68,6 +76,7 @@ export class LocalBroker implements Broker {
     this.#runtime = new ActorRuntime({ env, log, incarnation });
     this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
     this.streams = this.#runtime.ref(STREAM_REGISTRY_KIND, STREAM_REGISTRY_KEY);
+    this.subscriptions = this.#runtime.ref(STREAM_SUBSCRIPTIONS_KIND, STREAM_SUBSCRIPTIONS_KEY);
     this.#producerIds = new ProducerIds(this.supervisor);
     this.#runtime.register(supervisorKind({
       clusterId: options.clusterId,
@@ -103,6 +112,7 @@ export class LocalBroker implements Broker {
       open: () => StreamStore.open(shards),
       removeSnapshot: (streamId) => removeWriterSnapshot(shards, streamId),
     }));
+    this.#runtime.register(streamSubscriptionsKind({ open: () => openSubscriptions(shards, env) }));
     this.#groups = new GroupDirectory({
       env,
       log,

@@ -17,6 +17,7 @@ import {
   isSameMediaType,
   type StreamRecord,
 } from "../core/stream/stream_record.ts";
+import { matchesPattern } from "../core/stream/subscription.ts";
 import type { StreamChange, StreamStore } from "../storage/stream_store.ts";
 import { SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
 import type {
@@ -115,6 +116,11 @@ class StreamRegistryHost implements ActorHost<StreamRegistryMessage, Effect> {
     switch (message.type) {
       case "workDone":
         return message.apply();
+      case "list": {
+        const { pattern } = message;
+        const active = [...this.#records.values()].filter(({ state }) => state === "ACTIVE");
+        return reply.send(active.map(({ path }) => path).filter((path) => matchesPattern(pattern, path)));
+      }
       case "tick":
         return message.task === "expiry" ? this.#sweep() : this.#collectGarbage();
       default:

@@ -59,6 +59,12 @@ export interface RemoveStream extends Expects<{ readonly type: "removed" | "abse
   readonly streamId?: string;
 }
 
+/** Paths of the streams that a pattern matches; see `core/stream/subscription.ts`. */
+export interface ListStreams extends Expects<readonly string[]> {
+  readonly type: "list";
+  readonly pattern: string;
+}
+
 /** Internal: the end of a creation or of a deletion that ran beside the mailbox; a look for expired streams. */
 export interface StreamWorkDone {
   readonly type: "workDone";
@@ -70,7 +76,13 @@ export interface StreamTick {
   readonly task: "expiry" | "garbage";
 }
 
-export type StreamRegistryMessage = LookUpStream | CreateStream | RemoveStream | StreamWorkDone | StreamTick;
+export type StreamRegistryMessage =
+  | LookUpStream
+  | CreateStream
+  | RemoveStream
+  | ListStreams
+  | StreamWorkDone
+  | StreamTick;
 
 export type RefusedAppend = Exclude<
   AppendDecision,

@@ -74,6 +74,12 @@ export const limits = {
   streamTagLengthMax: 256,
   /** Bytes of one answer of a durable stream, unless one record alone is larger. */
   streamChunkBytesMax: 1_048_576,
+  /** Subscriptions to durable streams; then 429. */
+  subscriptionCountMax: 10_000,
+  /** Streams that one request may name, for a subscription or in acknowledgements; then 400. */
+  subscriptionStreamsMax: 1_000,
+  /** Streams that one wake tells of; the rest come with the next. */
+  subscriptionStreamsPerWakeMax: 200,
   /** Topics on one page of a list. */
   pageLengthMax: 1_000,
   /** Characters of a configuration file. */

@@ -1,5 +1,5 @@
 /**
- * Routes of a contract that is given: patterns with `{name}` segments, in which a colon may also come percent-encoded
+ * Routes of a contract that is given: patterns with `{name}` segments (`{name*}` for the whole rest), in which a colon may also come percent-encoded
  * (`records:batch`), and failures in the contract's own shape.
  */
 import type { Broker } from "../../actors/broker.ts";
@@ -56,10 +56,10 @@ export function contractRouter(routes: readonly ContractRoute[]): ContractRouter
 function compile(pattern: string): { readonly shape: RegExp; readonly names: readonly string[] } {
   const names: string[] = [];
   const source = pattern
-    .replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&")
-    .replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    .replaceAll(/[.+?^$()|[\]\\]/g, "\\$&")
+    .replaceAll(/\{(\w+)(\*?)\}/g, (_, name: string, star: string) => {
       names.push(name);
-      return "([^/]+)";
+      return star === "" ? "([^/]+)" : "(.+)";
     })
     .replaceAll(":", "(?::|%3[Aa])");
   return { shape: new RegExp(`^${source}/?$`), names };

@@ -49,7 +49,8 @@ export function streamPathOf(pathname: string): string {
   return path;
 }
 
-function pathFault(path: string): string | null {
+/** What is wrong with the path of a stream, or null. */
+export function pathFault(path: string): string | null {
   if (path === "") return "is empty";
   if (path.length > limits.streamPathLengthMax) {
     return `is longer than ${limits.streamPathLengthMax} characters`;

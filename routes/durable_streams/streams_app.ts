@@ -7,6 +7,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Broker } from "../../actors/broker.ts";
 import type { CreatedStream, RefusedAppend } from "../../actors/messages/stream.ts";
+import type { StreamChanged, StreamRemoved } from "../../actors/messages/subscription.ts";
 import { formatStreamOffset, parseStreamOffset } from "../../core/stream/stream_offset.ts";
 import {
   isSameMediaType,
@@ -39,6 +40,7 @@ import {
   type StreamChunk,
   streamTail,
 } from "./stream_read.ts";
+import { answerControl, CONTROL_ROOT } from "./subscriptions.ts";
 
 const ALLOWED = "GET, HEAD, PUT, POST, DELETE, OPTIONS";
 const CACHE_CHUNK = "public, max-age=60, stale-while-revalidate=300";
@@ -62,6 +64,7 @@ export function streamsApp(broker: Broker, toProblem: (error: unknown) => Proble
 function answer(broker: Broker, request: Request): Response | Promise<Response> {
   const url = new URL(request.url);
   if (request.method === "OPTIONS") return preflight();
+  if (url.pathname.startsWith(`${CONTROL_ROOT}/`)) return answerControl(broker, request);
   const path = streamPathOf(url.pathname);
   switch (request.method) {
     case "PUT":
@@ -107,6 +110,15 @@ async function find(broker: Broker, path: string, touch: boolean): Promise<Strea
       throw new Problem(410, { detail: "The stream was deleted; it is kept for its forks only" });
     case "absent":
       throw absentStream();
+  }
+}
+
+/** A subscription that misses this hears of it with the next append. */
+function tellSubscriptions(broker: Broker, message: StreamChanged | StreamRemoved): void {
+  try {
+    broker.subscriptions.tell(message);
+  } catch (error) {
+    broker.log.warn("Subscriptions could not be told of a stream", { error: String(error) });
   }
 }
 
@@ -163,6 +175,9 @@ async function create(broker: Broker, request: Request, path: string, url: URL):
   if (created.type === "exists") return await confirm(broker, created.stream, wish, close);
   if (created.type !== "created") throw refusedCreation(created);
   const { stream, logEndOffset } = created;
+  if (logEndOffset > 0) {
+    tellSubscriptions(broker, { type: "changed", path, tail: stream.base + logEndOffset });
+  }
   return createdResponse(201, stream, { offset: stream.base + logEndOffset, closed: close }, {
     location: `${url.origin}${url.pathname}`,
   });
@@ -313,6 +328,9 @@ async function append(broker: Broker, request: Request, path: string): Promise<R
       return problemResponse(refusedAppend(result.refusal, stream.base + result.tail, producer?.seq ?? 0));
     case "appended":
     case "duplicate": {
+      if (result.type === "appended" && values.length > 0) {
+        tellSubscriptions(broker, { type: "changed", path, tail: stream.base + result.tail });
+      }
       const isNew = result.type === "appended" && producer !== null && values.length > 0;
       const epoch = result.type === "duplicate" ? result.epoch : producer?.epoch;
       return new Response(null, {
@@ -380,6 +398,7 @@ async function remove(broker: Broker, path: string): Promise<Response> {
   const { type } = await broker.streams.ask({ type: "remove", path });
   if (type === "absent") throw absentStream();
   if (type === "gone") throw new Problem(410, { detail: "The stream was deleted before" });
+  tellSubscriptions(broker, { type: "removed", path });
   return new Response(null, { status: 204 });
 }
 

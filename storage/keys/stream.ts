@@ -7,6 +7,7 @@
  * ["d", "g", streamId]         stream whose data is to be deleted        here, value: version alone
  * ["d", "w", streamId, "h"]    head of a writer's shard, with the offset up to which the snapshot goes
  * ["d", "w", streamId, k]      piece k of the snapshot                   here
+ * ["d", "q", …]                subscriptions                             subscription.ts
  * ```
  * Owner: `stream_store.ts`.
  *

@@ -25,6 +25,7 @@ const SUITES: readonly Suite[] = [
   { name: "kcat", file: "kcat.sh", server: "runner" },
   { name: "java_tools", file: "java_tools.sh", server: "runner" },
   { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
+  { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "kill9", file: "kill9.py", server: "suite" },
 ];

@@ -4,6 +4,7 @@
  */
 import type { Broker } from "../../actors/broker.ts";
 import type { Fetch, ListOffset, PartitionMessage, Produce } from "../../actors/messages/partition.ts";
+import type { SubscriptionMessage } from "../../actors/messages/subscription.ts";
 import type { StreamRegistryMessage } from "../../actors/messages/stream.ts";
 import type { ConsumerLiveness, CreateTopic, SupervisorMessage } from "../../actors/messages/supervisor.ts";
 import { AskDeadlineError } from "../../actors/runtime/errors.ts";
@@ -215,6 +216,10 @@ export class FakeBroker implements Broker {
 
   readonly streams = fakeRef<StreamRegistryMessage>("stream_registry", "streams", () => {
     throw new Error("no streams here");
+  });
+
+  readonly subscriptions = fakeRef<SubscriptionMessage>("stream_subscriptions", "all", () => {
+    throw new Error("no subscriptions here");
   });
 
   stream(streamId: string): never {
