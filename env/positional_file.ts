@@ -1,73 +1,81 @@
 /**
- * Files read and written at positions, on the functions of node:fs that `real.ts` passes in. `Deno.FsFile` has one cursor,
- * and overlapping seeks and reads on it mix up (measured), so it cannot serve readers beside a writer.
+ * Files read and written at positions, on `Deno.FsFile`, whose reads and writes run beside the event loop. Those of node:fs have
+ * positions of their own, but do their work on the event loop itself: a quarter of its time went into writes of 128 KB
+ * (measured on Deno 2.9.6), and a read from a slow disk would hold up everybody. A `FsFile` has one cursor, and overlapping
+ * seeks and reads on it mix up, so each side has a file of its own and takes one call at a time.
  */
 import type { PositionalFile } from "../lib/env.ts";
 
-type Done<T> = (error: Error | null, value: T) => void;
-type Transfer = (
-  fd: number,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-  done: Done<number>,
-) => void;
-
-/** The part of node:fs that is used here. */
-export interface NodeFs {
-  readonly constants: { readonly O_CREAT: number; readonly O_EXCL: number; readonly O_RDWR: number };
-  readonly open: (path: string, flags: number, mode: number, done: Done<number>) => void;
-  readonly write: Transfer;
-  readonly read: Transfer;
-  readonly fdatasync: (fd: number, done: (error: Error | null) => void) => void;
-  readonly close: (fd: number, done: (error?: Error | null) => void) => void;
+/** The part of `Deno.FsFile` that is used here. */
+export interface CursorFile {
+  seekSync(offset: number, whence: number): number;
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  syncData(): Promise<void>;
+  close(): void;
 }
 
-/** Opens for reading and writing; `isNew` demands that there is no such file. */
-export function openPositional(fs: NodeFs, path: string, isNew: boolean): Promise<PositionalFile> {
-  const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
-  const flags = isNew ? O_RDWR | O_CREAT | O_EXCL : O_RDWR;
-  return settled<number>((done) => fs.open(path, flags, 0o644, done)).then((fd) => new NodeFile(fs, fd));
+const FROM_START = 0;
+
+/** `open` opens the same file once more. */
+export function positionalFile(writer: CursorFile, open: () => Promise<CursorFile>): PositionalFile {
+  return new TwoCursors(writer, open);
 }
 
-class NodeFile implements PositionalFile {
-  readonly #fs: NodeFs;
-  readonly #fd: number;
+class TwoCursors implements PositionalFile {
+  readonly #writer: CursorFile;
+  readonly #open: () => Promise<CursorFile>;
+  #reader: Promise<CursorFile> | null = null;
+  #writes: Promise<unknown> = Promise.resolve();
+  #reads: Promise<unknown> = Promise.resolve();
+  #end = 0;
 
-  constructor(fs: NodeFs, fd: number) {
-    this.#fs = fs;
-    this.#fd = fd;
+  constructor(writer: CursorFile, open: () => Promise<CursorFile>) {
+    this.#writer = writer;
+    this.#open = open;
   }
 
   write(bytes: Uint8Array, position: number): Promise<number> {
-    return settled((done) => this.#fs.write(this.#fd, bytes, 0, bytes.length, position, done));
+    const write = async () => {
+      // Nearly always it is there already.
+      if (this.#end !== position) this.#writer.seekSync(position, FROM_START);
+      this.#end = NaN;
+      const count = await this.#writer.write(bytes);
+      this.#end = position + count;
+      return count;
+    };
+    const written = this.#writes.then(write);
+    this.#writes = written.catch(() => undefined);
+    return written;
   }
 
-  async read(buffer: Uint8Array, position: number): Promise<number> {
-    let filled = 0;
-    while (filled < buffer.length) {
-      const at = filled;
-      const count = await settled<number>((done) =>
-        this.#fs.read(this.#fd, buffer, at, buffer.length - at, position + at, done)
-      );
-      if (count === 0) break;
-      filled += count;
-    }
-    return filled;
+  read(buffer: Uint8Array, position: number): Promise<number> {
+    const read = async () => {
+      this.#reader ??= this.#open();
+      const reader = await this.#reader;
+      reader.seekSync(position, FROM_START);
+      let filled = 0;
+      while (filled < buffer.length) {
+        const count = await reader.read(buffer.subarray(filled));
+        if (count === null || count === 0) break;
+        filled += count;
+      }
+      return filled;
+    };
+    const found = this.#reads.then(read);
+    this.#reads = found.catch(() => undefined);
+    return found;
   }
 
-  syncData(): Promise<void> {
-    return settled<void>((done) => this.#fs.fdatasync(this.#fd, (error) => done(error, undefined)));
+  /** What was written before the call. */
+  async syncData(): Promise<void> {
+    await this.#writes;
+    await this.#writer.syncData();
   }
 
-  close(): Promise<void> {
-    return settled<void>((done) => this.#fs.close(this.#fd, (error) => done(error ?? null, undefined)));
+  async close(): Promise<void> {
+    await Promise.all([this.#writes, this.#reads]);
+    this.#writer.close();
+    (await this.#reader)?.close();
   }
-}
-
-function settled<T>(start: (done: Done<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    start((error, value) => error === null || error === undefined ? resolve(value) : reject(error));
-  });
 }

@@ -2,7 +2,7 @@
  * The production Env on Deno: the only file that touches clocks, randomness, timers, files, key-value stores and sockets.
  */
 import type { Cancel, Conn, Env, Files, Listener, PositionalFile, RawKv } from "../lib/env.ts";
-import { type NodeFs, openPositional } from "./positional_file.ts";
+import { positionalFile } from "./positional_file.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -81,12 +81,9 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-let nodeFs: Promise<NodeFs> | undefined;
-
 async function open(path: string, isNew: boolean): Promise<PositionalFile> {
-  // Loading it takes 23 ms, which a start that needs no such file does not pay.
-  nodeFs ??= import("node:fs") as Promise<unknown> as Promise<NodeFs>;
-  return await openPositional(await nodeFs, path, isNew);
+  const file = await Deno.open(path, { read: true, write: true, createNew: isNew });
+  return positionalFile(file, () => Deno.open(path));
 }
 
 async function list(path: string): Promise<{ name: string; sizeBytes: number }[]> {

@@ -163,6 +163,12 @@ Deno.test("a positional file takes overlapping writes, reads short at its end, a
   const buffer = new Uint8Array(4);
   assert.equal(await file.read(buffer, 99_999), 3);
   assert.deepEqual(buffer, Uint8Array.of(1, 2, 3, 0));
+  const reads = [99_998, 5, 100_001].map((position) => {
+    const two = new Uint8Array(2);
+    return file.read(two, position).then((count) => [count, ...two]);
+  });
+  assert.equal(await file.write(Uint8Array.of(9), 6), 1);
+  assert.deepEqual(await Promise.all(reads), [[2, 1, 1], [2, 1, 9], [1, 3, 0]]);
   await file.close();
   await assert.rejects(files.create(path));
   const again = await files.open(path);
