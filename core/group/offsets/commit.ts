@@ -2,6 +2,7 @@
  * OffsetCommit: who may commit (a member of the present generation, or anyone while the group is empty), and what.
  * Source: Kafka's ClassicGroup.validateOffsetCommit and OffsetMetadataManager.commitOffset.
  */
+import { mutant } from "../../../lib/mutants.ts";
 import type { GroupError, OffsetCommitRequest } from "../group_commands.ts";
 import { groupIdError } from "../group_config.ts";
 import type { ConsumerGroupState } from "../modern/consumer_group_state.ts";
@@ -47,6 +48,7 @@ export function decideOffsetCommit(
 /** Whether the request's member may commit. */
 export function commitFault(state: GroupState, request: OffsetCommitRequest): GroupError {
   const { generationId, memberId, groupInstanceId } = request;
+  if (mutant("commit-any-generation")) return "NONE";
   const groupIdFault = groupIdError(state.groupId, true);
   if (groupIdFault !== "NONE") return groupIdFault;
   // Without a generation it is an admin client or a consumer without group management: fine while nobody is there.
