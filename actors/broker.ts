@@ -3,6 +3,7 @@
  * `routes/` get a `Broker` and nothing else of the house.
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
+import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import type { GroupListing } from "./group_directory.ts";
@@ -11,6 +12,7 @@ import type { PartitionMessage } from "./messages/partition.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
+import type { TransactionMessage } from "./messages/transaction.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
 export interface Broker {
@@ -34,6 +36,10 @@ export interface Broker {
   readonly subscriptions: ActorRef<SubscriptionMessage>;
   /** The writer of one durable stream. */
   stream(streamId: string): ActorRef<StreamMessage>;
+  /** The coordinator of a transactional id. */
+  transaction(transactionalId: string): ActorRef<TransactionMessage>;
+  /** Every transactional id. */
+  listTransactions(): Promise<TransactionRecord[]>;
   /** A producer id that nobody else got. */
   nextProducerId(): Promise<number>;
   /** Every live actor, for introspection. */

@@ -7,7 +7,9 @@ import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata
 import type { GroupConfig } from "../core/group/group_config.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import { GroupShards } from "../storage/group_store.ts";
+import { TransactionShards } from "../storage/transaction_store.ts";
 import { MetadataStore } from "../storage/metadata_store.ts";
 import { deletePartition, removeTombstone } from "../storage/log_deletion.ts";
 import type { ShardStore } from "../storage/shard.ts";
@@ -16,13 +18,14 @@ import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
 import { CONSUMER_GROUP_KIND, consumerGroupKind } from "./consumer_group.ts";
-import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
+import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND, TRANSACTION_KIND } from "./kinds.ts";
 import type { BrokerMessage } from "./messages/broker.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
+import type { TransactionMessage } from "./messages/transaction.ts";
 import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
@@ -36,6 +39,8 @@ import {
   streamSubscriptionsKind,
 } from "./stream_subscriptions.ts";
 import { supervisorKind } from "./supervisor.ts";
+import { transactionKind } from "./transaction.ts";
+import { TransactionDirectory } from "./transaction_directory.ts";
 
 /** Between two steps of a deletion, so that appends come first. */
 const PURGE_PAUSE_MS = 2;
@@ -63,6 +68,7 @@ export class LocalBroker implements Broker {
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
   readonly #groups: GroupDirectory;
+  readonly #transactions: TransactionDirectory;
   #metadata: MetadataImage = emptyMetadataImage;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
@@ -107,12 +113,18 @@ export class LocalBroker implements Broker {
       config: groupConfig(config),
       onMembership: (report) => this.supervisor.tell(report),
     }));
-    this.#runtime.register(streamKind({ shards }));
-    this.#runtime.register(streamRegistryKind({
-      open: () => StreamStore.open(shards),
-      removeSnapshot: (streamId) => removeWriterSnapshot(shards, streamId),
+    const transactionShards = new TransactionShards(shards);
+    this.#runtime.register(transactionKind({
+      transactionShards,
+      nextProducerId: () => this.nextProducerId(),
+      timeoutMsMax: Number(config("transaction.max.timeout.ms")),
     }));
-    this.#runtime.register(streamSubscriptionsKind({ open: () => openSubscriptions(shards, env) }));
+    this.#transactions = new TransactionDirectory({
+      env,
+      log,
+      transactionShards,
+      transaction: (transactionalId) => this.transaction(transactionalId),
+    });
     this.#groups = new GroupDirectory({
       env,
       log,
@@ -122,6 +134,12 @@ export class LocalBroker implements Broker {
       retentionMs: Number(config("offsets.retention.minutes")) * 60_000,
       checkIntervalMs: Number(config("offsets.retention.check.interval.ms")),
     });
+    this.#runtime.register(streamKind({ shards }));
+    this.#runtime.register(streamRegistryKind({
+      open: () => StreamStore.open(shards),
+      removeSnapshot: (streamId) => removeWriterSnapshot(shards, streamId),
+    }));
+    this.#runtime.register(streamSubscriptionsKind({ open: () => openSubscriptions(shards, env) }));
   }
 
   #onImage(image: MetadataImage): void {
@@ -147,6 +165,7 @@ export class LocalBroker implements Broker {
     await broker.ask({ type: "start" });
     this.#ready = true;
     this.#groups.start();
+    this.#transactions.start();
   }
 
   config(name: string): string {
@@ -161,12 +180,20 @@ export class LocalBroker implements Broker {
     return this.#runtime.ref(CONSUMER_GROUP_KIND, groupId);
   }
 
+  stream(streamId: string): ActorRef<StreamMessage> {
+    return this.#runtime.ref(STREAM_KIND, streamId);
+  }
+
   async listGroups(): Promise<GroupListing[]> {
     return await this.#groups.list();
   }
 
-  stream(streamId: string): ActorRef<StreamMessage> {
-    return this.#runtime.ref(STREAM_KIND, streamId);
+  transaction(transactionalId: string): ActorRef<TransactionMessage> {
+    return this.#runtime.ref(TRANSACTION_KIND, transactionalId);
+  }
+
+  async listTransactions(): Promise<TransactionRecord[]> {
+    return await this.#transactions.list();
   }
 
   nextProducerId(): Promise<number> {
@@ -181,6 +208,7 @@ export class LocalBroker implements Broker {
   async drain(): Promise<void> {
     this.#ready = false;
     this.#groups.stop();
+    this.#transactions.stop();
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
   }

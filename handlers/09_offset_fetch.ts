@@ -106,6 +106,6 @@ function partitionAnswer(partitionIndex: number, found: CommittedOffset | undefi
     committedOffset: found?.offset ?? -1,
     committedLeaderEpoch: found?.leaderEpoch ?? -1,
     metadata: found?.metadata ?? "",
-    errorCode: errorCode(error),
+    errorCode: errorCode(found?.isUnstable === true ? "UNSTABLE_OFFSET_COMMIT" : error),
   };
 }

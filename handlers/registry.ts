@@ -20,6 +20,11 @@ import { apiVersionsHandler } from "./18_api_versions.ts";
 import { createTopicsHandler } from "./19_create_topics.ts";
 import { deleteTopicsHandler } from "./20_delete_topics.ts";
 import { initProducerIdHandler } from "./22_init_producer_id.ts";
+import { addPartitionsToTxnHandler } from "./24_add_partitions_to_txn.ts";
+import { addOffsetsToTxnHandler } from "./25_add_offsets_to_txn.ts";
+import { endTxnHandler } from "./26_end_txn.ts";
+import { writeTxnMarkersHandler } from "./27_write_txn_markers.ts";
+import { txnOffsetCommitHandler } from "./28_txn_offset_commit.ts";
 import { describeConfigsHandler } from "./32_describe_configs.ts";
 import { alterConfigsHandler } from "./33_alter_configs.ts";
 import { createPartitionsHandler } from "./37_create_partitions.ts";
@@ -27,6 +32,9 @@ import { incrementalAlterConfigsHandler } from "./44_incremental_alter_configs.t
 import { deleteGroupsHandler } from "./42_delete_groups.ts";
 import { offsetDeleteHandler } from "./47_offset_delete.ts";
 import { describeClusterHandler } from "./60_describe_cluster.ts";
+import { describeProducersHandler } from "./61_describe_producers.ts";
+import { describeTransactionsHandler } from "./65_describe_transactions.ts";
+import { listTransactionsHandler } from "./66_list_transactions.ts";
 import { consumerGroupHeartbeatHandler } from "./68_consumer_group_heartbeat.ts";
 import { consumerGroupDescribeHandler } from "./69_consumer_group_describe.ts";
 import { listConfigResourcesHandler } from "./74_list_config_resources.ts";
@@ -51,6 +59,11 @@ export const handlers: readonly Handler[] = [
   createTopicsHandler,
   deleteTopicsHandler,
   initProducerIdHandler,
+  addPartitionsToTxnHandler,
+  addOffsetsToTxnHandler,
+  endTxnHandler,
+  writeTxnMarkersHandler,
+  txnOffsetCommitHandler,
   describeConfigsHandler,
   alterConfigsHandler,
   createPartitionsHandler,
@@ -58,6 +71,9 @@ export const handlers: readonly Handler[] = [
   deleteGroupsHandler,
   offsetDeleteHandler,
   describeClusterHandler,
+  describeProducersHandler,
+  describeTransactionsHandler,
+  listTransactionsHandler,
   consumerGroupHeartbeatHandler,
   consumerGroupDescribeHandler,
   listConfigResourcesHandler,

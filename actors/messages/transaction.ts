@@ -41,9 +41,9 @@ export interface DescribeTransaction extends Expects<TransactionRecord | null> {
   readonly type: "describe";
 }
 
-/** Internal: the transaction may be out of time, or all its markers are written. */
+/** Internal: the transaction may be out of time, its markers are written, or others waited long enough for that. */
 export interface TransactionTimer {
-  readonly type: "timeout" | "markersWritten";
+  readonly type: "timeout" | "markersWritten" | "endWait";
   readonly producerId: number;
   readonly producerEpoch: number;
 }

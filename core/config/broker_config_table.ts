@@ -141,7 +141,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["stream.long.poll.timeout.ms", "INT", "20000", "now", "How long a long poll on a durable stream waits over HTTP; Kavka's own.", { min: 1, max: limits.longPollMsMax }],
   ["stream.sse.connection.ms", "INT", "60000", "now", "Time after which the event stream of a durable stream ends, so that readers come anew; Kavka's own.", { min: 1 }],
   ["stream.webhook.local.enable", "BOOLEAN", "false", "now", "Whether webhooks of durable streams may go to this very machine; Kavka's own."],
-  ["transaction.max.timeout.ms", "INT", "900000", "none", "Longest transaction that a producer may ask for.", { min: 1 }],
+  ["transaction.max.timeout.ms", "INT", "900000", "now", "Longest transaction that a producer may ask for.", { min: 1 }],
   ["transaction.state.log.min.isr", "INT", "2", "none", "min.insync.replicas of __transaction_state.", { min: 1 }],
   ["transaction.state.log.num.partitions", "INT", "50", "none", "Partitions of __transaction_state.", { min: 1 }],
   ["transaction.state.log.replication.factor", "SHORT", "3", "none", "Replicas of __transaction_state.", { min: 1 }],

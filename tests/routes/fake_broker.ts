@@ -6,6 +6,7 @@ import type { Broker } from "../../actors/broker.ts";
 import type { Fetch, ListOffset, PartitionMessage, Produce } from "../../actors/messages/partition.ts";
 import type { SubscriptionMessage } from "../../actors/messages/subscription.ts";
 import type { StreamRegistryMessage } from "../../actors/messages/stream.ts";
+import type { TransactionMessage } from "../../actors/messages/transaction.ts";
 import type { ConsumerLiveness, CreateTopic, SupervisorMessage } from "../../actors/messages/supervisor.ts";
 import { AskDeadlineError } from "../../actors/runtime/errors.ts";
 import type { ActorRef, ActorSnapshot, AskOptions, ReplyOf } from "../../actors/runtime/types.ts";
@@ -198,6 +199,14 @@ export class FakeBroker implements Broker {
     const partition = this.partitions.get(key) ?? new FakePartition();
     this.partitions.set(key, partition);
     return partition;
+  }
+
+  transaction(): ActorRef<TransactionMessage> {
+    throw new Error("Transactions are not in these tests");
+  }
+
+  listTransactions(): Promise<never[]> {
+    return Promise.resolve([]);
   }
 
   listGroups(): Promise<never[]> {

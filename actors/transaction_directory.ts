@@ -1,0 +1,64 @@
+/**
+ * All transactional ids of this broker together: the list that people see, and the waking of those that were in a
+ * transaction when the last process ended, so that they go on with their markers and their timeouts.
+ */
+import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
+import { isPending } from "../core/transaction/transaction_state.ts";
+import type { Env } from "../lib/env.ts";
+import type { Logger } from "../lib/log.ts";
+import type { TransactionShards } from "../storage/transaction_store.ts";
+import type { TransactionMessage } from "./messages/transaction.ts";
+import type { ActorRef } from "./runtime/types.ts";
+
+/** Failures of the store are waited out: nobody else would wake a producer that does not come back. */
+const WAKE_RETRY_MS = 1_000;
+
+export interface TransactionDirectoryOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly transactionShards: TransactionShards;
+  readonly transaction: (transactionalId: string) => ActorRef<TransactionMessage>;
+}
+
+export class TransactionDirectory {
+  readonly #options: TransactionDirectoryOptions;
+  readonly #stopped = new AbortController();
+
+  constructor(options: TransactionDirectoryOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    void this.#wake();
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  /** As last committed, in no order. Throws what storage throws. */
+  async list(): Promise<TransactionRecord[]> {
+    const records: TransactionRecord[] = [];
+    for await (const record of this.#options.transactionShards.list()) records.push(record);
+    return records;
+  }
+
+  async #wake(): Promise<void> {
+    const { env, log, transaction } = this.#options;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        for (const record of await this.list()) {
+          if (isPending(record)) {
+            await transaction(record.transactionalId).ask({ type: "describe" }, { signal });
+          }
+        }
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn("Cannot wake the transactions yet", { error: String(error) });
+        await env.sleep(WAKE_RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+}
