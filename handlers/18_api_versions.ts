@@ -6,7 +6,11 @@ import { errorCode } from "../protocol/errors.ts";
 import { apiVersions, type ApiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
 import { type Handler, handler, type RequestContext } from "./handler.ts";
 
-const FEATURES = [{ name: "group.version", minVersion: 0, maxVersion: 1 }];
+const FEATURES = [
+  { name: "group.version", minVersion: 0, maxVersion: 1 },
+  /** Every end of a transaction bumps the epoch, and writing adds partitions by itself (KIP-890). */
+  { name: "transaction.version", minVersion: 0, maxVersion: 2 },
+];
 /** Before, clients do not understand that a feature can be off. */
 const ZERO_LEVEL_VERSION = 4;
 
