@@ -11,6 +11,7 @@ import { limits } from "../core/config/limits.ts";
 import { type BatchFacts, decideAppend } from "../core/partition/append.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
+import { decideRetention } from "../core/partition/retention.ts";
 import { decideSequence } from "../core/partition/sequence.ts";
 import {
   decideMarker,
@@ -31,11 +32,12 @@ import {
   validateRecords,
 } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError } from "../storage/errors.ts";
-import { type LogAppend, PartitionLog } from "../storage/partition_log.ts";
+import { type LogAppend, type LogEffect, PartitionLog } from "../storage/partition_log.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
 import type {
   AwaitData,
+  CleanPartition,
   Fetch,
   FetchResult,
   ListOffset,
@@ -73,7 +75,7 @@ export function partitionKey(topicId: string, partition: number): string {
   return `${topicId}/${partition}`;
 }
 
-export function partitionKind(options: PartitionKindOptions): ActorKind<PartitionMessage, LogAppend> {
+export function partitionKind(options: PartitionKindOptions): ActorKind<PartitionMessage, LogEffect> {
   const budget = new TailCacheBudget(options.tailCacheBytesMax);
   return {
     kind: PARTITION_KIND,
@@ -92,7 +94,7 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
 }
 
 /** Stands in for a partition that the metadata no longer holds, so that asking for it creates nothing. */
-class AbsentPartition implements ActorHost<PartitionMessage, LogAppend> {
+class AbsentPartition implements ActorHost<PartitionMessage, LogEffect> {
   receive(message: PartitionMessage, reply: Reply<unknown>): void {
     const error = "UNKNOWN_TOPIC_OR_PARTITION";
     switch (message.type) {
@@ -114,6 +116,10 @@ class AbsentPartition implements ActorHost<PartitionMessage, LogAppend> {
         return reply.sendNow({ error });
       case "describeProducers":
         return reply.sendNow({ error, producers: [] });
+      case "deleteRecords":
+        return reply.sendNow({ error, lowWatermark: -1 });
+      case "clean":
+        return reply.sendNow(false);
       case "awaitData":
       case "close":
         return reply.sendNow(true);
@@ -158,7 +164,7 @@ function validate(
 }
 
 interface HostOptions {
-  readonly context: ActorContext<PartitionMessage, LogAppend>;
+  readonly context: ActorContext<PartitionMessage, LogEffect>;
   readonly log: PartitionLog;
   readonly cache: TailCache;
   readonly leaderEpoch: number;
@@ -179,8 +185,8 @@ interface Waiter {
   readonly reply: Reply<unknown>;
 }
 
-class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
-  readonly #context: ActorContext<PartitionMessage, LogAppend>;
+class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
+  readonly #context: ActorContext<PartitionMessage, LogEffect>;
   readonly #log: PartitionLog;
   readonly #cache: TailCache;
   readonly #leaderEpoch: number;
@@ -191,6 +197,8 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
   /** Offset of the newest abort marker that is durable; -1 when there is none. */
   #lastAbort: number;
   readonly #waiters = new Set<Waiter>();
+  /** One step at a time: two would delete, and count, the same batches. */
+  #cleaning = false;
   /** Includes appends whose commit is under way. */
   #assigned: LogHead;
   /** What readers see. */
@@ -242,6 +250,10 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
             })),
           });
         });
+      case "deleteRecords":
+        return this.#deleteRecords(message.offset, reply);
+      case "clean":
+        return this.#clean(message, reply);
       case "close":
         for (const waiter of this.#waiters) waiter.reply.sendNow(true);
         this.#waiters.clear();
@@ -249,11 +261,12 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
     }
   }
 
-  async commit(appends: readonly LogAppend[]): Promise<number> {
-    const count = await this.#log.append(appends);
-    const last = appends[count - 1];
+  async commit(effects: readonly LogEffect[]): Promise<number> {
+    const count = await this.#log.append(effects);
+    const last = effects[count - 1];
     if (last !== undefined) this.#durable = last.headAfter;
-    for (const append of appends.slice(0, count)) {
+    for (const append of effects.slice(0, count)) {
+      if (!("bytes" in append)) continue;
       this.#cache.add(append);
       const { transaction } = append;
       if (transaction === undefined) continue;
@@ -468,6 +481,58 @@ class PartitionHost implements ActorHost<PartitionMessage, LogAppend> {
     const change = { type: "opened", producerId, firstOffset } as const;
     this.#assignedOpen.apply(change);
     return change;
+  }
+
+  #deleteRecords(offset: number, reply: Reply<unknown>): void {
+    const { logStartOffset, logEndOffset: highWatermark } = this.#durable;
+    const wanted = offset === -1 ? highWatermark : offset;
+    if (wanted < 0 || wanted > highWatermark) {
+      return reply.sendNow({ error: "OFFSET_OUT_OF_RANGE", lowWatermark: -1 });
+    }
+    if (wanted > this.#assigned.logStartOffset) this.#raiseLogStart(wanted);
+    reply.send({ error: "NONE", lowWatermark: Math.max(wanted, logStartOffset) });
+  }
+
+  #raiseLogStart(logStartOffset: number): void {
+    this.#assigned = { ...this.#assigned, logStartOffset };
+    this.#context.stage({ headAfter: this.#assigned, trim: null });
+  }
+
+  /** Deletes some of what lies below the log start, or, when nothing does, looks whether the start may rise. */
+  #clean(message: CleanPartition, reply: Reply<unknown>): void {
+    if (this.#cleaning) return reply.sendNow(true);
+    this.#cleaning = true;
+    this.#context.run(async () => {
+      try {
+        reply.send(await this.#cleanStep(message));
+      } catch (error) {
+        // The next look tries again; nothing else depends on it.
+        this.#context.log.error("Cannot delete old records", {
+          partition: this.#context.address.key,
+          error: String(error),
+        });
+        reply.sendNow(false);
+      } finally {
+        this.#cleaning = false;
+      }
+    });
+  }
+
+  async #cleanStep(settings: CleanPartition): Promise<boolean> {
+    const trim = await this.#log.planTrim();
+    if (trim !== null) {
+      this.#assigned = { ...this.#assigned, sizeBytes: this.#assigned.sizeBytes - trim.sizeBytes };
+      this.#context.stage({ headAfter: this.#assigned, trim });
+      return true;
+    }
+    const upTo = this.#lastStableOffset;
+    const batches = await this.#log.oldestBatches(upTo);
+    const { env } = this.#context;
+    // Since the page was read no cleanup came between; appends only add behind it.
+    const start = decideRetention(this.#durable, batches, settings, env.now());
+    if (start <= this.#assigned.logStartOffset) return false;
+    this.#raiseLogStart(start);
+    return true;
   }
 
   /** Keeps the newest producers; one may be forgotten only when its newest state is durable and can be read back. */

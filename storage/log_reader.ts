@@ -6,6 +6,7 @@
  * A scan is not a snapshot, which is harmless: entries are written once, below a bound that the caller read first.
  */
 import type { LogHead } from "../core/partition/log_head.ts";
+import type { StoredBatch } from "../core/partition/retention.ts";
 import { readRecords } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
@@ -39,6 +40,9 @@ interface Located {
 
 /** Extents that follow each other in a file are read at once up to this size. */
 const RUN_BYTES_MAX = 8 * 1_024 * 1_024;
+
+/** Entries that one step of retention looks at. */
+const CLEAN_PAGE = 100;
 
 /** Entries per page when only the index is wanted. */
 const SCAN_PAGE = 16;
@@ -89,6 +93,19 @@ export class LogReader {
       }
     }
     return this.#bytesOf(chosen);
+  }
+
+  /** The oldest batches below `upTo`; none when there is none. */
+  async oldestBatches(upTo: number): Promise<StoredBatch[]> {
+    const { logStartOffset, logEndOffset } = this.#bounds.head;
+    const end = Math.min(upTo, logEndOffset);
+    if (logStartOffset >= end) return [];
+    const found = await this.#entriesFrom(logStartOffset, end, CLEAN_PAGE);
+    return found.map(({ entry: { lastOffset, maxTimestamp, sizeBytes } }) => ({
+      lastOffset,
+      maxTimestamp,
+      sizeBytes,
+    }));
   }
 
   /** The first record at or above the log start and below `upTo` whose timestamp is at least `timestamp`. */

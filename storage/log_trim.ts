@@ -5,21 +5,29 @@
 import { decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
 import { timeEntryOfKey } from "./keys/time_index.ts";
-import type { LogWriter } from "./log_writer.ts";
 import type { Mutation, Storage } from "./storage.ts";
 
-const BATCHES_PER_STEP = 64;
+const BATCHES_PER_STEP = 100;
 const DELETIONS_PER_STEP = 400;
 
-/** True while there may be more. */
-export async function trimBelowStart(
+/** Deletions of one step, and what they free. */
+export interface TrimPlan {
+  readonly mutations: readonly Mutation[];
+  readonly batchCount: number;
+  readonly sizeBytes: number;
+  /** Bytes that are named no more, for each segment file's number. */
+  readonly freedBytes: ReadonlyMap<number, number>;
+}
+
+/** Null when nothing is left below the log start. */
+export async function planTrim(
   storage: Storage,
   keys: PartitionKeys,
-  writer: LogWriter,
-): Promise<boolean> {
-  const { logStartOffset } = writer.head;
+  logStartOffset: number,
+): Promise<TrimPlan | null> {
   const mutations: Mutation[] = [];
   let batchCount = 0;
+  let freedSizeBytes = 0;
   const freedBytes = new Map<number, number>();
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
   for (const stored of entries) {
@@ -37,6 +45,7 @@ export async function trimBelowStart(
       freedBytes.set(place.fileNumber, (freedBytes.get(place.fileNumber) ?? 0) + sizeBytes);
     }
     batchCount++;
+    freedSizeBytes += sizeBytes;
   }
   // The last time entry at or below the log start stays: searches measure their distance from it.
   const times = await storage.list(keys.timeRange(-Infinity, Infinity), { limit: BATCHES_PER_STEP });
@@ -45,7 +54,5 @@ export async function trimBelowStart(
     if (next === undefined || timeEntryOfKey(next.key).baseOffset > logStartOffset) break;
     mutations.push({ type: "delete", key: stored.key });
   }
-  if (mutations.length === 0) return false;
-  await writer.removeKeys(mutations, { batchCount, freedBytes });
-  return true;
+  return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
 }

@@ -21,6 +21,7 @@ import { encodeProducer } from "./keys/producer.ts";
 import type { CommitToken } from "./keys/shard_head.ts";
 import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, timeIndexValue } from "./keys/time_index.ts";
 import { type Extent, SegmentWriter } from "./segment_writer.ts";
+import type { TrimPlan } from "./log_trim.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import { transactionMutations } from "./log_transactions.ts";
 import type { Shard, ShardStore } from "./shard.ts";
@@ -54,6 +55,15 @@ export interface LogAppend {
   readonly headAfter: LogHead;
 }
 
+/** A change of the log that brings no batch: a raised log start, deletions below it. */
+export interface LogCleanup {
+  readonly headAfter: LogHead;
+  readonly trim: TrimPlan | null;
+}
+
+/** What a log makes durable, in order. */
+export type LogEffect = LogAppend | LogCleanup;
+
 interface LogState {
   readonly head: LogHead;
   readonly writer: LogWriterState;
@@ -63,6 +73,8 @@ interface Staged extends LogState {
   readonly count: number;
   readonly mutations: Mutation[];
   readonly extents: readonly Extent[];
+  /** Files that nothing names any more once it is durable. */
+  readonly dropped: readonly SegmentName[];
 }
 
 /** A batch on its way into a segment file. */
@@ -83,7 +95,7 @@ export class LogWriter {
   #line: Promise<void> | null = null;
   readonly #segments: PartitionSegments | null;
   readonly #segmentWriter: SegmentWriter | null = null;
-  readonly #extents = new WeakMap<LogAppend, PendingExtent>();
+  readonly #extents = new WeakMap<LogEffect, PendingExtent>();
 
   constructor(
     shards: ShardStore,
@@ -143,10 +155,10 @@ export class LogWriter {
   }
 
   /** Makes a prefix durable and returns its length. Throws what `Shard.commit` throws. */
-  append(appends: readonly LogAppend[]): Promise<number> {
+  append(appends: readonly LogEffect[]): Promise<number> {
     const [first] = appends;
     if (first === undefined) return Promise.resolve(0);
-    for (const append of appends) this.prepare(append);
+    for (const append of appends) if ("bytes" in append) this.prepare(append);
     const pending = this.#extents.get(first);
     if (this.#line === null && (pending === undefined || pending.extent !== null)) {
       // Staged at once, not in a later turn, so that calls keep their order.
@@ -159,7 +171,7 @@ export class LogWriter {
     }
     return this.#inLine(async () => {
       await pending?.ready;
-      const staged = this.#stage(appends) ?? await this.#stageLarge(appends);
+      const staged = this.#stage(appends) ?? await this.#stageLarge(first);
       return { done: this.#commit(staged) };
     });
   }
@@ -169,38 +181,13 @@ export class LogWriter {
     return this.#inLine(() => Promise.resolve({ done: this.#commitState({ ...this.#staged, head }, []) }));
   }
 
-  /** Deletes keys that no reader is shown any more, `batchCount` batches among them. */
-  removeKeys(
-    mutations: readonly Mutation[],
-    freed: { readonly batchCount: number; readonly freedBytes: ReadonlyMap<number, number> },
-  ): Promise<void> {
-    return this.#inLine(() => {
-      const { head, writer } = this.#staged;
-      const files: LiveSegment[] = [];
-      const dropped: LiveSegment[] = [];
-      for (const file of writer.files) {
-        const liveBytes = file.liveBytes - (freed.freedBytes.get(file.number) ?? 0);
-        const isDropped = liveBytes <= 0 && (this.#segmentWriter?.mayDrop(file.number) ?? true);
-        if (isDropped) dropped.push(file);
-        else files.push({ ...file, liveBytes });
-      }
-      const batchCount = Math.max(0, writer.batchCount - freed.batchCount);
-      const done = this.#commitState({ head, writer: { ...writer, batchCount, files } }, mutations);
-      return Promise.resolve({
-        done: done.then(() => {
-          for (const file of dropped) this.#segments?.drop(file);
-        }),
-      });
-    });
-  }
-
   /** Takes no more batches. */
   close(): void {
     this.#segmentWriter?.close();
   }
 
   async #commitState(state: LogState, mutations: readonly Mutation[]): Promise<void> {
-    await this.#commit({ ...state, count: 0, mutations: [...mutations], extents: [] });
+    await this.#commit({ ...state, count: 0, mutations: [...mutations], extents: [], dropped: [] });
   }
 
   /** Runs `work` after everything in line; what it returns is not waited for by the next. */
@@ -221,21 +208,32 @@ export class LogWriter {
     });
     this.#durable = { head: staged.head, writer: staged.writer };
     for (const extent of staged.extents) this.#segmentWriter?.settled(extent);
+    for (const file of staged.dropped) this.#segments?.drop(file);
     return staged.count;
   }
 
   /** As many appends as one commit takes; null when not even the first fits. */
-  #stage(appends: readonly LogAppend[]): Staged | null {
+  #stage(appends: readonly LogEffect[]): Staged | null {
     // What was staged behind a commit that failed is void.
     if (this.#shard.fault !== null) throw this.#shard.fault;
     const token = this.#shard.nextToken;
     const producers = new Map<number, { readonly mutation: Mutation; readonly size: CommitSize }>();
     const mutations: Mutation[] = [];
     const extents: Extent[] = [];
+    const dropped: SegmentName[] = [];
     let state = this.#staged;
     let size = emptyCommitSize;
     let count = 0;
     for (const append of appends) {
+      if (!("bytes" in append)) {
+        const sum = addSizes(size, sizeOfMutations(append.trim?.mutations ?? []));
+        if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, state.writer.files.length))) break;
+        mutations.push(...append.trim?.mutations ?? []);
+        state = this.#cleaned(append, state, dropped);
+        size = sum;
+        count++;
+        continue;
+      }
       const pending = this.#extents.get(append);
       if (pending !== undefined && pending.fault !== null) {
         if (count > 0) break;
@@ -274,18 +272,32 @@ export class LogWriter {
           "the commit that follows fails, too"
         );}
     }
-    return { ...state, count, mutations, extents };
+    return { ...state, count, mutations, extents, dropped };
+  }
+
+  /** The state without what was trimmed; files that nothing names any more are added to `dropped`. */
+  #cleaned({ headAfter, trim }: LogCleanup, before: LogState, dropped: SegmentName[]): LogState {
+    invariant(headAfter.logEndOffset === before.head.logEndOffset, "A cleanup leaves the log end as it is");
+    if (trim === null) return { head: headAfter, writer: before.writer };
+    const files: LiveSegment[] = [];
+    for (const file of before.writer.files) {
+      const liveBytes = file.liveBytes - (trim.freedBytes.get(file.number) ?? 0);
+      if (liveBytes <= 0 && (this.#segmentWriter?.mayDrop(file.number) ?? true)) dropped.push(file);
+      else files.push({ ...file, liveBytes });
+    }
+    const batchCount = Math.max(0, before.writer.batchCount - trim.batchCount);
+    return { head: headAfter, writer: { ...before.writer, batchCount, files } };
   }
 
   /** Writes the first append's pieces; the commit that this returns makes them a batch. */
-  async #stageLarge(appends: readonly LogAppend[]): Promise<Staged> {
-    const append = appends[0] as LogAppend;
+  async #stageLarge(append: LogEffect): Promise<Staged> {
+    invariant("bytes" in append, "A cleanup fits into one commit");
     const attempt = await writeAttempt(this.#shards, this.#keys, append.baseOffset, append.bytes);
     const place = this.#chunksOf(append.bytes, attempt);
     const { mutations, state } = this.#mutationsOf(append, this.#staged, this.#shard.nextToken, place);
     mutations.push({ type: "delete", key: this.#keys.attempt(attempt) });
     if (append.producer !== null) mutations.push(this.#producerOf(append.producer).mutation);
-    return { ...state, count: 1, mutations, extents: [] };
+    return { ...state, count: 1, mutations, extents: [], dropped: [] };
   }
 
   #placeOf(append: LogAppend): BatchPlace {

@@ -6,6 +6,7 @@
  * segment file or is cut into pieces; on the way out none when small or from a file, and one that joins the pieces.
  */
 import type { LogHead } from "../core/partition/log_head.ts";
+import type { StoredBatch } from "../core/partition/retention.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { AbortedTransaction, OpenTransactions } from "../core/partition/transactions.ts";
 import { sweepAttempts } from "./chunked_append.ts";
@@ -20,15 +21,15 @@ import {
   readOpenTransactions,
   readProducers,
 } from "./log_transactions.ts";
-import { trimBelowStart } from "./log_trim.ts";
-import { type LogAppend, LogWriter } from "./log_writer.ts";
+import { planTrim, type TrimPlan } from "./log_trim.ts";
+import { type LogAppend, type LogEffect, LogWriter } from "./log_writer.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 
 export type { LogHead } from "../core/partition/log_head.ts";
 export { OffsetTrimmedError, PartitionDeletedError } from "./log_errors.ts";
 export type { FoundRecord, ReadOptions } from "./log_reader.ts";
-export type { LogAppend } from "./log_writer.ts";
+export type { LogAppend, LogCleanup, LogEffect } from "./log_writer.ts";
 
 export class PartitionLog {
   readonly #shards: ShardStore;
@@ -86,21 +87,35 @@ export class PartitionLog {
   }
 
   /**
-   * Makes a prefix of `appends` durable and returns how many; at least 1 unless it throws. May be called again before
+   * Makes a prefix of `effects` durable and returns how many; at least 1 unless it throws. May be called again before
    * the last call ended, with the batches that follow. After an error the log must be opened anew.
    */
-  append(appends: readonly LogAppend[]): Promise<number> {
-    return this.#writer.append(appends);
+  append(effects: readonly LogEffect[]): Promise<number> {
+    return this.#writer.append(effects);
   }
 
-  /** Commits a head without a batch: a new leader epoch, a raised log start. Not to be mixed with open appends. */
+  /** Commits a head without a batch: a new leader epoch, a raised log start. Not to be mixed with open appends; see `LogCleanup`. */
   commitHead(head: LogHead): Promise<void> {
     return this.#writer.commitHead(head);
   }
 
   /** Deletes some of what lies below the log start; true while there is more to do. Bounded work for each call. */
-  trim(): Promise<boolean> {
-    return trimBelowStart(this.#shards.storage, this.#keys, this.#writer);
+  async trim(): Promise<boolean> {
+    const trim = await this.planTrim();
+    if (trim === null) return false;
+    const { head } = this;
+    await this.append([{ headAfter: { ...head, sizeBytes: head.sizeBytes - trim.sizeBytes }, trim }]);
+    return true;
+  }
+
+  /** What `trim` would delete, for whoever has appends under way: to be put in line with them as a cleanup. */
+  planTrim(): Promise<TrimPlan | null> {
+    return planTrim(this.#shards.storage, this.#keys, this.head.logStartOffset);
+  }
+
+  /** The oldest batches below `upTo`, without their bytes: as many as one step of retention looks at. */
+  oldestBatches(upTo: number): Promise<StoredBatch[]> {
+    return this.#reader.oldestBatches(upTo);
   }
 
   /** Whole batches, the first of which contains `from`; none at the log's end. Throws `OffsetTrimmedError`. */

@@ -3,6 +3,7 @@
  * Offsets, timestamps and producer ids are numbers; record batches are the bytes the producer sent.
  */
 import type { ProducerState } from "../../core/partition/producer_state.ts";
+import type { RetentionSettings } from "../../core/partition/retention.ts";
 import type { TransactionMarker } from "../../core/partition/transactions.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
@@ -116,6 +117,18 @@ export interface DescribePartition extends Expects<PartitionDescription> {
   readonly type: "describe";
 }
 
+/** Answered when everything below `offset` (-1: the high watermark) is unreadable for good. OFFSET_OUT_OF_RANGE. */
+export interface DeleteRecords
+  extends Expects<{ readonly error: ErrorName | "NONE"; readonly lowWatermark: number }> {
+  readonly type: "deleteRecords";
+  readonly offset: number;
+}
+
+/** One bounded step of retention; answered with true while there is more to do. */
+export interface CleanPartition extends RetentionSettings, Expects<boolean> {
+  readonly type: "clean";
+}
+
 /** Fences the log and stops the actor, so that the topic's data can be deleted. */
 export interface ClosePartition extends Expects<boolean> {
   readonly type: "close";
@@ -129,4 +142,6 @@ export type PartitionMessage =
   | DescribePartition
   | WriteMarker
   | DescribeProducers
+  | DeleteRecords
+  | CleanPartition
   | ClosePartition;

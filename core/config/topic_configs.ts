@@ -261,7 +261,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     type: "LONG",
     default: "-1",
     synonyms: same("log.retention.bytes"),
-    effect: "none",
+    effect: "now",
     documentation: "Bytes of one partition beyond which its oldest records are deleted; -1 for no bound.",
   },
   {
@@ -274,7 +274,7 @@ const definitions: readonly TopicConfigDefinition[] = [
       { name: "log.retention.minutes", factor: MINUTE_MS },
       { name: "log.retention.hours", factor: HOUR_MS },
     ],
-    effect: "none",
+    effect: "now",
     documentation: "Age at which records are deleted; -1 for no bound.",
   },
   {

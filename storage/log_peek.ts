@@ -1,0 +1,25 @@
+/** A look at a log without opening it, and so without a commit: for background work that mostly finds nothing to do. */
+import type { LogHead } from "../core/partition/log_head.ts";
+import type { StoredBatch } from "../core/partition/retention.ts";
+import { decodeBatchIndex } from "./keys/batch_index.ts";
+import { decodeLogHead } from "./keys/log_head.ts";
+import { PartitionKeys } from "./keys/partition.ts";
+import { decodeShardHead } from "./keys/shard_head.ts";
+import type { Storage } from "./storage.ts";
+
+/** The head and the oldest batch, trimmed or not; null when there is none. Two reads, which are not one snapshot. */
+export async function peekOldest(
+  storage: Storage,
+  topicId: string,
+  partition: number,
+): Promise<{ readonly head: LogHead; readonly oldest: StoredBatch } | null> {
+  const keys = new PartitionKeys(topicId, partition);
+  const stored = await storage.get(keys.head);
+  if (stored === null) return null;
+  const payload = decodeLogHead(decodeShardHead(stored.value).payload);
+  if (payload.state !== "live") return null;
+  const [first] = await storage.list(keys.indexRange(0, payload.head.logEndOffset), { limit: 1 });
+  if (first === undefined) return null;
+  const { lastOffset, maxTimestamp, sizeBytes } = decodeBatchIndex(first.value);
+  return { head: payload.head, oldest: { lastOffset, maxTimestamp, sizeBytes } };
+}
