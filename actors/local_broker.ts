@@ -2,6 +2,7 @@
  * One broker in this process: the actor kinds, wired to the stores, and the `Broker` that the doors get. `main.ts`
  * opens it, tests open it on a memory store.
  */
+import { retentionSettings } from "../core/config/cleanup_settings.ts";
 import { limits } from "../core/config/limits.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
@@ -28,6 +29,7 @@ import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
 import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
+import { RetentionSweep } from "./retention.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 import { STREAM_KIND, streamKind } from "./stream.ts";
@@ -69,6 +71,7 @@ export class LocalBroker implements Broker {
   readonly #producerIds: ProducerIds;
   readonly #groups: GroupDirectory;
   readonly #transactions: TransactionDirectory;
+  readonly #retention: RetentionSweep;
   #metadata: MetadataImage = emptyMetadataImage;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
@@ -106,6 +109,15 @@ export class LocalBroker implements Broker {
       leaderEpochOf: (topicId, partition) =>
         this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
     }));
+    this.#retention = new RetentionSweep({
+      env,
+      log,
+      storage: shards.storage,
+      metadata: () => this.#metadata,
+      settings: (topic) => retentionSettings(topic, config),
+      partition: (topicId, partition) => this.partition(topicId, partition),
+      checkIntervalMs: Number(config("log.retention.check.interval.ms")),
+    });
     const groupShards = new GroupShards(shards);
     this.#runtime.register(consumerGroupKind({
       groupShards,
@@ -166,6 +178,7 @@ export class LocalBroker implements Broker {
     this.#ready = true;
     this.#groups.start();
     this.#transactions.start();
+    this.#retention.start();
   }
 
   config(name: string): string {
@@ -209,6 +222,7 @@ export class LocalBroker implements Broker {
     this.#ready = false;
     this.#groups.stop();
     this.#transactions.stop();
+    this.#retention.stop();
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
   }
