@@ -9,6 +9,7 @@ import type { Logger } from "../lib/log.ts";
 import type { GroupListing } from "./group_directory.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import type { RestConsumerMessage } from "./messages/rest_consumer.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
@@ -32,6 +33,8 @@ export interface Broker {
   readonly supervisor: ActorRef<SupervisorMessage>;
   /** Every durable stream by its path. */
   readonly streams: ActorRef<StreamRegistryMessage>;
+  /** A consumer that lives on the server, there or not. */
+  restConsumer(groupId: string, instanceId: string): ActorRef<RestConsumerMessage>;
   /** Subscriptions to durable streams. */
   readonly subscriptions: ActorRef<SubscriptionMessage>;
   /** The writer of one durable stream. */

@@ -23,6 +23,7 @@ import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND, TRANSACTI
 import type { BrokerMessage } from "./messages/broker.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import type { RestConsumerMessage } from "./messages/rest_consumer.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
@@ -32,6 +33,7 @@ import { ProducerIds } from "./producer_ids.ts";
 import { RetentionSweep } from "./retention.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
+import { REST_CONSUMER_KIND, restConsumerKey, restConsumerKind } from "./rest_consumer.ts";
 import { STREAM_KIND, streamKind } from "./stream.ts";
 import { STREAM_REGISTRY_KEY, STREAM_REGISTRY_KIND, streamRegistryKind } from "./stream_registry.ts";
 import {
@@ -151,6 +153,7 @@ export class LocalBroker implements Broker {
       open: () => StreamStore.open(shards),
       removeSnapshot: (streamId) => removeWriterSnapshot(shards, streamId),
     }));
+    this.#runtime.register(restConsumerKind({ shards, metadata: () => this.#metadata }));
     this.#runtime.register(streamSubscriptionsKind({ open: () => openSubscriptions(shards, env) }));
   }
 
@@ -191,6 +194,10 @@ export class LocalBroker implements Broker {
 
   group(groupId: string): ActorRef<ConsumerGroupMessage> {
     return this.#runtime.ref(CONSUMER_GROUP_KIND, groupId);
+  }
+
+  restConsumer(groupId: string, instanceId: string): ActorRef<RestConsumerMessage> {
+    return this.#runtime.ref(REST_CONSUMER_KIND, restConsumerKey(groupId, instanceId));
   }
 
   stream(streamId: string): ActorRef<StreamMessage> {

@@ -1,9 +1,10 @@
-/** Confluent's REST API v2, at the root as its proxy has it: metadata, producing, and reading of partitions. */
+/** Confluent's REST API v2, at the root as its proxy has it: metadata, producing, consumers, and stateless reading. */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Broker } from "../../actors/broker.ts";
 import { Problem } from "../problem.ts";
 import { confluentErrorResponse, type ErrorCodes } from "./confluent_error.ts";
 import { contractRouter } from "./contract_router.ts";
+import { consumerRoutes } from "./v2_consumers.ts";
 import { V2_TYPE } from "./v2_formats.ts";
 import { topicRoutes } from "./v2_topics.ts";
 
@@ -12,8 +13,8 @@ const codes: ErrorCodes = { unknownTopic: 40401, kafkaRefusal: 400 };
 /** `toProblem` tells what a client may know of an error. */
 export function v2App(broker: Broker, toProblem: (error: unknown) => Problem): OpenAPIHono {
   const app = new OpenAPIHono();
-  const router = contractRouter(topicRoutes);
-  for (const path of ["/topics", "/topics/*", "/brokers", "/status/ready"]) {
+  const router = contractRouter([...topicRoutes, ...consumerRoutes]);
+  for (const path of ["/topics", "/topics/*", "/brokers", "/consumers/*", "/status/ready"]) {
     app.all(path, async ({ req }) => {
       try {
         if (!broker.ready) throw new Problem(503, { detail: "The broker is not ready" });

@@ -33,7 +33,7 @@ export function v2Response(value: unknown, contentType = V2_TYPE): Response {
   return v2TextResponse(JSON.stringify(value), contentType);
 }
 
-function v2TextResponse(text: string, contentType: string): Response {
+export function v2TextResponse(text: string, contentType: string): Response {
   return new Response(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
 }
 

@@ -22,6 +22,7 @@
  * ["g", …]                                               consumer groups                    group*.ts          group_store.ts
  * ["t", shardIndex, …]                                   transactional ids                  transaction.ts     transaction_store.ts
  * ["d", …]                                               durable streams                    stream.ts          stream_store.ts
+ * ["r", groupId, instanceId]                             consumer living on the server      rest_consumer.ts   rest_consumer_store.ts
  * ```
  *
  * Topic ids are 16 bytes; partitions, offsets, timestamps and ids are numbers, which Deno KV orders by value,
@@ -36,6 +37,7 @@ export const FAMILY = {
   partition: "p",
   group: "g",
   stream: "d",
+  restConsumer: "r",
   transaction: "t",
 } as const;
 

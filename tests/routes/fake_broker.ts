@@ -231,6 +231,10 @@ export class FakeBroker implements Broker {
     throw new Error("no subscriptions here");
   });
 
+  restConsumer(groupId: string): never {
+    throw new Error(`no consumers here: ${groupId}`);
+  }
+
   stream(streamId: string): never {
     throw new Error(`no streams here: ${streamId}`);
   }

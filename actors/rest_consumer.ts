@@ -1,0 +1,513 @@
+/**
+ * The actor of a consumer that lives on the server, as REST v2 has them. It is an ordinary member of its group, so programs that speak
+ * Kafka's protocol share the partitions with it. It is stored, so it comes back after a restart; what it had read and not committed is
+ * read again then.
+ *
+ * A request for records runs beside the mailbox, one at a time; joining goes on in the background, so no request waits longer
+ * than it said. Who is silent for five minutes leaves and is forgotten.
+ */
+import type { MetadataImage } from "../core/cluster/metadata_image.ts";
+import { limits } from "../core/config/limits.ts";
+import {
+  type Interest,
+  type RestConsumer,
+  subscribedTopics,
+  type TopicPartition,
+} from "../core/rest_consumer/rest_consumer.ts";
+import type { ErrorName } from "../protocol/errors.ts";
+import { iterateRecords, readBatchHeader } from "../protocol/records/record_batch.ts";
+import { RestConsumerStore } from "../storage/rest_consumer_store.ts";
+import type { ShardStore } from "../storage/shard.ts";
+import { CONSUMER_GROUP_KIND } from "./consumer_group.ts";
+import { PARTITION_KIND } from "./kinds.ts";
+import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
+import type { PartitionMessage } from "./messages/partition.ts";
+import type {
+  CommitOffsets,
+  CommittedOffsets,
+  PartitionOffset,
+  PolledRecord,
+  PollRecords,
+  RestConsumerAnswer,
+  RestConsumerMessage,
+  SeekOffsets,
+} from "./messages/rest_consumer.ts";
+import { partitionKey } from "./partition.ts";
+import { GroupRefusedError, RestMembership } from "./rest_membership.ts";
+import type { ActorContext, ActorHost, ActorKind, ActorRef, Reply } from "./runtime/types.ts";
+
+export const REST_CONSUMER_KIND = "rest_consumer";
+
+const BEAT_MS = 1_000;
+const AUTO_COMMIT_MS = 5_000;
+/** `consumer.instance.timeout.ms` of Confluent's proxy. */
+const SILENCE_MS_MAX = 300_000;
+/** Partitions whose data one request waits for; the rest is looked at when it comes again. */
+const AWAITED_PARTITIONS_MAX = 1_000;
+
+export interface RestConsumerKindOptions {
+  readonly shards: ShardStore;
+  readonly metadata: () => MetadataImage;
+}
+
+export function restConsumerKey(groupId: string, instanceId: string): string {
+  return JSON.stringify([groupId, instanceId]);
+}
+
+export function restConsumerKind(options: RestConsumerKindOptions): ActorKind<RestConsumerMessage, never> {
+  return {
+    kind: REST_CONSUMER_KIND,
+    async activate(context) {
+      const [groupId, instanceId] = JSON.parse(context.address.key) as [string, string];
+      const store = new RestConsumerStore(options.shards, groupId, instanceId);
+      return new RestConsumerHost(context, {
+        ...options,
+        store,
+        groupId,
+        instanceId,
+        stored: await store.load(),
+      });
+    },
+  };
+}
+
+interface HostOptions extends RestConsumerKindOptions {
+  readonly store: RestConsumerStore;
+  readonly groupId: string;
+  readonly instanceId: string;
+  readonly stored: RestConsumer | null;
+}
+
+/** A partition that is read, and where. */
+interface Reading extends TopicPartition {
+  readonly topicId: string;
+  /** Of the next record; null until it is known. */
+  position: number | null;
+  /** Up to where it was committed by this consumer, or found committed. */
+  committed: number;
+}
+
+class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
+  readonly #context: ActorContext<RestConsumerMessage, never>;
+  readonly #options: HostOptions;
+  readonly #group: ActorRef<ConsumerGroupMessage>;
+  readonly #membership: RestMembership;
+  #consumer: RestConsumer | null;
+  #readings = new Map<string, Reading>();
+  /** Changes with each assignment: what was begun under an older one is dropped. */
+  #round = new AbortController();
+  #joining: Promise<void> | null = null;
+  #refusal: ErrorName | null = null;
+  #polling = false;
+  #lastRequestMs: number;
+  #lastCommitMs: number;
+
+  constructor(context: ActorContext<RestConsumerMessage, never>, options: HostOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#consumer = options.stored;
+    const { groupId, instanceId, metadata, stored } = options;
+    this.#group = context.ref<ConsumerGroupMessage>(CONSUMER_GROUP_KIND, groupId);
+    const { env } = context;
+    const membership = { env, group: this.#group, metadata, clientId: instanceId };
+    this.#membership = new RestMembership(membership, stored?.memberId ?? "");
+    this.#lastRequestMs = this.#lastCommitMs = env.mono();
+    if (stored !== null) this.#follow(stored.interest);
+  }
+
+  async receive(message: RestConsumerMessage, reply: Reply<unknown>): Promise<void> {
+    if (message.type === "beat") return this.#beat();
+    this.#lastRequestMs = this.#context.env.mono();
+    if (message.type === "create") {
+      if (this.#consumer !== null) return reply.sendNow(false);
+      await this.#save({ config: message.config, interest: { type: "none" }, memberId: "" });
+      this.#follow({ type: "none" });
+      return reply.sendNow(true);
+    }
+    const consumer = this.#consumer;
+    const answer = (value: RestConsumerAnswer<unknown>) => reply.sendNow(value);
+    if (consumer === null) return answer({ type: "absent" });
+    switch (message.type) {
+      case "describe":
+        return answer({ type: "ok", value: { ...consumer, assigned: this.#assigned() } });
+      case "remove":
+        await this.#remove();
+        return answer({ type: "ok", value: null });
+      case "setInterest": {
+        const { interest } = message;
+        const { type } = consumer.interest;
+        if (
+          type !== "none" && interest.type !== "none" &&
+          (type === "assigned") !== (interest.type === "assigned")
+        ) {
+          return answer({
+            type: "conflict",
+            message: "Subscription to topics, partitions and pattern are mutually exclusive.",
+          });
+        }
+        await this.#stopReading(interest.type === "none" || interest.type === "assigned");
+        await this.#save({ ...consumer, interest, memberId: this.#membership.memberId });
+        this.#follow(interest);
+        return answer({ type: "ok", value: null });
+      }
+      case "poll":
+        if (this.#polling) {
+          return answer({
+            type: "conflict",
+            message: "A request for records of this consumer is under way.",
+          });
+        }
+        this.#polling = true;
+        return this.#context.run(async (signal) => {
+          try {
+            answer(await this.#poll(message, consumer, signal));
+          } finally {
+            this.#polling = false;
+          }
+        });
+      case "commit":
+        return answer(await this.#commit(message.offsets));
+      case "committed":
+        return answer(await this.#committed(message));
+      case "seek":
+        return answer(await this.#seek(message));
+    }
+  }
+
+  idle(): boolean {
+    return this.#consumer === null;
+  }
+
+  inspect(): Record<string, unknown> {
+    return {
+      interest: this.#consumer?.interest.type ?? "absent",
+      partitions: this.#readings.size,
+      generationId: this.#membership.generationId,
+      polling: this.#polling,
+    };
+  }
+
+  async #save(consumer: RestConsumer | null): Promise<void> {
+    await this.#options.store.save(consumer);
+    this.#consumer = consumer;
+  }
+
+  async #remove(): Promise<void> {
+    await this.#stopReading(true);
+    await this.#save(null);
+    this.#context.cancelTimer("beat");
+    this.#context.passivate();
+  }
+
+  /** Commits what is to be committed by itself, and gives the partitions back. */
+  async #stopReading(leave: boolean): Promise<void> {
+    await this.#autoCommit();
+    this.#round.abort();
+    this.#round = new AbortController();
+    this.#joining = null;
+    this.#readings = new Map();
+    if (leave) await this.#membership.leave();
+  }
+
+  #follow(interest: Interest): void {
+    this.#context.setTimer("beat", BEAT_MS, { type: "beat" });
+    if (interest.type === "assigned") this.#read(interest.partitions);
+    else if (interest.type !== "none") this.#join(interest);
+  }
+
+  /** Joins the group in the background; requests for records wait for it as long as they may. */
+  #join(interest: Interest): void {
+    const round = this.#round;
+    this.#refusal = null;
+    const joining = Promise.withResolvers<void>();
+    this.#joining = joining.promise;
+    this.#context.run(async (stopped) => {
+      const signal = AbortSignal.any([stopped, round.signal]);
+      try {
+        const topics = () => subscribedTopics(interest, this.#options.metadata());
+        const partitions = await this.#membership.join(topics, signal);
+        if (signal.aborted) return;
+        this.#read(partitions);
+        await this.#rememberMember();
+      } catch (error) {
+        stopped.throwIfAborted();
+        if (error instanceof GroupRefusedError && error.error !== "NONE") this.#refusal = error.error;
+        // Weather passes: the next beat joins again.
+      } finally {
+        if (this.#joining === joining.promise) this.#joining = null;
+        joining.resolve();
+      }
+    });
+  }
+
+  /** So that it comes back as the same member, and nobody has to wait for the old one's session to end. */
+  async #rememberMember(): Promise<void> {
+    const { memberId } = this.#membership;
+    if (this.#consumer === null || this.#consumer.memberId === memberId) return;
+    await this.#save({ ...this.#consumer, memberId });
+  }
+
+  #read(partitions: readonly TopicPartition[]): void {
+    const { topicsByName } = this.#options.metadata();
+    this.#readings = new Map(partitions.flatMap(({ topic, partition }) => {
+      const image = topicsByName.get(topic);
+      if (image === undefined || partition >= image.partitions.length) return [];
+      const reading: Reading = { topic, partition, topicId: image.topicId, position: null, committed: -1 };
+      return [[keyOf(reading), reading] as const];
+    }));
+  }
+
+  async #beat(): Promise<void> {
+    const consumer = this.#consumer;
+    if (consumer === null) return;
+    const nowMs = this.#context.env.mono();
+    if (!this.#polling && nowMs - this.#lastRequestMs > SILENCE_MS_MAX) return await this.#remove();
+    this.#context.setTimer("beat", BEAT_MS, { type: "beat" });
+    if (nowMs - this.#lastCommitMs >= AUTO_COMMIT_MS) await this.#autoCommit();
+    if (
+      consumer.interest.type === "none" || consumer.interest.type === "assigned" || this.#joining !== null
+    ) return;
+    let joinsAgain = this.#membership.generationId < 0;
+    try {
+      joinsAgain ||= await this.#membership.beat();
+    } catch {
+      // The coordinator is restarting; the next beat finds it.
+      return;
+    }
+    if (!joinsAgain) return;
+    await this.#stopReading(false);
+    this.#join(consumer.interest);
+  }
+
+  async #poll(
+    { timeoutMs, maxBytes }: PollRecords,
+    { config }: RestConsumer,
+    stopped: AbortSignal,
+  ): Promise<RestConsumerAnswer<readonly PolledRecord[]>> {
+    const { env } = this.#context;
+    const deadlineMs = env.mono() + timeoutMs;
+    if (config.autoCommit) await this.#autoCommit();
+    while (true) {
+      const round = this.#round;
+      if (this.#refusal !== null) return { type: "failed", error: this.#refusal };
+      const joining = this.#joining;
+      if (joining !== null) await this.#within(joining, deadlineMs, stopped);
+      else if (round === this.#round) {
+        const records: PolledRecord[] = [];
+        let bytes = 0;
+        for (const reading of [...this.#readings.values()]) {
+          if (bytes >= maxBytes && records.length > 0) break;
+          const error = await this.#locate(reading, config.autoOffsetReset);
+          if (error !== null) return { type: "failed", error };
+          bytes += await this.#fetch(reading, maxBytes - bytes, records);
+          // Who waits longest comes first next time.
+          if (this.#readings.delete(keyOf(reading))) this.#readings.set(keyOf(reading), reading);
+        }
+        // Read under an assignment that is over: somebody else has the partitions now.
+        if (round !== this.#round) continue;
+        if (records.length > 0) return { type: "ok", value: records };
+        if (env.mono() < deadlineMs) {
+          await this.#awaitData(deadlineMs, AbortSignal.any([stopped, round.signal]));
+        }
+      }
+      if (env.mono() >= deadlineMs) return { type: "ok", value: [] };
+    }
+  }
+
+  async #within(promise: Promise<void>, deadlineMs: number, signal: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    const restMs = Math.max(0, deadlineMs - this.#context.env.mono());
+    const sleep = this.#context.env.sleep(restMs, AbortSignal.any([late.signal, signal])).catch(() => {
+      // The promise was first, or the actor stops.
+    });
+    await Promise.race([promise, sleep]);
+    late.abort();
+  }
+
+  /** Finds where to read; what is committed, else what the configuration says. */
+  async #locate(reading: Reading, reset: "earliest" | "latest" | "none"): Promise<ErrorName | null> {
+    if (reading.position !== null) return null;
+    const { topic, topicId, partition } = reading;
+    const fetched = await this.#group.ask({
+      type: "offsetFetch",
+      partitions: [{ topic, topicId, partition }],
+      memberId: null,
+      memberEpoch: -1,
+      requireStable: false,
+    });
+    const offset = fetched.offsets[0]?.offset ?? -1;
+    if (offset >= 0) {
+      reading.position = reading.committed = offset;
+      return null;
+    }
+    if (reset === "none") return "OFFSET_NOT_AVAILABLE";
+    return await this.#moveTo(reading, reset === "earliest" ? "beginning" : "end");
+  }
+
+  async #moveTo(reading: Reading, place: "beginning" | "end"): Promise<ErrorName | null> {
+    const { error, offset } = await this.#partition(reading).ask({
+      type: "listOffset",
+      timestamp: place === "beginning" ? -2 : -1,
+      isolationLevel: "read_uncommitted",
+      currentLeaderEpoch: -1,
+    });
+    if (error !== "NONE") return error;
+    reading.position = offset;
+    return null;
+  }
+
+  /** Appends what is there and moves on; returns the bytes. At least one record is taken however large it is. */
+  async #fetch(reading: Reading, maxBytes: number, records: PolledRecord[]): Promise<number> {
+    const { topic, partition } = reading;
+    const start = reading.position ?? 0;
+    const result = await this.#partition(reading).ask({
+      type: "fetch",
+      offset: start,
+      maxBytes: Math.max(1, maxBytes),
+      minOneBatch: true,
+      isolationLevel: "read_committed",
+      currentLeaderEpoch: -1,
+    });
+    if (result.error === "OFFSET_OUT_OF_RANGE") {
+      const reset = this.#consumer?.config.autoOffsetReset;
+      await this.#moveTo(reading, reset === "latest" ? "end" : "beginning");
+      return 0;
+    }
+    let bytes = 0;
+    for (const batch of result.records) {
+      const { isControl, baseOffset, lastOffsetDelta } = readBatchHeader(batch);
+      if (!isControl) {
+        for (
+          const record of iterateRecords(batch, { maxDecompressedBytes: limits.decompressedBatchBytesMax })
+        ) {
+          if (record.offset < (reading.position ?? 0)) continue;
+          const length = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+          const isFull = records.length > 0 && bytes + length > maxBytes;
+          if (isFull || records.length >= limits.httpReadRecordsMax) return bytes;
+          records.push({ topic, partition, record });
+          reading.position = record.offset + 1;
+          bytes += length;
+        }
+      }
+      reading.position = Math.max(reading.position ?? 0, baseOffset + lastOffsetDelta + 1);
+    }
+    return bytes;
+  }
+
+  /** Returns when any partition has more, or the signal or the time ends it. */
+  async #awaitData(deadlineMs: number, signal: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    const ended = AbortSignal.any([signal, enough.signal]);
+    const restMs = Math.max(1, deadlineMs - this.#context.env.mono());
+    const waits = [...this.#readings.values()].slice(0, AWAITED_PARTITIONS_MAX).map((reading) =>
+      this.#partition(reading).ask({
+        type: "awaitData",
+        offset: reading.position ?? 0,
+        minBytes: 1,
+        isolationLevel: "read_committed",
+      }, { deadlineMs: restMs, signal: ended }).catch(() => false)
+    );
+    waits.push(this.#context.env.sleep(restMs, ended).then(() => false, () => false));
+    await Promise.race(waits);
+    enough.abort();
+  }
+
+  async #autoCommit(): Promise<void> {
+    this.#lastCommitMs = this.#context.env.mono();
+    if (this.#consumer?.config.autoCommit !== true) return;
+    try {
+      await this.#commit(null);
+    } catch {
+      // Nobody waits for it; the next one says the same and more.
+    }
+  }
+
+  async #commit(offsets: CommitOffsets["offsets"]): Promise<RestConsumerAnswer<null>> {
+    const { topicsByName } = this.#options.metadata();
+    const read = [...this.#readings.values()].filter(({ position, committed }) =>
+      position !== null && position > committed
+    );
+    const wished = offsets ?? read.map(({ topic, partition, position }) => ({
+      topic,
+      partition,
+      offset: position ?? 0,
+      metadata: "",
+    }));
+    const known = wished.map((each) => ({
+      ...each,
+      topicId: topicsByName.get(each.topic)?.topicId,
+      leaderEpoch: -1,
+    }));
+    if (known.length === 0) return { type: "ok", value: null };
+    const sent = known.flatMap((each) =>
+      each.topicId === undefined ? [] : [{ ...each, topicId: each.topicId }]
+    );
+    if (sent.length < known.length) return { type: "failed", error: "UNKNOWN_TOPIC_OR_PARTITION" };
+    const { generationId, memberId } = this.#membership;
+    const isMember = generationId >= 0;
+    const result = await this.#group.ask({
+      type: "offsetCommit",
+      generationId,
+      memberId: isMember ? memberId : "",
+      groupInstanceId: null,
+      offsets: sent,
+    });
+    const failed = [result.error, ...result.offsetErrors].find((error) => error !== "NONE");
+    if (failed !== undefined) return { type: "failed", error: failed };
+    for (const { topic, partition, offset } of sent) {
+      const reading = this.#readings.get(keyOf({ topic, partition }));
+      if (reading !== undefined) reading.committed = offset;
+    }
+    return { type: "ok", value: null };
+  }
+
+  async #committed(
+    { partitions }: CommittedOffsets,
+  ): Promise<RestConsumerAnswer<readonly PartitionOffset[]>> {
+    const { topicsByName } = this.#options.metadata();
+    const asked = (partitions ?? this.#assigned()).flatMap(({ topic, partition }) => {
+      const topicId = topicsByName.get(topic)?.topicId;
+      return topicId === undefined ? [] : [{ topic, topicId, partition }];
+    });
+    const result = await this.#group.ask({
+      type: "offsetFetch",
+      partitions: asked,
+      memberId: null,
+      memberEpoch: -1,
+      requireStable: false,
+    });
+    if (result.error !== "NONE") return { type: "failed", error: result.error };
+    const value = result.offsets.filter(({ offset }) => offset >= 0)
+      .map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }));
+    return { type: "ok", value };
+  }
+
+  async #seek({ offsets }: SeekOffsets): Promise<RestConsumerAnswer<null>> {
+    const targets = offsets.map((each) => ({ ...each, reading: this.#readings.get(keyOf(each)) }));
+    if (targets.some(({ reading }) => reading === undefined)) {
+      return { type: "conflict", message: "A partition is not assigned to this consumer." };
+    }
+    for (const { reading, offset } of targets) {
+      if (reading === undefined) continue;
+      if (typeof offset === "number") reading.position = offset;
+      else {
+        const error = await this.#moveTo(reading, offset);
+        if (error !== null) return { type: "failed", error };
+      }
+    }
+    return { type: "ok", value: null };
+  }
+
+  #assigned(): TopicPartition[] {
+    return [...this.#readings.values()].map(({ topic, partition }) => ({ topic, partition }))
+      .sort((a, b) => a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition);
+  }
+
+  #partition({ topicId, partition }: Reading): ActorRef<PartitionMessage> {
+    return this.#context.ref<PartitionMessage>(PARTITION_KIND, partitionKey(topicId, partition));
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
