@@ -43,6 +43,14 @@ export {
 } from "./errors.ts";
 export type { ConsumedRecord } from "./fetcher.ts";
 export type { CommittedOffset } from "./group.ts";
+export {
+  GroupAdmin,
+  type GroupDescription,
+  type GroupListing,
+  type GroupMemberDescription,
+  type GroupOffset,
+  type TopicPartitions,
+} from "./group_admin.ts";
 export type { IsolationLevel, OffsetSpec } from "./offsets.ts";
 export { Producer, type ProducerOptions, type ProducerRecord } from "./producer.ts";
 export type { RecordMetadata } from "./record_accumulator.ts";
