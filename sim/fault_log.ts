@@ -7,6 +7,7 @@ export const FAULTS = {
   replaced: "a second process of the same broker started while the first was stopped",
   paused: "process stopped for a while, its clocks going on",
   clientCrash: "client process killed",
+  clientPaused: "client process stopped for a while",
   clockJump: "wall clock jumped",
   clockDrift: "wall clock goes faster or slower",
   timerLate: "timer fired late",

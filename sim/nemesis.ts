@@ -59,6 +59,14 @@ export class NemesisAtWork {
         faultLog.count("clientCrash");
         rng.pick(mortals).kill("killed");
       },
+      clientPaused: () => {
+        const mortals = options.mortals().filter((process) => process.state === "running");
+        if (mortals.length === 0) return;
+        faultLog.count("clientPaused");
+        const client = rng.pick(mortals);
+        client.pause();
+        options.scheduler.schedule(rng.logBetween(100, 60_000), null, "SIGCONT", () => client.resume());
+      },
       clockJump: withBroker((broker) => {
         faultLog.count("clockJump");
         broker.jumpWallClock(rng.between(-CLOCK_JUMP_MS_MAX, CLOCK_JUMP_MS_MAX));

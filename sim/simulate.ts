@@ -13,7 +13,7 @@ import { BROKER_ALIAS, BrokerService, KAFKA_PORT } from "./broker_service.ts";
 import { check } from "./checker/check.ts";
 import { HistoryBuilder } from "./checker/history.ts";
 import { HEADER, type Header, type HistoryLine } from "./checker/history_format.ts";
-import { profiles } from "./checker/profile.ts";
+import { type Profile, profiles } from "./checker/profile.ts";
 import { renderReport } from "./checker/render_report.ts";
 import { FaultLog } from "./fault_log.ts";
 import { generationViolations } from "./generation_check.ts";
@@ -25,7 +25,7 @@ import { Rng } from "./rng.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_files.ts";
 import { SimStore } from "./sim_kv.ts";
-import { checkRestingStore, orphanTopicIds, StoreInvariants } from "./store_invariants.ts";
+import { checkRestingStore, StoreInvariants, unfinishedDeletions } from "./store_invariants.ts";
 import { calmNet, drawSwarm, noKvFaults, noProcessFaults, type Swarm } from "./swarm.ts";
 import { Trace } from "./trace.ts";
 import type { ClientProcess, Workload, WorkloadContext } from "./workloads/workload.ts";
@@ -200,8 +200,10 @@ class World {
     const end = await this.#step(CONVERGE_MS_MAX, () => isDone);
     this.#lines = this.#history.lines();
     if (end !== "done") return `Liveness: after healing the clients did not finish (${end})`;
-    const deletions = await this.#step(CONVERGE_MS_MAX, () => orphanTopicIds(this.#store).length === 0);
-    if (deletions !== "done") return `Liveness: deletions did not end (${deletions})`;
+    const deletions = await this.#step(CONVERGE_MS_MAX, () => unfinishedDeletions(this.#store).length === 0);
+    if (deletions !== "done") {
+      return `Liveness: deletions did not end (${deletions}): ${unfinishedDeletions(this.#store).join(", ")}`;
+    }
     await this.#reopenEverything();
     return null;
   }
@@ -255,13 +257,22 @@ class World {
     checkRestingStore(this.#store);
     const builder = new HistoryBuilder(this.#header);
     for (const line of this.#lines) builder.add(line);
-    const profile = profiles[this.#profile];
-    // A broker that another has deposed may answer ListOffsets from memory: no strong read in this shape.
-    const hasZombies = this.#swarm.nemesis.replaced !== undefined;
-    const report = check(builder.build(), hasZombies ? { ...profile, strongListOffsets: false } : profile);
+    const report = check(builder.build(), this.#promised());
     if (!report.valid) return renderReport(report);
     const [generation] = generationViolations(this.#lines);
     return generation ?? null;
+  }
+
+  /** The profile to judge by, less what this world does not promise. */
+  #promised(): Profile {
+    const profile: Profile = profiles[this.#profile];
+    const { readsEverything } = this.#options.workload;
+    return {
+      ...profile,
+      // A broker that another has deposed may answer ListOffsets from memory: no strong read in this shape.
+      strongListOffsets: this.#swarm.nemesis.replaced === undefined,
+      overrides: readsEverything ? profile.overrides : { ...profile.overrides, unseen: "off" },
+    };
   }
 
   #context(healed: Promise<void>): WorkloadContext {

@@ -46,6 +46,7 @@ export interface Nemesis {
   readonly replaced?: number;
   readonly paused?: number;
   readonly clientCrash?: number;
+  readonly clientPaused?: number;
   readonly clockJump?: number;
   readonly partition?: number;
   readonly oneWayPartition?: number;
@@ -124,6 +125,7 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
     "crashAtCall",
     "paused",
     "clientCrash",
+    "clientPaused",
     "clockJump",
     "partition",
     "oneWayPartition",
@@ -141,13 +143,13 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
 
 function drawLimits(rng: Rng, isRemote: boolean): StorageLimits {
   const limits = { ...embeddedLimits, checksMax: isRemote ? 10 : embeddedLimits.checksMax };
-  if (rng.chance(0.5)) return limits;
-  const valueBytesMax = rng.pick([1_024, 4_096, limits.valueBytesMax]);
+  if (rng.chance(0.4)) return limits;
+  const valueBytesMax = rng.pick([1_024, 1_024, 1_024, 4_096, limits.valueBytesMax]);
   return {
     ...limits,
     valueBytesMax,
     // A commit always takes a few values.
-    commitBytesMax: Math.min(limits.commitBytesMax, valueBytesMax * rng.pick([5, 20])),
+    commitBytesMax: Math.min(limits.commitBytesMax, valueBytesMax * rng.pick([8, 20])),
     mutationsMax: rng.pick([450, limits.mutationsMax]),
     checksMax: rng.pick([3, limits.checksMax]),
     listPageMax: rng.pick([2, 7, limits.listPageMax]),

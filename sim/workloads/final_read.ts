@@ -9,12 +9,12 @@ export interface TopicToRead {
 
 const POLL_TIMEOUT_MS = 5_000;
 
-/** Reads all partitions up to the ends that ListOffsets tells; records it as polls of one process. */
+/** Reads all partitions up to the ends that ListOffsets tells, as polls of one process; returns how many records there were. */
 export async function readAll(
   context: WorkloadContext,
   { topic, partitionCount }: TopicToRead,
   nameOf: (topic: string, partition: number) => string,
-): Promise<void> {
+): Promise<number> {
   const { history } = context;
   const process = context.openProcess(`reader-${topic}`, { mayDie: false });
   const { name } = process;
@@ -33,13 +33,16 @@ export async function readAll(
   const placed = history.begin(name);
   consumer.assign(partitions.map((each) => ({ ...each, start: "earliest" as const })));
   placed("ok", { kind: "assign", to: partitions.map((each) => nameOf(topic, each.partition)) });
+  let recordCount = 0;
   while (left.size > 0) {
     const end = history.begin(name);
     const records = await untilDone(context, () => consumer.poll({ timeoutMs: POLL_TIMEOUT_MS }));
     history.poll(end, nameOf, records);
+    recordCount += records.length;
     for (const { partition, offset } of records) {
       if (offset + 1 >= (left.get(partition) ?? Infinity)) left.delete(partition);
     }
   }
   await consumer.close();
+  return recordCount;
 }

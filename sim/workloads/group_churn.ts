@@ -36,6 +36,8 @@ export const groupChurn: Workload = {
   about: "a consumer group whose members come, go, die and commit",
   profileFor: () => "idempotent",
 
+  readsEverything: true,
+
   async run(context) {
     const { rng } = context;
     const plan: Plan = {

@@ -37,6 +37,8 @@ export const produceConsume: Workload = {
   about: "producers, and consumers with assigned partitions",
   profileFor: (rng) => rng.chance(0.7) ? "idempotent" : "plain",
 
+  readsEverything: true,
+
   async run(context, profile) {
     const { rng } = context;
     const producerCount = 1 + rng.int(4);
@@ -45,8 +47,8 @@ export const produceConsume: Workload = {
       recordsPerProducer: Math.ceil(RECORD_COUNT_MIN / producerCount) + rng.int(60),
       burstMax: rng.pick([1, 4, 12]),
       pauseMsMax: rng.logBetween(20, 1_500),
-      largeShare: rng.chance(0.5) ? 0 : rng.between(0.01, 0.2),
-      largeBytes: rng.pick([3_000, 12_000, 40_000]),
+      largeShare: rng.chance(0.3) ? 0 : rng.between(0.01, 0.3),
+      largeBytes: rng.pick([3_000, 40_000, 40_000]),
       isIdempotent: profile === "idempotent",
       deliveryTimeoutMs: rng.pick([3_000, 30_000, 120_000]),
     };

@@ -35,6 +35,8 @@ export interface Workload {
   readonly about: string;
   /** Name of the checker's profile; drawn by the same seed as the run. */
   profileFor(rng: Rng): "idempotent" | "plain";
+  /** False when some topics are gone in the end, so that not every acknowledged record can be read. */
+  readonly readsEverything: boolean;
   /** Runs to the end. Rejects when a promise was not kept that only a client can see. */
   run(context: WorkloadContext, profile: "idempotent" | "plain"): Promise<void>;
 }

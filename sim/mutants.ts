@@ -1,0 +1,95 @@
+/**
+ * The mutants and what is asked of the simulator: each must be found by its workload within so many seeds, counted from
+ * seed 1. Adding one is a line here, a name in `lib/mutants.ts`, and the one-line fault itself.
+ */
+import type { MutantName } from "../lib/mutants.ts";
+
+export interface MutantCase {
+  readonly name: MutantName;
+  /** What it breaks, by the names of the project's rules. */
+  readonly about: string;
+  readonly workload: string;
+  readonly seedCountMax: number;
+  /** Takes minutes: left to `deno task sim --mutant NAME`. */
+  readonly isSlow: boolean;
+}
+
+export const mutantCases: readonly MutantCase[] = [
+  {
+    name: "no-fence-check",
+    about: "commits do not check the broker fence (W1, W4)",
+    workload: "produce-consume",
+    seedCountMax: 20,
+    isSlow: false,
+  },
+  {
+    name: "no-head-check",
+    about: "commits do not check the head they overwrite (W1)",
+    workload: "produce-consume",
+    seedCountMax: 60,
+    isSlow: false,
+  },
+  {
+    name: "fence-after-read",
+    about: "opening a shard fences what it read before (W4)",
+    workload: "produce-consume",
+    seedCountMax: 400,
+    isSlow: true,
+  },
+  {
+    name: "refused-is-success",
+    about: "a refused commit counts as done",
+    workload: "produce-consume",
+    seedCountMax: 10,
+    isSlow: false,
+  },
+  {
+    name: "unknown-is-success",
+    about: "a commit without an answer counts as done (W2)",
+    workload: "produce-consume",
+    seedCountMax: 10,
+    isSlow: false,
+  },
+  {
+    name: "producer-state-apart",
+    about: "producer state is committed apart from the batch",
+    workload: "produce-consume",
+    seedCountMax: 20,
+    isSlow: false,
+  },
+  {
+    name: "index-before-chunks",
+    about: "a large batch is indexed before its pieces are written",
+    workload: "produce-consume",
+    seedCountMax: 20,
+    isSlow: false,
+  },
+  {
+    name: "no-sweep",
+    about: "opening a log leaves unfinished large batches behind",
+    workload: "produce-consume",
+    seedCountMax: 80,
+    isSlow: false,
+  },
+  {
+    name: "reply-before-commit",
+    about: "the output gate is open: answers leave before the commit",
+    workload: "produce-consume",
+    seedCountMax: 10,
+    isSlow: false,
+  },
+  {
+    name: "any-sequence",
+    about: "no batch is ever a duplicate",
+    workload: "produce-consume",
+    seedCountMax: 15,
+    isSlow: false,
+  },
+  {
+    name: "commit-any-generation",
+    about: "offset commits of old generations are taken",
+    workload: "group-churn",
+    seedCountMax: 120,
+    isSlow: false,
+  },
+];

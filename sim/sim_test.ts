@@ -1,0 +1,80 @@
+/** The simulator by its own standards: the same seed twice is the same run, seeds pass, planted faults are found. */
+import assert from "node:assert/strict";
+import { setMutant } from "../lib/mutants.ts";
+import { keptFailures } from "./kept_failures.ts";
+import { mutantCases } from "./mutants.ts";
+import { type RunResult, simulate } from "./simulate.ts";
+import { workloads } from "./workloads/all.ts";
+import type { Workload } from "./workloads/workload.ts";
+
+/** With those that failed once, about ten seconds. */
+const SEEDS_PER_WORKLOAD = 8;
+const RECORD_COUNT_MIN = 200;
+
+function workloadNamed(name: string): Workload {
+  const found = workloads.find((workload) => workload.name === name);
+  assert.ok(found !== undefined, `no workload "${name}"`);
+  return found;
+}
+
+function assertSound(result: RunResult): void {
+  const { seed, workload, violation } = result;
+  assert.equal(
+    violation,
+    null,
+    `replay: deno task sim --seed ${seed} --workload ${workload} --trace\n${violation}`,
+  );
+}
+
+Deno.test("the same seed gives the same run, to the last event", async () => {
+  for (const workload of workloads) {
+    const stories: string[][] = [[], []];
+    const hashes: string[] = [];
+    for (const story of stories) {
+      const result = await simulate({ seed: "4", workload, onLine: (line) => story.push(line) });
+      hashes.push(result.traceHash);
+    }
+    assert.deepEqual(stories[0], stories[1], workload.name);
+    assert.equal(hashes[0], hashes[1], workload.name);
+    const other = await simulate({ seed: "5", workload });
+    assert.notEqual(other.traceHash, hashes[0], workload.name);
+  }
+});
+
+for (const workload of workloads) {
+  Deno.test(`${workload.name}: ${SEEDS_PER_WORKLOAD} seeds keep every promise, each among many faults`, async () => {
+    for (let seed = 1; seed <= SEEDS_PER_WORKLOAD; seed++) {
+      const result = await simulate({ seed: String(seed), workload });
+      assertSound(result);
+      assert.ok(result.stepCount >= 5_000, `seed ${seed}: ${result.stepCount} steps`);
+      assert.ok(result.recordCount >= RECORD_COUNT_MIN, `seed ${seed}: ${result.recordCount} records`);
+      assert.ok(result.faults.kinds.length >= 3, `seed ${seed}: ${result.faults.kinds}`);
+    }
+  });
+}
+
+Deno.test("seeds that failed once pass", async () => {
+  for (const { seed, workload } of await keptFailures()) {
+    assertSound(await simulate({ seed, workload: workloadNamed(workload) }));
+  }
+});
+
+for (const { name, about, workload, seedCountMax, isSlow } of mutantCases) {
+  Deno.test({
+    name: `mutant ${name} is found within ${seedCountMax} seeds: ${about}`,
+    // The long ones: deno task sim --mutant NAME.
+    ignore: isSlow,
+    async fn() {
+      setMutant(name);
+      try {
+        for (let seed = 1; seed <= seedCountMax; seed++) {
+          const result = await simulate({ seed: String(seed), workload: workloadNamed(workload) });
+          if (result.violation !== null) return;
+        }
+      } finally {
+        setMutant(null);
+      }
+      assert.fail(`${name} was not found in ${seedCountMax} seeds`);
+    },
+  });
+}
