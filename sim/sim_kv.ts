@@ -225,7 +225,7 @@ export class SimKv implements RawKv {
             if (this.#stopWatches.has(stop)) controller.enqueue(keys.map((key) => this.#entry(key)));
           });
         };
-        const isSilent = store.profile === "embedded" && rng.chance(0.2);
+        const isSilent = rng.chance(this.#options.faults().watchSilent);
         const unwatch = store.watch(keys, isSilent ? () => {} : tell);
         stop = () => {
           unwatch();

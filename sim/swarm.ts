@@ -17,6 +17,8 @@ export interface KvFaults {
   readonly thrownUnapplied: number;
   readonly thrownApplied: number;
   readonly readThrown: number;
+  /** That a watch never tells of anything. */
+  readonly watchSilent: number;
   /** Remote only, from here on. */
   readonly refusedApplied: number;
   readonly conflict: number;
@@ -74,6 +76,7 @@ export const noKvFaults: KvFaults = {
   thrownUnapplied: 0,
   thrownApplied: 0,
   readThrown: 0,
+  watchSilent: 0,
   refusedApplied: 0,
   conflict: 0,
   hang: 0,
@@ -102,6 +105,7 @@ export function drawSwarm(rng: Rng): Swarm {
       thrownUnapplied: rare(isRemote ? 0.1 : 0.03),
       thrownApplied: rare(isRemote ? 0.1 : 0.03),
       readThrown: rare(0.05),
+      watchSilent: 0.2,
       refusedApplied: isRemote ? rare(0.3) : 0,
       conflict: isRemote ? rare(0.1) : 0,
       hang: isRemote ? rare(0.004) : 0,
