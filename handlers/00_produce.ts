@@ -109,7 +109,8 @@ async function addToTransaction(
     if (lookup.error !== null) continue;
     for (const { index, records } of data.partitionData) {
       const header = records === null ? null : headerOf(records);
-      if (header === null || !header.isTransactional || !hasPartition(lookup.topic, index)) continue;
+      if (header === null || !header.isTransactional || header.isControl) continue;
+      if (!hasPartition(lookup.topic, index)) continue;
       producer ??= header;
       partitions.push({ topicId: lookup.topic.topicId, partition: index });
     }
