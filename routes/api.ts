@@ -9,6 +9,7 @@ import { v2App } from "./confluent/v2_app.ts";
 import { v3App } from "./confluent/v3_app.ts";
 import { streamsApp } from "./durable_streams/streams_app.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
+import { liveRecordsApp } from "./live_records.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
 import { produceRecordsApp } from "./produce_records.ts";
 import { readRecordsApp } from "./read_records.ts";
@@ -30,7 +31,7 @@ export function createApi(broker: Broker, { version }: ApiOptions): Api {
     if (!broker.ready) throw new Problem(503, { detail: "The broker is not ready" });
     await next();
   });
-  for (const resource of [topicsApp, produceRecordsApp, readRecordsApp]) {
+  for (const resource of [topicsApp, produceRecordsApp, readRecordsApp, liveRecordsApp]) {
     app.route("/v1/topics", resource(broker));
   }
   app.route("/v1", clusterApp(broker));

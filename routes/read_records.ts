@@ -267,7 +267,11 @@ function readAnswer(
   );
 }
 
-function recordText({ offset, timestamp, key, value, headers }: KafkaRecord, format: RecordFormat): string {
+/** One record as JSON. */
+export function recordText(
+  { offset, timestamp, key, value, headers }: KafkaRecord,
+  format: RecordFormat,
+): string {
   const headerList = headers.map((header) =>
     `{"key":${JSON.stringify(header.key)},"value":${encodeData(header.value, format)}}`
   );

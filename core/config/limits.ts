@@ -80,6 +80,8 @@ export const limits = {
   subscriptionStreamsMax: 1_000,
   /** Streams that one wake tells of; the rest come with the next. */
   subscriptionStreamsPerWakeMax: 200,
+  /** Partitions that one live tail over HTTP reads; then 400. */
+  livePartitionsMax: 256,
   /** Topics on one page of a list. */
   pageLengthMax: 1_000,
   /** Characters of a configuration file. */

@@ -120,6 +120,7 @@ Deno.test("the OpenAPI document names every route and every problem", async () =
       "get /v1/consumers",
       "get /v1/topics",
       "get /v1/topics/{topic}",
+      "get /v1/topics/{topic}/live",
       "get /v1/topics/{topic}/partitions/{partition}/records",
       "post /v1/topics",
       "post /v1/topics/{topic}/records",
