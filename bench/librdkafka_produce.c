@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
     }
     if (i % 256 == 0) rd_kafka_poll(rk, 0);
   }
-  rd_kafka_flush(rk, 60000);
+  rd_kafka_flush(rk, 120000);
   double seconds = now() - begun;
   if (done != records || failed) {
     fprintf(stderr, "%ld of %ld delivered, %ld failed\n", done, records, failed);

@@ -197,7 +197,7 @@ const workloads: readonly { name: string; unit: string; run: (server: Server) =>
   {
     name: "produce librdkafka, 1 partition, 1 KB, 64 in flight",
     unit: "MB/s",
-    run: librdkafka({ ...large, partitions: 1, recordsPerBatch: 1, megabytes: Math.min(30, megabytes) }),
+    run: librdkafka({ ...large, partitions: 1, recordsPerBatch: 1, megabytes: Math.min(6, megabytes) }),
   },
   { name: "produce Java, 1 partition, 128 KB", unit: "MB/s", run: producerPerformance(1, false) },
   { name: "produce Java, 6 partitions, 128 KB, idempotent", unit: "MB/s", run: producerPerformance(6, true) },
