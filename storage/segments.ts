@@ -160,6 +160,11 @@ export class PartitionSegments {
     this.#store.drop(this.#pathOf(name));
   }
 
+  /** Names of all files. */
+  async list(): Promise<string[]> {
+    return (await this.#store.files.list(this.#directory)).map(({ name }) => name);
+  }
+
   /** Removes every file but those of `live`: what older writers left behind. To be called after fencing. */
   async sweep(live: readonly SegmentName[]): Promise<number> {
     const names = new Set(live.map(fileName));

@@ -1,0 +1,216 @@
+/**
+ * Walks everything that a store holds of its partition logs and says what is wrong with it: every batch's length and CRC, the chain of
+ * offsets and CRCs, pieces and files that no index entry names, and live bytes that do not add up. It only reads; nobody may
+ * write meanwhile, so the data directory's lock is the caller's.
+ */
+import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
+import { FAMILY } from "./keys/keyspace.ts";
+import { below } from "./keys/keyspace.ts";
+import { decodeLogHead, type LogHeadPayload } from "./keys/log_head.ts";
+import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
+import { decodeShardHead } from "./keys/shard_head.ts";
+import { fileName, type SegmentStore } from "./segments.ts";
+import type { KvKey, Storage, StoredEntry } from "./storage.ts";
+import { hasStoredCrc } from "./stored_crc.ts";
+import { scan } from "./scan.ts";
+
+export interface PartitionReport {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly batchCount: number;
+  /** Of batches between log start and log end. */
+  readonly sizeBytes: number;
+  /** One line each; none when all is well. */
+  readonly faults: readonly string[];
+  /** What the next opening removes: no fault. */
+  readonly garbage: readonly string[];
+}
+
+export interface CheckOptions {
+  readonly storage: Storage;
+  readonly segments: SegmentStore | null;
+}
+
+/** Yields one report for each partition that has a head, in the order of the keys. */
+export async function* checkStorage(options: CheckOptions): AsyncGenerator<PartitionReport, void, void> {
+  let start: KvKey = below([FAMILY.partition]).start;
+  const { end } = below([FAMILY.partition]);
+  while (true) {
+    const [found] = await options.storage.list({ start, end }, { limit: 1 });
+    if (found === undefined) return;
+    const { topicId, partition } = partitionOfKey(found.key);
+    yield await new PartitionCheck(options, topicId, partition).run();
+    start = new PartitionKeys(topicId, partition).all().end;
+  }
+}
+
+type LiveHead = Extract<LogHeadPayload, { state: "live" }>;
+
+class PartitionCheck {
+  readonly #options: CheckOptions;
+  readonly #topicId: string;
+  readonly #partition: number;
+  readonly #keys: PartitionKeys;
+  readonly #faults: string[] = [];
+  readonly #garbage: string[] = [];
+  readonly #liveBytes = new Map<number, number>();
+  #batchCount = 0;
+  #sizeBytes = 0;
+
+  constructor(options: CheckOptions, topicId: string, partition: number) {
+    this.#options = options;
+    this.#topicId = topicId;
+    this.#partition = partition;
+    this.#keys = new PartitionKeys(topicId, partition);
+  }
+
+  async run(): Promise<PartitionReport> {
+    const payload = await this.#head();
+    if (payload?.state === "deleted") this.#garbage.push("its deletion has not ended");
+    if (payload?.state === "live") {
+      await this.#index(payload);
+      await this.#pieces();
+      await this.#files(payload);
+    }
+    return {
+      topicId: this.#topicId,
+      partition: this.#partition,
+      batchCount: this.#batchCount,
+      sizeBytes: this.#sizeBytes,
+      faults: this.#faults,
+      garbage: this.#garbage,
+    };
+  }
+
+  async #head(): Promise<LogHeadPayload | null> {
+    try {
+      const stored = await this.#options.storage.get(this.#keys.head);
+      if (stored === null) {
+        this.#faults.push("it has no head");
+        return null;
+      }
+      return decodeLogHead(decodeShardHead(stored.value).payload);
+    } catch (error) {
+      this.#faults.push(messageOf(error));
+      return null;
+    }
+  }
+
+  async #index({ head, writer }: LiveHead): Promise<void> {
+    let next: number | null = null;
+    let previousCrc: number | null = null;
+    for await (const stored of scan(this.#options.storage, this.#keys.indexRange(0, Infinity))) {
+      const baseOffset = stored.key[4] as number;
+      let entry: BatchIndexEntry;
+      try {
+        entry = decodeBatchIndex(stored.value);
+      } catch (error) {
+        this.#faults.push(`offset ${baseOffset}: ${messageOf(error)}`);
+        next = null;
+        continue;
+      }
+      if (next !== null && baseOffset !== next) {
+        this.#faults.push(`offsets ${next} to ${baseOffset} are missing`);
+      }
+      if (next === null && baseOffset > head.logStartOffset && this.#batchCount === 0) {
+        this.#faults.push(`offsets ${head.logStartOffset} to ${baseOffset} are missing`);
+      }
+      if (previousCrc !== null && next === baseOffset && entry.previousCrc !== previousCrc) {
+        this.#faults.push(`offset ${baseOffset}: it does not follow the batch before it`);
+      }
+      next = entry.lastOffset + 1;
+      previousCrc = entry.crc;
+      if (entry.lastOffset < head.logStartOffset) {
+        this.#garbage.push(`offset ${baseOffset}: below the log start`);
+      }
+      await this.#batch(baseOffset, entry, writer.files);
+    }
+    if ((next ?? head.logStartOffset) !== head.logEndOffset && head.logStartOffset < head.logEndOffset) {
+      this.#faults.push(`the log ends at ${head.logEndOffset}, its last batch at ${next ?? "none"}`);
+    }
+    if (this.#sizeBytes !== head.sizeBytes && this.#faults.length === 0) {
+      this.#faults.push(`the head says ${head.sizeBytes} bytes, there are ${this.#sizeBytes}`);
+    }
+  }
+
+  async #batch(
+    baseOffset: number,
+    entry: BatchIndexEntry,
+    files: LiveHead["writer"]["files"],
+  ): Promise<void> {
+    this.#batchCount++;
+    this.#sizeBytes += entry.sizeBytes;
+    const { place } = entry;
+    if (place.kind === "extent") {
+      this.#liveBytes.set(
+        place.fileNumber,
+        (this.#liveBytes.get(place.fileNumber) ?? 0) + entry.sizeBytes,
+      );
+    }
+    try {
+      const bytes = await this.#bytesOf(baseOffset, entry, files);
+      if (bytes === null) this.#faults.push(`offset ${baseOffset}: its bytes are missing`);
+      else if (bytes.length !== entry.sizeBytes || !hasStoredCrc(bytes, entry.crc)) {
+        this.#faults.push(`offset ${baseOffset}: its bytes are not those that were written`);
+      }
+    } catch (error) {
+      this.#faults.push(`offset ${baseOffset}: ${messageOf(error)}`);
+    }
+  }
+
+  async #bytesOf(
+    baseOffset: number,
+    { place, sizeBytes }: BatchIndexEntry,
+    files: LiveHead["writer"]["files"],
+  ): Promise<Uint8Array | null> {
+    const { storage, segments } = this.#options;
+    if (place.kind === "inline") return place.bytes;
+    const bytes = new Uint8Array(sizeBytes);
+    if (place.kind === "extent") {
+      const file = files.find((each) => each.number === place.fileNumber);
+      if (file === undefined || segments === null) return null;
+      const partition = segments.partition(this.#topicId, this.#partition);
+      const length = await partition.use(file, (open) => open.read(bytes, place.position));
+      return length === sizeBytes ? bytes : null;
+    }
+    for (let k = 0; k < place.chunkCount; k++) {
+      const piece: StoredEntry | null = await storage.get(this.#keys.chunk(baseOffset, place.attempt, k));
+      if (piece === null || k * place.chunkBytes + piece.value.length > sizeBytes) return null;
+      bytes.set(piece.value, k * place.chunkBytes);
+    }
+    return bytes;
+  }
+
+  async #pieces(): Promise<void> {
+    for await (const { key } of scan(this.#options.storage, this.#keys.chunkRange(0, Infinity))) {
+      const [baseOffset, attempt] = [key[4] as number, key[5] as string];
+      const entry = await this.#options.storage.get(this.#keys.index(baseOffset));
+      const place = entry === null ? null : decodeBatchIndex(entry.value).place;
+      if (place?.kind === "chunks" && place.attempt === attempt) continue;
+      this.#garbage.push(`offset ${baseOffset}: a piece that no index entry names`);
+    }
+  }
+
+  async #files({ writer }: LiveHead): Promise<void> {
+    const { segments } = this.#options;
+    if (segments === null) return;
+    const there = await segments.partition(this.#topicId, this.#partition).list();
+    const named = new Set(writer.files.map(fileName));
+    for (const name of there) {
+      if (!named.has(name)) this.#garbage.push(`file ${name}: the head does not name it`);
+    }
+    for (const file of writer.files) {
+      if (!there.includes(fileName(file))) this.#faults.push(`file ${fileName(file)} is missing`);
+      const liveBytes = this.#liveBytes.get(file.number) ?? 0;
+      if (liveBytes !== file.liveBytes) {
+        this.#faults.push(
+          `file ${fileName(file)}: the head says ${file.liveBytes} live bytes, not ${liveBytes}`,
+        );
+      }
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

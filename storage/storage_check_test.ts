@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { FakeDisk } from "./fake_disk.ts";
+import { PartitionKeys } from "./keys/partition.ts";
+import { EXTENT_BYTES_MIN } from "./log_writer.ts";
+import { MemoryStorage } from "./memory.ts";
+import { PartitionLog } from "./partition_log.ts";
+import { SegmentStore } from "./segments.ts";
+import { checkStorage, type PartitionReport } from "./storage_check.ts";
+import { appendsAfter, openShards, settle, TOPIC_ID } from "./storage_testkit.ts";
+import { silentLogger } from "../lib/log.ts";
+
+const KEYS = new PartitionKeys(TOPIC_ID, 1);
+
+async function createWorld() {
+  const storage = new MemoryStorage();
+  const disk = new FakeDisk();
+  const shards = await openShards(storage, { disk });
+  // In the store alone, then with files.
+  for (const [partition, store] of [[0, await openShards(storage, { brokerId: 2 })], [1, shards]] as const) {
+    const log = await PartitionLog.open(store, TOPIC_ID, partition);
+    const sizes = [100, EXTENT_BYTES_MIN, 140_000, 100, 1_200_000];
+    const appends = appendsAfter(log.head, sizes.map((valueBytes, i) => ({ timestamps: [i], valueBytes })));
+    for (let done = 0; done < appends.length;) done += await log.append(appends.slice(done));
+    if (partition === 1) await log.commitHead({ ...log.head, logStartOffset: 1 });
+    while (await log.trim());
+  }
+  await settle();
+  return { storage, disk };
+}
+
+async function check(
+  { storage, disk }: { readonly storage: MemoryStorage; readonly disk: FakeDisk },
+): Promise<PartitionReport[]> {
+  const segments = new SegmentStore({ files: disk.files, log: silentLogger, path: "data/segments" });
+  const reports: PartitionReport[] = [];
+  for await (const report of checkStorage({ storage, segments })) reports.push(report);
+  return reports;
+}
+
+Deno.test("checkStorage() finds nothing wrong with sound logs, and says how large they are", async () => {
+  const reports = await check(await createWorld());
+  assert.deepEqual(
+    reports.map(({ partition, batchCount, faults, garbage }) => ({
+      partition,
+      batchCount,
+      faults,
+      garbage,
+    })),
+    [
+      { partition: 0, batchCount: 5, faults: [], garbage: [] },
+      { partition: 1, batchCount: 4, faults: [], garbage: [] },
+    ],
+  );
+});
+
+function flip(bytes: Uint8Array): Uint8Array {
+  bytes[bytes.length - 1]! ^= 1;
+  return bytes;
+}
+
+type World = Awaited<ReturnType<typeof createWorld>>;
+
+const FAULTS: readonly { name: string; expected: RegExp; damage: (world: World) => void }[] = [
+  {
+    name: "a flipped bit in a small batch",
+    expected: /^offset 3: its bytes are not those/,
+    damage: ({ storage }) => storage.tamper(KEYS.index(3), flip),
+  },
+  {
+    name: "a flipped bit in a file",
+    expected: /^offset 1: its bytes are not those/,
+    damage: ({ disk }) => disk.tamper(disk.paths[0] as string, (bytes) => void (bytes[100]! ^= 8)),
+  },
+  {
+    name: "a missing index entry",
+    expected: /^offsets 3 to 4 are missing$/,
+    damage: ({ storage }) => storage.tamper(KEYS.index(3), () => null),
+  },
+  {
+    name: "an index entry that does not decode",
+    expected: /^offset 3: Cannot read batch index entry/,
+    damage: ({ storage }) => storage.tamper(KEYS.index(3), (value) => value.subarray(0, 20)),
+  },
+  {
+    name: "a missing end",
+    expected: /^the log ends at 5, its last batch at 4$/,
+    damage: ({ storage }) => storage.tamper(KEYS.index(4), () => null),
+  },
+  {
+    name: "a missing head",
+    expected: /^it has no head$/,
+    damage: ({ storage }) => storage.tamper(KEYS.head, () => null),
+  },
+];
+
+for (const { name, expected, damage } of FAULTS) {
+  Deno.test(`checkStorage() finds ${name}, and nothing else in another partition`, async () => {
+    const world = await createWorld();
+    damage(world);
+    const [other, damaged] = await check(world);
+    assert.deepEqual(other?.faults, []);
+    assert.match(damaged?.faults[0] ?? "", expected);
+  });
+}
+
+Deno.test("checkStorage() tells garbage from faults", async () => {
+  const world = await createWorld();
+  const file = await world.disk.files.create(`data/segments/${TOPIC_ID}-1/0000000099-other-1.log`);
+  await file.close();
+  await world.storage.commit({
+    checks: [],
+    mutations: [{ type: "set", key: KEYS.chunk(9, "stray", 0), value: new Uint8Array(9) }],
+  });
+  const [, report] = await check(world);
+  assert.deepEqual(report?.faults, []);
+  assert.deepEqual(report?.garbage, [
+    "offset 9: a piece that no index entry names",
+    "file 0000000099-other-1.log: the head does not name it",
+  ]);
+});
