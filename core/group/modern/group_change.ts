@@ -14,25 +14,25 @@ import { sameTopics, subscribedTopicIds, subscribedTopicsOf } from "./subscripti
 export class GroupChange {
   readonly #turn: GroupTurn;
   readonly #group: ConsumerGroupState;
-  readonly #members: Map<string, ConsumerMember>;
+  /** A copy from the first change on: most heartbeats change nothing. */
+  #changed: Map<string, ConsumerMember> | null = null;
   #record: Omit<ConsumerGroupRecord, "members" | "changedAtMs">;
   #isChanged = false;
 
   constructor(turn: GroupTurn, group: ConsumerGroupState) {
     this.#turn = turn;
     this.#group = group;
-    this.#members = new Map(group.members);
     this.#record = group.record;
   }
 
   set(member: ConsumerMember): void {
     if (this.#members.get(member.memberId) === member) return;
-    this.#members.set(member.memberId, member);
+    this.#copy().set(member.memberId, member);
     this.#isChanged = true;
   }
 
   remove(memberId: string): void {
-    if (this.#members.delete(memberId)) this.#isChanged = true;
+    if (this.#copy().delete(memberId)) this.#isChanged = true;
   }
 
   /** Calls for a new assignment. */
@@ -88,6 +88,14 @@ export class GroupChange {
       members: [...this.#members.values()],
     };
     this.#turn.emit({ type: "consumerGroupRecorded", record });
+  }
+
+  get #members(): ReadonlyMap<string, ConsumerMember> {
+    return this.#changed ?? this.#group.members;
+  }
+
+  #copy(): Map<string, ConsumerMember> {
+    return this.#changed ??= new Map(this.#group.members);
   }
 
   #update(changes: Partial<ConsumerGroupRecord>): void {
