@@ -1,8 +1,13 @@
 """The public conformance package of Durable Streams (npm), run by vitest under Deno against a server with a file store."""
+import http.client
 import json
 import os
+import random
 import shutil
 import subprocess
+import threading
+import time
+import urllib.request
 
 from checks import ROOT, check, finish
 from server import COMMAND, Server
@@ -49,6 +54,80 @@ def conformance():
                 print(f"ok {test['fullName']}", flush=True)
     assert counts["skipped"] == 0, f"{counts['skipped']} tests did not run"
     return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+ROUNDS = 4
+PRODUCERS = 4
+
+
+class Producer(threading.Thread):
+    """Appends 0, 1, 2 … idempotently; sends each again until it is told that it is stored."""
+
+    def __init__(self, address, name, stop):
+        super().__init__(daemon=True)
+        self.address, self.name_, self.stop = address, name, stop
+        self.stored = self.doubtful = 0
+
+    def run(self):
+        number, first = 0, True
+        while not (self.stop.is_set() and first):
+            first = False
+            try:
+                if self.append(number) == 204:
+                    self.doubtful += 1
+                number, first = number + 1, True
+                self.stored = number
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.05)
+
+    def append(self, number):
+        body = json.dumps({"producer": self.name_, "number": number}).encode()
+        headers = {
+            "content-type": "application/json", "producer-id": self.name_, "producer-epoch": "0", "producer-seq": str(number),
+        }
+        request = urllib.request.Request(f"{self.address[0]}/v1/stream/killed", body, headers, method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+
+
+@check("kill -9 in the middle of appends loses nothing and doubles nothing")
+def killed():
+    server = Server()
+    server.start()
+    address = [server.http]
+    create = urllib.request.Request(
+        f"{server.http}/v1/stream/killed", b"", {"content-type": "application/json"}, method="PUT"
+    )
+    urllib.request.urlopen(create, timeout=10).close()
+    stop = threading.Event()
+    producers = [Producer(address, f"p{index}", stop) for index in range(PRODUCERS)]
+    for producer in producers:
+        producer.start()
+    for _ in range(ROUNDS):
+        time.sleep(0.5 + random.random())
+        server.kill()
+        server.start()
+        address[0] = server.http
+    time.sleep(0.5)
+    stop.set()
+    for producer in producers:
+        producer.join(60)
+        assert not producer.is_alive(), "a producer does not get on"
+    numbers = {producer.name_: [] for producer in producers}
+    offset = "-1"
+    while True:
+        with urllib.request.urlopen(f"{server.http}/v1/stream/killed?offset={offset}", timeout=10) as answer:
+            for record in json.load(answer):
+                numbers[record["producer"]].append(record["number"])
+            offset = answer.headers["stream-next-offset"]
+            if answer.headers["stream-up-to-date"] == "true":
+                break
+    server.kill()
+    for producer in producers:
+        assert numbers[producer.name_] == list(range(producer.stored)), f"{producer.name_}: not 0 to {producer.stored - 1}"
+    total = sum(producer.stored for producer in producers)
+    doubtful = sum(producer.doubtful for producer in producers)
+    return f"{total} appends over {ROUNDS} kills, {doubtful} had been stored without an answer"
 
 
 finish()
