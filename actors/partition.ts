@@ -297,7 +297,9 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   get #lastStableOffset(): number {
-    return this.#durableOpen.lastStableOffset(this.#durable.logEndOffset);
+    // DeleteRecords may go past the beginning of an open transaction.
+    const { logStartOffset, logEndOffset } = this.#durable;
+    return Math.max(logStartOffset, this.#durableOpen.lastStableOffset(logEndOffset));
   }
 
   #produce(message: Produce, reply: Reply<unknown>): void | Promise<void> {

@@ -54,5 +54,8 @@ export async function planTrim(
     if (next === undefined || timeEntryOfKey(next.key).baseOffset > logStartOffset) break;
     mutations.push({ type: "delete", key: stored.key });
   }
+  // All data of a transaction lies before its marker.
+  const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
+  for (const { key } of aborted) mutations.push({ type: "delete", key });
   return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
 }

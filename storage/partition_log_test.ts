@@ -6,6 +6,7 @@ import { DenoKvStorage } from "./deno_kv.ts";
 import { CorruptStorageError, FencedError } from "./errors.ts";
 import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
 import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
+import { encodeAbortedTransaction } from "./keys/partition_transaction.ts";
 import { MemoryStorage } from "./memory.ts";
 import { type LogAppend, type LogHead, OffsetTrimmedError, PartitionLog } from "./partition_log.ts";
 import { ShardStore } from "./shard.ts";
@@ -337,6 +338,27 @@ Deno.test("trim() deletes what lies below the log start, and reading there says 
   assert.equal((await again.read(501, EVERYTHING)).length, 50);
   assert.deepEqual(await again.offsetForTimestamp(3, 600), { offset: 501, timestamp: 251 });
   assert.deepEqual(await again.offsetForTimestamp(299, 600), { offset: 597, timestamp: 299 });
+});
+
+Deno.test("trim() forgets aborted transactions that end below the log start", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await appendAll(log, appendsAfter(log.head, Array.from({ length: 6 }, (_, i) => ({ timestamps: [i] }))));
+  const mutations = [1, 2, 4].map((lastOffset) => ({
+    type: "set" as const,
+    key: KEYS.abortedTransaction(lastOffset, 7),
+    value: encodeAbortedTransaction({
+      producerId: 7,
+      firstOffset: 0,
+      lastOffset,
+      lastStableOffset: lastOffset,
+    }),
+  }));
+  await storage.commit({ checks: [], mutations });
+  await log.commitHead({ ...log.head, logStartOffset: 2 });
+  while (await log.trim());
+  const left = storage.keys().filter((key) => key[3] === "a").map((key) => key[4]);
+  assert.deepEqual(left, [2, 4]);
 });
 
 Deno.test("a log in a file is there after the store is opened again", async () => {
