@@ -3,7 +3,7 @@
  * their ratios and the spread, and writes JSON. Kafka runs from the directory of its jars (one KRaft node, 1 GB heap), once as it
  * comes and once with `log.flush.interval.messages=1`, which makes it sync before it answers, as Kavka always does.
  *
- * `deno run -A bench/vs_kafka.ts --kafka-libs DIR --librdkafka FILE [--rounds 5] [--mb 400] [--only TEXT] [--json FILE]`
+ * `deno run -A bench/vs_kafka.ts --kafka-libs DIR --librdkafka FILE [--rounds 5] [--mb 400] [--only REGEXP] [--json FILE]`
  *
  * The producing client is librdkafka (`librdkafka_produce.c`, built with gcc against the library that is given, for example the one in
  * the confluent-kafka wheel) and Kafka's own ProducerPerformance; the consuming one is ConsumerPerformance.
@@ -219,7 +219,7 @@ try {
     await kafkaServer({ libs, directory: `${directory}/kafka-fsync`, port: freePort(), flush: true }),
   );
   const results: Record<string, Record<string, number[]>> = {};
-  for (const workload of workloads.filter((each) => each.name.includes(values.only))) {
+  for (const workload of workloads.filter((each) => new RegExp(values.only).test(each.name))) {
     const rates: Record<string, number[]> = Object.fromEntries(servers.map((each) => [each.name, []]));
     // One round to warm up every system, then the order turns with each round.
     for (let round = 0; round <= rounds; round++) {
