@@ -138,6 +138,7 @@ export class LocalBroker implements Broker {
       log,
       transactionShards,
       transaction: (transactionalId) => this.transaction(transactionalId),
+      expirationMs: Number(config("transactional.id.expiration.ms")),
     });
     this.#groups = new GroupDirectory({
       env,

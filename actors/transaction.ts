@@ -9,6 +9,7 @@ import {
   abortTimedOut,
   completeTransaction,
   decideTransaction,
+  expireTransaction,
   timeoutAtMs,
 } from "../core/transaction/transaction_machine.ts";
 import { isEnding, isPending, type TransactionRecord } from "../core/transaction/transaction_state.ts";
@@ -99,6 +100,8 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
     switch (message.type) {
       case "describe":
         return reply.sendNow(this.#durable);
+      case "expire":
+        return this.#expire(message.beforeMs, reply);
       case "timeout":
         return this.#onTimeout(message);
       case "markersWritten":
@@ -113,6 +116,11 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
   async commit(records: readonly TransactionRecord[]): Promise<void> {
     const last = records.at(-1);
     if (last === undefined) return;
+    if (last.state === "Dead") {
+      await this.#store.remove(last.transactionalId);
+      this.#durable = null;
+      return;
+    }
     await this.#store.commit(last);
     this.#durable = last;
     // Now, and not before, the outcome is decided. Nothing is staged behind Prepare* until its markers are written.
@@ -172,6 +180,15 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
     const { producerId, producerEpoch } = this.#record;
     const message = { type: "timeout", producerId, producerEpoch } as const;
     this.#context.setTimer("timeout", Math.max(0, atMs - this.#wallMs()), message);
+  }
+
+  #expire(beforeMs: number, reply: Reply<unknown>): void {
+    const dead = expireTransaction(this.#record, beforeMs, this.#wallMs());
+    if (dead !== null) {
+      this.#record = null;
+      this.#context.stage(dead);
+    }
+    reply.send({ isExpired: dead !== null });
   }
 
   #onTimeout(timer: TransactionTimer): void {

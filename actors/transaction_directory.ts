@@ -1,6 +1,7 @@
 /**
- * All transactional ids of this broker together: the list that people see, and the waking of those that were in a
- * transaction when the last process ended, so that they go on with their markers and their timeouts.
+ * All transactional ids of this broker together: the list that people see, the waking of those that were in a transaction
+ * when the last process ended, so that they go on with their markers and their timeouts, and the sweep that forgets ids
+ * that nobody uses any more.
  */
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import { isPending } from "../core/transaction/transaction_state.ts";
@@ -12,12 +13,16 @@ import type { ActorRef } from "./runtime/types.ts";
 
 /** Failures of the store are waited out: nobody else would wake a producer that does not come back. */
 const WAKE_RETRY_MS = 1_000;
+/** Kafka's transaction.remove.expired.transaction.cleanup.interval.ms. */
+const SWEEP_INTERVAL_MS = 3_600_000;
 
 export interface TransactionDirectoryOptions {
   readonly env: Env;
   readonly log: Logger;
   readonly transactionShards: TransactionShards;
   readonly transaction: (transactionalId: string) => ActorRef<TransactionMessage>;
+  /** `transactional.id.expiration.ms` */
+  readonly expirationMs: number;
 }
 
 export class TransactionDirectory {
@@ -30,6 +35,7 @@ export class TransactionDirectory {
 
   start(): void {
     void this.#wake();
+    void this.#sweepEveryInterval();
   }
 
   stop(): void {
@@ -41,6 +47,29 @@ export class TransactionDirectory {
     const records: TransactionRecord[] = [];
     for await (const record of this.#options.transactionShards.list()) records.push(record);
     return records;
+  }
+
+  /** Forgets what was not used for `expirationMs`. */
+  async sweep(): Promise<void> {
+    const { env, transaction, expirationMs } = this.#options;
+    const beforeMs = Math.floor(env.now()) - expirationMs;
+    for (const { transactionalId, changedMs } of await this.list()) {
+      if (changedMs <= beforeMs) await transaction(transactionalId).ask({ type: "expire", beforeMs });
+    }
+  }
+
+  async #sweepEveryInterval(): Promise<void> {
+    const { env, log } = this.#options;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        await env.sleep(SWEEP_INTERVAL_MS, signal);
+        await this.sweep();
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn("Cannot forget expired transactional ids", { error: String(error) });
+      }
+    }
   }
 
   async #wake(): Promise<void> {

@@ -41,6 +41,13 @@ export interface DescribeTransaction extends Expects<TransactionRecord | null> {
   readonly type: "describe";
 }
 
+/** From the sweep: forgets the id if it was not used since. */
+export interface ExpireTransaction extends Expects<{ readonly isExpired: boolean }> {
+  readonly type: "expire";
+  /** Wall clock. */
+  readonly beforeMs: number;
+}
+
 /** Internal: the transaction may be out of time, its markers are written, or others waited long enough for that. */
 export interface TransactionTimer {
   readonly type: "timeout" | "markersWritten" | "endWait";
@@ -54,4 +61,5 @@ export type TransactionMessage =
   | VerifyTransaction
   | EndTransaction
   | DescribeTransaction
+  | ExpireTransaction
   | TransactionTimer;

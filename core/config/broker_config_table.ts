@@ -146,7 +146,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["transaction.state.log.num.partitions", "INT", "50", "none", "Partitions of __transaction_state.", { min: 1 }],
   ["transaction.state.log.replication.factor", "SHORT", "3", "none", "Replicas of __transaction_state.", { min: 1 }],
   ["transaction.state.log.segment.bytes", "INT", "104857600", "none", "Size of a segment of __transaction_state.", { min: 1 }],
-  ["transactional.id.expiration.ms", "INT", "604800000", "none", "How long an idle transactional id is remembered.", { min: 1 }],
+  ["transactional.id.expiration.ms", "INT", "604800000", "now", "How long an idle transactional id is remembered.", { min: 1 }],
   ["unclean.leader.election.enable", "BOOLEAN", "false", "none", "Server-wide unclean.leader.election.enable."],
   ["zookeeper.connect", "STRING", null, "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],
   ["zookeeper.connection.timeout.ms", "INT", null, "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],

@@ -20,6 +20,7 @@ import {
   fence,
   hasPartition,
   isEnding,
+  isPending,
   NO_PRODUCER_ID,
   type TransactionRecord,
   transition,
@@ -120,6 +121,18 @@ export function completeTransaction(record: TransactionRecord, wallMs: number): 
     startedMs: -1,
     changedMs: wallMs,
   });
+}
+
+/** Forgets an id that was not used since `beforeMs` (wall clock); null when it must stay. */
+export function expireTransaction(
+  record: TransactionRecord | null,
+  beforeMs: number,
+  wallMs: number,
+): TransactionRecord | null {
+  if (record === null || record.state === "Dead" || isPending(record) || record.changedMs > beforeMs) {
+    return null;
+  }
+  return transition(record, "Dead", { changedMs: wallMs });
 }
 
 /** Bytes that a record takes in the store, at most. */

@@ -6,6 +6,7 @@ import {
   abortTimedOut,
   completeTransaction,
   decideTransaction,
+  expireTransaction,
   timeoutAtMs,
   TRANSACTION_BYTES_MAX,
   transactionBytes,
@@ -253,6 +254,15 @@ Deno.test("a transaction that outgrows its record is TRANSACTION_ABORTABLE and s
   assert.equal(t.add(100, 0, ...Array.from({ length: 3_000 }, (_, i) => i)), "TRANSACTION_ABORTABLE");
   assert.equal(t.record?.partitions.length, 1);
   assert(transactionBytes(t.record) < TRANSACTION_BYTES_MAX);
+});
+
+Deno.test("an id that nobody used expires, one in a transaction does not", () => {
+  const t = new Coordinator();
+  t.init();
+  assert.equal(expireTransaction(t.record, t.wallMs - 1, t.wallMs), null, "used since");
+  assert.equal(expireTransaction(t.record, t.wallMs, t.wallMs)?.state, "Dead");
+  t.add(100, 0, 0);
+  assert.equal(expireTransaction(t.record, t.wallMs, t.wallMs), null);
 });
 
 Deno.test("transition() takes only legal steps", () => {

@@ -20,7 +20,7 @@ export type TransactionStateName = typeof TRANSACTION_STATES[number];
 
 /**
  * From which states each may come. Fencing goes from Ongoing to PrepareAbort in one step here, so that
- * PrepareEpochFence, which Kafka holds in memory only, never occurs; an id that expired is deleted instead of being Dead.
+ * PrepareEpochFence, which Kafka holds in memory only, never occurs; a Dead id is deleted from the store.
  * PrepareAbort follows Empty and Complete* when a client aborts before it wrote anything (KIP-890: that bumps, too).
  */
 export const PREDECESSORS: Readonly<Record<TransactionStateName, readonly TransactionStateName[]>> = {
@@ -30,7 +30,7 @@ export const PREDECESSORS: Readonly<Record<TransactionStateName, readonly Transa
   PrepareAbort: ["Ongoing", "Empty", "CompleteCommit", "CompleteAbort"],
   CompleteCommit: ["PrepareCommit"],
   CompleteAbort: ["PrepareAbort"],
-  Dead: [],
+  Dead: ["Empty", "CompleteCommit", "CompleteAbort"],
   PrepareEpochFence: [],
 };
 

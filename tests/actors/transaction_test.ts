@@ -8,6 +8,7 @@ import type { TransactionMessage } from "../../actors/messages/transaction.ts";
 import { partitionKey, partitionKind } from "../../actors/partition.ts";
 import { createTestbed } from "../../actors/runtime/testkit.ts";
 import { transactionKind } from "../../actors/transaction.ts";
+import { TransactionDirectory } from "../../actors/transaction_directory.ts";
 import { emptyMetadataImage } from "../../core/cluster/metadata_image.ts";
 import { buildBatch } from "../../protocol/records/record_batch.ts";
 import { GroupShards } from "../../storage/group_store.ts";
@@ -35,8 +36,9 @@ async function createWorld(storage = new MemoryStorage(), process = 1) {
   runtime.register(
     consumerGroupKind({ groupShards: new GroupShards(shards), topics: () => emptyMetadataImage }),
   );
+  const transactionShards = new TransactionShards(shards);
   runtime.register(transactionKind({
-    transactionShards: new TransactionShards(shards),
+    transactionShards,
     nextProducerId: () => Promise.resolve(nextId++),
     timeoutMsMax: 900_000,
   }));
@@ -51,6 +53,7 @@ async function createWorld(storage = new MemoryStorage(), process = 1) {
     ...testbed,
     storage,
     transaction,
+    transactionShards,
     settled,
     init: (timeoutMs = 60_000) =>
       settled(
@@ -235,6 +238,31 @@ Deno.test("older clients, whose epoch stays, commit one transaction after the ot
     assert.equal(await world.produce(me, 0, round + 1), "TRANSACTION_ABORTABLE", "no write hangs outside");
   }
   assert.equal(await world.stable(0), "6/6");
+});
+
+Deno.test("ids that nobody uses are forgotten after their time, and begin anew", async () => {
+  const world = await createWorld();
+  const me = await world.init();
+  await world.add(me, [0]);
+  const directory = new TransactionDirectory({
+    env: world.env,
+    log: world.log,
+    transactionShards: world.transactionShards,
+    transaction: () => world.transaction,
+    expirationMs: 1_000,
+  });
+  await world.env.advance(2_000);
+  await world.settled(directory.sweep());
+  assert.equal(await world.state(), "Ongoing", "not while a transaction is open");
+  await world.settled(world.askEnd(me, false));
+  await world.env.advance(999);
+  await world.settled(directory.sweep());
+  assert.equal((await world.settled(directory.list())).length, 1);
+  await world.env.advance(2);
+  await world.settled(directory.sweep());
+  assert.deepEqual(await world.settled(directory.list()), []);
+  assert.equal(await world.add(me, [0]), "INVALID_PRODUCER_ID_MAPPING");
+  assert.deepEqual(await world.init(), { error: "NONE", producerId: me.producerId + 1, producerEpoch: 0 });
 });
 
 Deno.test("a partition that fails for a while gets its marker later; the client hears of the commit at once", async () => {
