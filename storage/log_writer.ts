@@ -28,11 +28,6 @@ import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
 import { storedCrc } from "./stored_crc.ts";
 
-/**
- * From this size on a batch is worth a write and an fdatasync of its own beside the commit. Measured on an embedded
- * store: see `docs/adr/`.
- */
-export const EXTENT_BYTES_MIN = 16 * 1_024;
 const SEGMENT_BYTES = 256 * 1_024 * 1_024;
 /** A log larger than this many files of that size gets larger files, so that its head stays small. */
 const FILES_WANTED_MAX = 256;
@@ -94,6 +89,7 @@ export class LogWriter {
   /** The end of the line while a large batch is being written; null: stage at once. */
   #line: Promise<void> | null = null;
   readonly #segments: PartitionSegments | null;
+  readonly #extentBytesMin: number;
   readonly #segmentWriter: SegmentWriter | null = null;
   readonly #extents = new WeakMap<LogEffect, PendingExtent>();
 
@@ -110,6 +106,7 @@ export class LogWriter {
     this.#durable = state;
     this.#staged = state;
     this.#segments = segments;
+    this.#extentBytesMin = segments?.extentBytesMin ?? Infinity;
     if (segments !== null) {
       const { incarnation, opening } = shard.nextToken;
       this.#segmentWriter = new SegmentWriter({
@@ -141,7 +138,7 @@ export class LogWriter {
    */
   prepare(append: LogAppend): void {
     const writer = this.#segmentWriter;
-    if (writer === null || append.bytes.length < EXTENT_BYTES_MIN || this.#extents.has(append)) return;
+    if (writer === null || append.bytes.length < this.#extentBytesMin || this.#extents.has(append)) return;
     if (this.#staged.writer.files.length >= FILES_MAX) return;
     const pending: PendingExtent = {
       extent: null,

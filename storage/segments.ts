@@ -18,6 +18,12 @@ export interface SegmentName {
   readonly opening: number;
 }
 
+/**
+ * From this size on a batch is worth a write and an fdatasync of its own beside the commit; `bench/crossover.ts` measures it,
+ * `docs/adr/012-segment-files.md` says what came out.
+ */
+export const EXTENT_BYTES_MIN = 32 * 1_024;
+
 /** Files kept open while nobody uses them; many systems let a process have 1,024. */
 const IDLE_FILES_MAX = 256;
 
@@ -33,6 +39,8 @@ export interface SegmentStoreOptions {
   readonly log: Logger;
   /** The directory above those of the partitions. */
   readonly path: string;
+  /** Batches of this size and more go into files; `EXTENT_BYTES_MIN` when absent. */
+  readonly extentBytesMin?: number;
 }
 
 /** All segment files of one store. */
@@ -40,6 +48,7 @@ export class SegmentStore {
   readonly files: Files;
   readonly log: Logger;
   readonly path: string;
+  readonly extentBytesMin: number;
   /** Least recently used first. */
   readonly #open = new Map<string, OpenFile>();
 
@@ -47,6 +56,7 @@ export class SegmentStore {
     this.files = options.files;
     this.log = options.log;
     this.path = options.path;
+    this.extentBytesMin = options.extentBytesMin ?? EXTENT_BYTES_MIN;
   }
 
   partition(topicId: string, partition: number): PartitionSegments {
@@ -138,6 +148,10 @@ export class PartitionSegments {
   constructor(store: SegmentStore, directory: string) {
     this.#store = store;
     this.#directory = directory;
+  }
+
+  get extentBytesMin(): number {
+    return this.#store.extentBytesMin;
   }
 
   /** Makes an empty file whose name is on the disk when this returns. */

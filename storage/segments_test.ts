@@ -8,10 +8,9 @@ import { decodeLogHead, type LiveSegment } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { decodeShardHead } from "./keys/shard_head.ts";
 import { deletePartition, removeTombstone } from "./log_deletion.ts";
-import { EXTENT_BYTES_MIN } from "./log_writer.ts";
 import { type CommitFate, MemoryStorage } from "./memory.ts";
 import { type LogAppend, PartitionLog } from "./partition_log.ts";
-import { fileName } from "./segments.ts";
+import { EXTENT_BYTES_MIN, fileName } from "./segments.ts";
 import { appendsAfter, openShards, settle, TOPIC_ID } from "./storage_testkit.ts";
 
 const KEYS = new PartitionKeys(TOPIC_ID, 0);

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { FakeDisk } from "./fake_disk.ts";
 import { PartitionKeys } from "./keys/partition.ts";
-import { EXTENT_BYTES_MIN } from "./log_writer.ts";
 import { MemoryStorage } from "./memory.ts";
 import { PartitionLog } from "./partition_log.ts";
-import { SegmentStore } from "./segments.ts";
+import { EXTENT_BYTES_MIN, SegmentStore } from "./segments.ts";
 import { checkStorage, type PartitionReport } from "./storage_check.ts";
 import { appendsAfter, openShards, settle, TOPIC_ID } from "./storage_testkit.ts";
 import { silentLogger } from "../lib/log.ts";
