@@ -13,7 +13,7 @@ if [ $# -eq 0 ]; then
   exit 1
 fi
 
-permissions=(--allow-net --allow-read --allow-write --allow-env --allow-sys=hostname)
+permissions=(--allow-net --allow-read --allow-write --allow-env)
 if [ -n "$daemon" ]; then
   logs=${LOG_DIR:-$root/logs}
   mkdir -p "$logs"

@@ -43,13 +43,24 @@ async function serveFetch(request: FetchRequest, context: RequestContext) {
   const { env } = context.broker;
   const deadlineMs = env.mono() + Math.min(Math.max(request.maxWaitMs, 0), limits.longPollMsMax);
   const topics = request.topics.map((topic) => resolve(topic, context));
+  const bytesMax = Math.min(Math.max(request.maxBytes, 0), Number(context.broker.config("fetch.max.bytes")));
+  const minBytes = Math.min(request.minBytes, bytesMax, partitionBytesMax(request));
   for (;;) {
-    const reading = await readAll(topics, request, context);
+    const reading = await readAll(topics, bytesMax, request, context);
     const remainingMs = deadlineMs - env.mono();
-    const answers = reading.hasError || reading.bytes >= request.minBytes || remainingMs <= 0;
+    const answers = reading.hasError || reading.bytes >= minBytes || remainingMs <= 0;
     if (answers || context.signal.aborted) return { responses: reading.responses };
-    await awaitMore(topics, request, context, remainingMs);
+    await awaitMore(reading.seen, minBytes - reading.bytes, request, context, remainingMs);
   }
+}
+
+/** What the limits of the partitions let through together: more than that is never worth waiting for. */
+function partitionBytesMax(request: FetchRequest): number {
+  let bytes = 0;
+  for (const { partitions } of request.topics) {
+    for (const partition of partitions) bytes += Math.max(partition.partitionMaxBytes, 0);
+  }
+  return bytes;
 }
 
 function resolve(topic: Topic, context: RequestContext): TopicTargets {
@@ -64,10 +75,22 @@ function resolve(topic: Topic, context: RequestContext): TopicTargets {
   return { topic, targets };
 }
 
-async function readAll(topics: readonly TopicTargets[], request: FetchRequest, context: RequestContext) {
+/** How far one partition could be read: there is something new when its log has grown beyond. */
+interface Seen {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly endOffset: number;
+}
+
+async function readAll(
+  topics: readonly TopicTargets[],
+  bytesMax: number,
+  request: FetchRequest,
+  context: RequestContext,
+) {
   let bytes = 0;
   let hasError = false;
-  const bytesMax = Math.min(Math.max(request.maxBytes, 0), Number(context.broker.config("fetch.max.bytes")));
+  const seen: Seen[] = [];
   const responses = [];
   for (const { topic, targets } of topics) {
     const partitions = [];
@@ -79,6 +102,10 @@ async function readAll(topics: readonly TopicTargets[], request: FetchRequest, c
       const size = result.records.reduce((sum, part) => sum + part.byteLength, 0);
       bytes += size;
       hasError ||= result.error !== "NONE";
+      if (target.topic !== null && result.error === "NONE") {
+        const endOffset = request.isolationLevel === 1 ? result.lastStableOffset : result.highWatermark;
+        seen.push({ topicId: target.topic.topicId, partition: target.partition.partition, endOffset });
+      }
       partitions.push({
         partitionIndex: target.partition.partition,
         errorCode: errorCode(result.error),
@@ -91,7 +118,7 @@ async function readAll(topics: readonly TopicTargets[], request: FetchRequest, c
     }
     responses.push({ topic: topic.topic, topicId: topic.topicId, partitions });
   }
-  return { responses, bytes, hasError };
+  return { responses, bytes, hasError, seen };
 }
 
 async function readOne(
@@ -116,22 +143,25 @@ async function readOne(
   }
 }
 
-/** Returns when any of the partitions has more than it had, or the time is up, or the connection ended. */
+/**
+ * Returns when any of the partitions has grown beyond what was seen, or the time is up, or the connection ended. Each round
+ * of the fetch waits for something new, so it costs one reading for each append at most.
+ */
 async function awaitMore(
-  topics: readonly TopicTargets[],
+  seen: readonly Seen[],
+  missingBytes: number,
   request: FetchRequest,
   context: RequestContext,
   remainingMs: number,
 ): Promise<void> {
   const done = new AbortController();
   const signal = AbortSignal.any([done.signal, context.signal]);
-  const targets = topics.flatMap((each) => each.targets).filter((target) => target.topic !== null);
-  // With several partitions any byte is a reason to look again; the sum decides.
-  const minBytes = targets.length === 1 ? request.minBytes : 1;
-  const waits = targets.map(({ topic, partition }) =>
-    context.broker.partition(topic?.topicId ?? "", partition.partition).ask({
+  // With several partitions any growth is a reason to look again; the sum decides.
+  const minBytes = seen.length === 1 ? missingBytes : 1;
+  const waits = seen.map(({ topicId, partition, endOffset }) =>
+    context.broker.partition(topicId, partition).ask({
       type: "awaitData",
-      offset: partition.fetchOffset,
+      offset: endOffset,
       minBytes,
       isolationLevel: isolationLevel(request),
     }, { signal, deadlineMs: remainingMs + 1_000 })

@@ -18,7 +18,9 @@ async function serveMetadata(request: MetadataRequest, context: RequestContext) 
   if (all) {
     topics.push(...[...broker.metadata.topicsByName.values()].map(described));
   } else {
-    for (const asked of request.topics ?? []) topics.push(await describeOne(asked, request, context));
+    for (const asked of distinct(request.topics ?? [])) {
+      topics.push(await describeOne(asked, request, context));
+    }
   }
   const image = broker.metadata;
   return {
@@ -30,8 +32,18 @@ async function serveMetadata(request: MetadataRequest, context: RequestContext) 
   };
 }
 
+interface AskedTopic {
+  readonly name: string | null;
+  readonly topicId: string;
+}
+
+/** Each topic once, as in Kafka: a small request that repeats a wide topic must not become a huge answer. */
+function distinct(asked: readonly AskedTopic[]): AskedTopic[] {
+  return [...new Map(asked.map((each) => [`${each.name} ${each.topicId}`, each])).values()];
+}
+
 async function describeOne(
-  asked: { readonly name: string | null; readonly topicId: string },
+  asked: AskedTopic,
   request: MetadataRequest,
   context: RequestContext,
 ) {

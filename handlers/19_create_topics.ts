@@ -8,6 +8,7 @@ import { limits } from "../core/config/limits.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { createTopics, type CreateTopicsRequest } from "../protocol/messages/19_create_topics.ts";
 import { adminFailure } from "./admin_failure.ts";
+import { repeated } from "./repeated.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 type Topic = CreateTopicsRequest["topics"][number];
@@ -15,11 +16,11 @@ type Topic = CreateTopicsRequest["topics"][number];
 export const createTopicsHandler = handler(createTopics, serveCreateTopics);
 
 async function serveCreateTopics(request: CreateTopicsRequest, context: RequestContext) {
-  const names = request.topics.map((topic) => topic.name);
+  const isNamedTwice = repeated(request.topics.map((topic) => topic.name));
   const partitions = request.topics.reduce((sum, topic) => sum + Math.max(topic.numPartitions, 0), 0);
   const topics = [];
   for (const topic of request.topics) {
-    if (names.indexOf(topic.name) !== names.lastIndexOf(topic.name)) {
+    if (isNamedTwice(topic.name)) {
       topics.push(refused(topic, "INVALID_REQUEST", "The request names the topic twice"));
     } else if (partitions > limits.partitionsPerRequestMax) {
       const message =

@@ -15,7 +15,11 @@ type Resource = DescribeConfigsRequest["resources"][number];
 export const describeConfigsHandler = handler(describeConfigs, serveDescribeConfigs);
 
 function serveDescribeConfigs(request: DescribeConfigsRequest, context: RequestContext) {
-  return { results: request.resources.map((resource) => describeOne(resource, request, context)) };
+  // Each resource once: a small request that repeats one must not become a huge answer.
+  const distinct = new Map(
+    request.resources.map((each) => [`${each.resourceType} ${each.resourceName}`, each]),
+  );
+  return { results: [...distinct.values()].map((resource) => describeOne(resource, request, context)) };
 }
 
 function describeOne(resource: Resource, request: DescribeConfigsRequest, { broker }: RequestContext) {

@@ -3,17 +3,18 @@ import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { createPartitions, type CreatePartitionsRequest } from "../protocol/messages/37_create_partitions.ts";
 import { adminFailure } from "./admin_failure.ts";
 import { handler, type RequestContext } from "./handler.ts";
+import { repeated } from "./repeated.ts";
 
 type Topic = CreatePartitionsRequest["topics"][number];
 
 export const createPartitionsHandler = handler(createPartitions, serveCreatePartitions);
 
 async function serveCreatePartitions(request: CreatePartitionsRequest, context: RequestContext) {
-  const names = request.topics.map((topic) => topic.name);
+  const isNamedTwice = repeated(request.topics.map((topic) => topic.name));
   const results = [];
   for (const topic of request.topics) {
     results.push(
-      names.indexOf(topic.name) !== names.lastIndexOf(topic.name)
+      isNamedTwice(topic.name)
         ? answered(topic, "INVALID_REQUEST", "The request names the topic twice")
         : await addTo(topic, request.validateOnly, context),
     );

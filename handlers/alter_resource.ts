@@ -3,6 +3,7 @@ import type { ConfigChange } from "../core/config/config_changes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { adminFailure } from "./admin_failure.ts";
 import type { RequestContext } from "./handler.ts";
+import { repeated } from "./repeated.ts";
 
 const TOPIC = 2;
 const BROKER = 4;
@@ -22,10 +23,9 @@ export interface Alteration {
 
 /** Whether a request names a resource only once. */
 export function distinctResources(resources: readonly Resource[]): (resource: Resource) => boolean {
-  const counts = new Map<string, number>();
   const keyOf = ({ resourceType, resourceName }: Resource) => `${resourceType} ${resourceName}`;
-  for (const each of resources) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
-  return (resource) => counts.get(keyOf(resource)) === 1;
+  const isNamedTwice = repeated(resources.map(keyOf));
+  return (resource) => !isNamedTwice(keyOf(resource));
 }
 
 export async function alterResource(alteration: Alteration) {

@@ -1,7 +1,5 @@
 /** Admin requests of the Kafka door, asked as handlers, on a whole broker under virtual time. */
 import assert from "node:assert/strict";
-import type { RequestContext } from "../../handlers/handler.ts";
-import { handlerByKey } from "../../handlers/registry.ts";
 import { errorName } from "../../protocol/errors.ts";
 import { alterConfigs } from "../../protocol/messages/33_alter_configs.ts";
 import { createPartitions } from "../../protocol/messages/37_create_partitions.ts";
@@ -11,46 +9,13 @@ import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts"
 import { describeTopicPartitions } from "../../protocol/messages/75_describe_topic_partitions.ts";
 import { incrementalAlterConfigs } from "../../protocol/messages/44_incremental_alter_configs.ts";
 import { listConfigResources } from "../../protocol/messages/74_list_config_resources.ts";
-import { ByteReader, concat, ZERO_UUID } from "../../lib/bytes.ts";
-import {
-  type Api,
-  decodeRequest,
-  decodeResponse,
-  encodeRequest,
-  encodeResponse,
-  type RequestInput,
-  type ResponseOf,
-} from "../../protocol/schema/api.ts";
+import { ZERO_UUID } from "../../lib/bytes.ts";
+import type { ResponseOf } from "../../protocol/schema/api.ts";
+import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 
 const TOPIC = 2;
 const BROKER = 4;
-
-/** Through the codec both ways, as over a connection. */
-async function call<A extends Api>(
-  { env, broker }: World,
-  api: A,
-  request: RequestInput<A>,
-  apiVersion = api.maxVersion,
-): Promise<ResponseOf<A>> {
-  const handler = handlerByKey.get(api.key);
-  assert.ok(handler !== undefined, `${api.name} is not registered`);
-  const context: RequestContext = {
-    broker,
-    apiVersion,
-    clientId: "test",
-    clientHost: "/127.0.0.1",
-    signal: new AbortController().signal,
-  };
-  const decoded = decodeRequest(
-    api,
-    apiVersion,
-    new ByteReader(concat(encodeRequest(api, apiVersion, request))),
-  );
-  const response = await settled(env, handler.serve(decoded as never, context));
-  const bytes = concat(encodeResponse(api, apiVersion, response as never));
-  return decodeResponse(api, apiVersion, new ByteReader(bytes));
-}
 
 async function create(world: World, name: string, numPartitions = 1) {
   const { topics } = await call(world, createTopics, {

@@ -1,0 +1,12 @@
+/** Finds what a request names twice, in time linear to the request. */
+
+/** Returns whether a name occurs more than once among `names`. */
+export function repeated(names: readonly string[]): (name: string) => boolean {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) twice.add(name);
+    else seen.add(name);
+  }
+  return (name) => twice.has(name);
+}

@@ -1,0 +1,123 @@
+/** Fetch and Metadata as handlers, on a whole broker under virtual time: what they wait for, and how much they answer. */
+import assert from "node:assert/strict";
+import type { Broker } from "../../actors/broker.ts";
+import type { TopicImage } from "../../core/cluster/metadata_image.ts";
+import { fetchApi } from "../../protocol/messages/01_fetch.ts";
+import { metadata } from "../../protocol/messages/03_metadata.ts";
+import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts";
+import { buildBatch } from "../../protocol/records/record_batch.ts";
+import { ZERO_UUID } from "../../lib/bytes.ts";
+import { call } from "../handler_call.ts";
+import { settled, start, type World } from "../local_world.ts";
+
+async function createTopic({ env, broker }: World, partitionCount: number): Promise<TopicImage> {
+  const outcome = await settled(
+    env,
+    broker.supervisor.ask({
+      type: "createTopic",
+      name: "orders",
+      partitionCount,
+      replicationFactor: 1,
+      configs: {},
+      validateOnly: false,
+    }),
+  );
+  assert.ok("topic" in outcome);
+  return outcome.topic;
+}
+
+function produce({ broker }: World, topic: TopicImage, partition: number, byteLength = 10) {
+  const record = { key: null, value: new Uint8Array(byteLength), headers: [], timestamp: 1 };
+  return broker.partition(topic.topicId, partition).ask({
+    type: "produce",
+    batch: buildBatch({ records: [record] }),
+    maxMessageBytes: 1_000_000,
+    timestampType: "CreateTime",
+    requireKeys: false,
+  });
+}
+
+/** The same world, with the readings of partitions counted. */
+function counting(world: World): { world: World; readings: () => number } {
+  let readings = 0;
+  const partition: Broker["partition"] = (topicId, index) => {
+    const ref = world.broker.partition(topicId, index);
+    const ask: typeof ref.ask = (message, options) => {
+      if (message.type === "fetch") readings += 1;
+      return ref.ask(message, options);
+    };
+    return { ...ref, ask };
+  };
+  const broker = new Proxy(world.broker, {
+    get(target, key) {
+      if (key === "partition") return partition;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { world: { ...world, broker }, readings: () => readings };
+}
+
+function fetchRequest(topic: TopicImage, partitions: readonly number[], change: Record<string, number> = {}) {
+  const { minBytes = 1, maxWaitMs = 3_000, partitionMaxBytes = 1_000_000 } = change;
+  return {
+    maxWaitMs,
+    minBytes,
+    maxBytes: 1_000_000,
+    topics: [{
+      topicId: topic.topicId,
+      partitions: partitions.map((partition) => ({ partition, fetchOffset: 0, partitionMaxBytes })),
+    }],
+    forgottenTopicsData: [],
+  };
+}
+
+Deno.test("Fetch waits for something new instead of reading the same again and again", async () => {
+  const whole = await start();
+  const topic = await createTopic(whole, 2);
+  await settled(whole.env, produce(whole, topic, 0));
+  for (const partitions of [[0, 1], [0]]) {
+    const { world, readings } = counting(whole);
+    const request = fetchRequest(topic, partitions, { minBytes: 100_000 });
+    const answer = await call(world, fetchApi, request, fetchApi.maxVersion, 3_100);
+    assert.equal(answer.responses[0]?.partitions[0]?.highWatermark, 1);
+    assert.ok(
+      readings() <= partitions.length * 3,
+      `${readings()} readings of ${partitions.length} partition(s)`,
+    );
+  }
+});
+
+Deno.test("Fetch does not wait for more than its own limits let through", async () => {
+  const world = await start();
+  const topic = await createTopic(world, 1);
+  await settled(world.env, produce(world, topic, 0, 500));
+  const request = fetchRequest(topic, [0], { minBytes: 100_000, partitionMaxBytes: 100 });
+  const answer = await call(world, fetchApi, request);
+  assert.ok((answer.responses[0]?.partitions[0]?.records?.byteLength ?? 0) > 500);
+});
+
+Deno.test("Fetch is answered by the append that it waited for", async () => {
+  const world = await start();
+  const topic = await createTopic(world, 2);
+  const { env } = world;
+  const fetched = call(world, fetchApi, fetchRequest(topic, [0, 1], { maxWaitMs: 60_000 }));
+  await env.advance(1_000);
+  await settled(env, produce(world, topic, 1));
+  await env.runUntilIdle();
+  const answer = await fetched;
+  assert.ok((answer.responses[0]?.partitions[1]?.records?.byteLength ?? 0) > 0);
+  assert.ok(env.mono() < 5_000);
+});
+
+Deno.test("Metadata and DescribeConfigs answer a name that is repeated once", async () => {
+  const world = await start();
+  await createTopic(world, 3);
+  const topics = Array.from({ length: 50 }, () => ({ name: "orders", topicId: ZERO_UUID }));
+  assert.equal((await call(world, metadata, { topics })).topics.length, 1);
+  const resources = Array.from(
+    { length: 50 },
+    () => ({ resourceType: 4, resourceName: "1", configurationKeys: null }),
+  );
+  assert.equal((await call(world, describeConfigs, { resources })).results.length, 1);
+});
