@@ -22,6 +22,7 @@ const SUITES: readonly Suite[] = [
   { name: "start", file: "start.py", server: "suite" },
   { name: "kafka_python", file: "kafka_python.py", server: "runner" },
   { name: "confluent", file: "confluent.py", server: "runner" },
+  { name: "groups", file: "groups.py", server: "runner" },
   { name: "kcat", file: "kcat.sh", server: "runner" },
   { name: "java_tools", file: "java_tools.sh", server: "runner" },
   { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
