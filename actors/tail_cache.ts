@@ -10,6 +10,9 @@ export interface CachedBatch {
   readonly bytes: Uint8Array;
 }
 
+/** Spent entries of the order that are not worth tidying up. */
+const ENTRIES_KEPT = 1_024;
+
 /** The budget that the partitions of one process share. */
 export class TailCacheBudget {
   readonly #bytesMax: number;
@@ -17,6 +20,8 @@ export class TailCacheBudget {
   /** In the order of caching, over all partitions; a hole is a batch that its partition dropped itself. */
   #order: TailCache[] = [];
   #first = 0;
+  /** About how many entries belong to partitions that stopped. */
+  #abandonedCount = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -26,6 +31,15 @@ export class TailCacheBudget {
     return this.#bytes;
   }
 
+  /** `entryCount` entries of a partition that stopped will drop nothing any more. */
+  abandoned(entryCount: number): void {
+    this.#abandonedCount += entryCount;
+    if (this.#abandonedCount < ENTRIES_KEPT || this.#abandonedCount * 2 < this.#order.length) return;
+    this.#order = this.#order.slice(this.#first).filter((cache) => !cache.isCleared);
+    this.#first = 0;
+    this.#abandonedCount = 0;
+  }
+
   /** Accounts for a batch of `cache` and drops the oldest ones over the budget. */
   added(cache: TailCache, byteLength: number): void {
     this.#bytes += byteLength;
@@ -33,7 +47,7 @@ export class TailCacheBudget {
     while (this.#bytes > this.#bytesMax && this.#first < this.#order.length) {
       this.#order[this.#first++]?.dropOldest();
     }
-    if (this.#first > 1_024 && this.#first * 2 > this.#order.length) {
+    if (this.#first > ENTRIES_KEPT && this.#first * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#first);
       this.#first = 0;
     }
@@ -64,7 +78,7 @@ export class TailCache {
       this.#first === this.#batches.length || last?.lastOffset === batch.baseOffset - 1,
       "The tail cache must be contiguous",
     );
-    this.#batches.push(batch);
+    this.#batches.push({ ...batch, bytes: unpinned(batch.bytes) });
     this.#budget.added(this, batch.bytes.byteLength);
   }
 
@@ -81,10 +95,17 @@ export class TailCache {
 
   /** Gives everything back; used when the partition's actor stops. */
   clear(): void {
+    const count = this.#batches.length - this.#first;
     while (this.#first < this.#batches.length) this.dropOldest();
     this.#batches = [];
     this.#first = 0;
     this.#cleared = true;
+    this.#budget.abandoned(count);
+  }
+
+  /** Whether the partition has stopped. */
+  get isCleared(): boolean {
+    return this.#cleared;
   }
 
   /**
@@ -136,4 +157,9 @@ export class TailCache {
     }
     return low;
   }
+}
+
+/** The bytes without the request frame around them, when that is much more than they: the cache would keep all of it. */
+function unpinned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes;
 }

@@ -57,3 +57,28 @@ Deno.test("TailCache survives thousands of batches with a small budget", () => {
   assert.equal(cache.read(4_989, 5_000, 1_000, true), null);
   assert.equal(cache.read(4_990, 5_000, 1_000, true)?.length, 10);
 });
+
+Deno.test("TailCache does not keep a whole frame for the sake of a small batch in it", () => {
+  const cache = new TailCache(new TailCacheBudget(1_000));
+  const frame = new Uint8Array(10_000);
+  cache.add({ baseOffset: 0, lastOffset: 0, bytes: frame.subarray(100, 120) });
+  const [kept] = cache.read(0, 1, 100, true) ?? [];
+  assert.equal(kept?.byteLength, 20);
+  assert.equal(kept?.buffer.byteLength, 20);
+});
+
+Deno.test("TailCacheBudget drops the right batches after partitions have stopped", () => {
+  const budget = new TailCacheBudget(100_000);
+  const kept = new TailCache(budget);
+  for (let round = 0; round < 5; round++) {
+    kept.add(batch(round, 1));
+    const stopped = new TailCache(budget);
+    for (let offset = 0; offset < 1_000; offset++) stopped.add(batch(offset, 1));
+    stopped.clear();
+  }
+  assert.equal(budget.bytes, 50);
+  const large = new TailCache(budget);
+  large.add(batch(0, 1, 99_980));
+  assert.equal(kept.read(2, 5, 100, true), null);
+  assert.deepEqual(firstBytes(kept.read(3, 5, 100, true)), [3, 4]);
+});

@@ -16,7 +16,9 @@ import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from "..
 import { API_VERSIONS_KEY } from "../protocol/messages/all.ts";
 import { apiVersions } from "../protocol/messages/18_api_versions.ts";
 import { decodeRequest, supportsVersion } from "../protocol/schema/api.ts";
+import type { ByteBudget } from "./byte_budget.ts";
 import { FrameError, FrameReader } from "./frame_reader.ts";
+import type { LogLimiter } from "./log_limiter.ts";
 import { ReplyQueue } from "./reply_queue.ts";
 
 export interface ConnectionOptions {
@@ -25,6 +27,9 @@ export interface ConnectionOptions {
   readonly frameBytesMax: number;
   readonly requestCountMax: number;
   readonly replyBytesMax: number;
+  /** Shared by all connections of the server. */
+  readonly requestBytes: ByteBudget;
+  readonly logLimiter: LogLimiter;
 }
 
 export class KafkaConnection {
@@ -89,6 +94,7 @@ export class KafkaConnection {
     let next = this.#readAhead(frames);
     for (;;) {
       await this.#replies.room();
+      await this.#options.requestBytes.room();
       const frame = await next;
       if (frame === null) return;
       this.#lastActiveMs = this.#options.broker.env.mono();
@@ -114,11 +120,16 @@ export class KafkaConnection {
     if (!supportsVersion(handler.api, header.apiVersion)) return this.#refuseVersion(handler, header);
     const request = decodeRequest(handler.api, header.apiVersion, reader);
     if (!handler.overlaps) await this.#replies.drained();
-    const answer = this.#answer(handler, header, request);
+    const answer = this.#answer(handler, header, request, frame.byteLength);
     if (!handler.overlaps) await answer;
   }
 
-  async #answer(handler: Handler, header: RequestHeader, request: unknown): Promise<void> {
+  async #answer(
+    handler: Handler,
+    header: RequestHeader,
+    request: unknown,
+    byteLength: number,
+  ): Promise<void> {
     const fill = this.#replies.reserve();
     const context: RequestContext = {
       broker: this.#options.broker,
@@ -128,6 +139,7 @@ export class KafkaConnection {
       signal: this.#peerGone.signal,
     };
     this.#inFlight += 1;
+    this.#options.requestBytes.take(byteLength);
     try {
       const response = await handler.serve(request as never, context);
       if (response === null) fill([]);
@@ -138,6 +150,7 @@ export class KafkaConnection {
       this.close();
     } finally {
       this.#inFlight -= 1;
+      this.#options.requestBytes.give(byteLength);
       this.#lastActiveMs = this.#options.broker.env.mono();
     }
   }
@@ -155,12 +168,16 @@ export class KafkaConnection {
 
   #logEnd(error: unknown, api = ""): void {
     if (this.#closed) return;
-    const { log } = this.#options.broker;
+    const { log, env } = this.#options.broker;
     const fields = { client: this.#options.conn.remoteAddress, api, error: String(error) };
     const expected = error instanceof FrameError || error instanceof DecodeError ||
       error instanceof CloseConnectionError;
-    if (expected) log.warn("Connection closed: the request cannot be served", fields);
-    else if (error instanceof InvariantError) log.error("Connection closed: a bug", fields);
+    if (expected) {
+      const suppressed = this.#options.logLimiter.admit(env.mono());
+      if (suppressed === null) return;
+      const more = suppressed > 0 ? { suppressed } : {};
+      log.warn("Connection closed: the request cannot be served", { ...fields, ...more });
+    } else if (error instanceof InvariantError) log.error("Connection closed: a bug", fields);
     else log.debug("Connection lost", fields);
   }
 }

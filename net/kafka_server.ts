@@ -2,7 +2,9 @@
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
 import type { Cancel, Conn, Listener } from "../lib/env.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import { KafkaConnection } from "./kafka_connection.ts";
+import { LogLimiter } from "./log_limiter.ts";
 
 export interface KafkaServerOptions {
   readonly broker: Broker;
@@ -19,6 +21,8 @@ const SWEEP_MS_MAX = 30_000;
 export class KafkaServer {
   readonly #options: KafkaServerOptions;
   readonly #connections = new Set<KafkaConnection>();
+  readonly #requestBytes = new ByteBudget(limits.inFlightRequestBytesMax);
+  readonly #logLimiter = new LogLimiter(limits.badRequestLogLinesPerSecondMax);
   #cancelSweep: Cancel | null = null;
   #accepting: Promise<void> | null = null;
 
@@ -76,6 +80,8 @@ export class KafkaServer {
       frameBytesMax,
       requestCountMax: limits.inFlightRequestsPerConnectionMax,
       replyBytesMax: limits.queuedReplyBytesPerConnectionMax,
+      requestBytes: this.#requestBytes,
+      logLimiter: this.#logLimiter,
     });
     this.#connections.add(connection);
     void connection.serve().finally(() => this.#connections.delete(connection));

@@ -7,6 +7,8 @@
 export const limits = {
   /** Messages waiting in one actor's mailbox; then `OverloadedError` (Kafka: throttle, HTTP: 503). */
   mailboxLengthMax: 1_024,
+  /** The same for a partition, which many connections may pipeline to at once. */
+  partitionMailboxLengthMax: 16_384,
   /** Effects staged by one actor and not yet durable; then its mailbox waits. */
   stagedEffectsMax: 1_024,
   /** An `ask` that brings no deadline. */
@@ -16,6 +18,10 @@ export const limits = {
   requestFrameBytesMax: 104_857_600,
   /** Requests of one connection read and not yet answered; then its socket is not read. */
   inFlightRequestsPerConnectionMax: 100,
+  /** Bytes of requests read and not yet answered, over all connections; then sockets are not read. */
+  inFlightRequestBytesMax: 512 * 1024 * 1024,
+  /** Lines about bad requests a second; the rest are counted in the next line. */
+  badRequestLogLinesPerSecondMax: 10,
   /** Answer bytes of one connection queued and not yet written; then its socket is not read. */
   queuedReplyBytesPerConnectionMax: 8 * 1024 * 1024,
   /** `connections.max.idle.ms`: then the connection is closed. */

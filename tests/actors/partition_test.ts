@@ -6,6 +6,7 @@ import { partitionKey, partitionKind } from "../../actors/partition.ts";
 import { ActorFailedError, ActorStoppedError } from "../../actors/runtime/errors.ts";
 import { ActorProbe, createTestbed, type Testbed } from "../../actors/runtime/testkit.ts";
 import type { AskOptions } from "../../actors/runtime/types.ts";
+import { writeCrc } from "../../protocol/records/batch_header.ts";
 import { buildBatch, readRecords } from "../../protocol/records/record_batch.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import { ShardStore } from "../../storage/shard.ts";
@@ -229,6 +230,22 @@ Deno.test("partition refuses damaged, oversized and transactional batches and wr
   });
   assert.equal((await settled(world, produce(world, transactional))).error, "INVALID_TXN_STATE");
   assert.equal(world.storage.commits.length, before);
+});
+
+Deno.test("partition refuses compressed bytes that nobody could read again", async () => {
+  const world = await createWorld();
+  await settled(world, produce(world, batch(["open"])));
+  const before = world.storage.commits.length;
+  for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const) {
+    const records = [{ key: null, value: encoder.encode("a".repeat(500)), headers: [], timestamp: 1 }];
+    const junk = buildBatch({ records, compression });
+    junk.fill(0x5a, junk.byteLength - 20);
+    writeCrc(junk);
+    assert.equal((await settled(world, produce(world, junk))).error, "CORRUPT_MESSAGE", compression);
+    const whole = buildBatch({ records, compression });
+    assert.equal((await settled(world, produce(world, whole))).error, "NONE", compression);
+  }
+  assert.equal(world.storage.commits.length, before + 4);
 });
 
 Deno.test("partition stamps records with its own clock under LogAppendTime", async () => {
