@@ -1,0 +1,135 @@
+/** All groups of a broker together, in virtual time: the list, and the sweep of offsets past their retention. */
+import assert from "node:assert/strict";
+import { CONSUMER_GROUP_KIND, consumerGroupKind } from "../../actors/consumer_group.ts";
+import { GroupDirectory } from "../../actors/group_directory.ts";
+import type { ConsumerGroupMessage } from "../../actors/messages/consumer_group.ts";
+import { ActorRuntime } from "../../actors/runtime/runtime.ts";
+import { TestEnv, TestLogger } from "../../actors/runtime/testkit.ts";
+import type { ActorRef } from "../../actors/runtime/types.ts";
+import { GroupShards } from "../../storage/group_store.ts";
+import { MemoryStorage } from "../../storage/memory.ts";
+import { ShardStore } from "../../storage/shard.ts";
+
+const TOPIC_ID = "00112233-4455-6677-8899-aabbccddeeff";
+const RETENTION_MS = 3_600_000;
+const CHECK_INTERVAL_MS = 600_000;
+
+class World {
+  readonly directory: GroupDirectory;
+  readonly runtime: ActorRuntime;
+
+  private constructor(readonly env: TestEnv, shards: ShardStore) {
+    const log = new TestLogger();
+    const groupShards = new GroupShards(shards);
+    this.runtime = new ActorRuntime({ env, log, incarnation: env.uuid() });
+    this.runtime.register(consumerGroupKind({ groupShards }));
+    this.directory = new GroupDirectory({
+      env,
+      log,
+      groupShards,
+      group: (groupId) => this.group(groupId),
+      inspect: () => this.runtime.inspect(),
+      retentionMs: RETENTION_MS,
+      checkIntervalMs: CHECK_INTERVAL_MS,
+    });
+    this.directory.start();
+  }
+
+  static async start(env = new TestEnv(), storage = new MemoryStorage()): Promise<World> {
+    const opening = ShardStore.open({
+      storage,
+      env,
+      log: new TestLogger(),
+      brokerId: 1,
+      incarnation: env.uuid(),
+    });
+    await env.runUntilIdle();
+    return new World(env, await opening);
+  }
+
+  group(groupId: string): ActorRef<ConsumerGroupMessage> {
+    return this.runtime.ref(CONSUMER_GROUP_KIND, groupId);
+  }
+
+  async settled<T>(pending: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const done = () => void (isSettled = true);
+    pending.then(done, done);
+    while (!isSettled) await this.env.advance(1);
+    return await pending;
+  }
+
+  async commit(groupId: string): Promise<void> {
+    const offsets = [{
+      topic: "t",
+      topicId: TOPIC_ID,
+      partition: 0,
+      offset: 1,
+      leaderEpoch: 0,
+      metadata: "",
+    }];
+    await this.settled(
+      this.group(groupId).ask({
+        type: "offsetCommit",
+        generationId: -1,
+        memberId: "",
+        groupInstanceId: null,
+        offsets,
+      }),
+    );
+  }
+
+  async names(): Promise<string[]> {
+    return (await this.settled(this.directory.list())).map(({ groupId }) => groupId).sort();
+  }
+}
+
+Deno.test("groups are listed, live or not, and swept when their offsets are past the retention", async () => {
+  const world = await World.start();
+  await world.commit("old");
+  // Past the sweep that woke it and its time of being idle.
+  await world.env.advance(RETENTION_MS - CHECK_INTERVAL_MS + 70_000);
+  await world.commit("young");
+  assert.deepEqual(await world.settled(world.directory.list()), [
+    { groupId: "young", groupType: "classic", protocolType: "", state: "Empty" },
+    { groupId: "old", groupType: "classic", protocolType: "", state: "Empty" },
+  ]);
+  assert(!world.runtime.inspect().some(({ key }) => key === "old"), "it is asleep");
+  await world.env.advance(2 * CHECK_INTERVAL_MS);
+  assert.deepEqual(await world.names(), ["young"]);
+  world.directory.stop();
+  await world.env.advance(RETENTION_MS);
+  assert.deepEqual(await world.names(), ["young"], "nobody sweeps any more");
+});
+
+Deno.test("groups with members are woken by the start, and expire them", async () => {
+  const env = new TestEnv();
+  const storage = new MemoryStorage();
+  const first = await World.start(env, storage);
+  const join = first.group("g").ask({
+    type: "consumerHeartbeat",
+    client: { clientId: "c", clientHost: "/127.0.0.1" },
+    memberId: "m",
+    memberEpoch: 0,
+    instanceId: null,
+    rackId: null,
+    rebalanceTimeoutMs: 60_000,
+    subscribedTopicNames: ["t"],
+    subscribedTopicRegex: null,
+    serverAssignor: null,
+    topicPartitions: [],
+    requireMemberId: true,
+  });
+  assert.equal((await first.settled(join)).error, "NONE");
+  first.directory.stop();
+
+  const next = await World.start(env, storage);
+  await env.advance(1_000);
+  assert.deepEqual(await next.settled(next.directory.list()), [
+    { groupId: "g", groupType: "consumer", protocolType: "consumer", state: "Stable" },
+  ]);
+  await env.advance(45_000);
+  const [listing] = await next.settled(next.directory.list());
+  assert.equal(listing?.state, "Empty");
+  next.directory.stop();
+});
