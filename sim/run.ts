@@ -54,7 +54,7 @@ function parse(args: string[]): Options {
   const mutant = values.mutant === undefined ? null : named(mutantCases, values.mutant, "mutant");
   const wanted = values.workload ?? mutant?.workload;
   const count = wholeNumber("--seeds", values.seeds ?? String(mutant?.seedCountMax ?? SEED_COUNT_DEFAULT));
-  const from = wholeNumber("--from", values.from ?? "1");
+  const from = wholeNumber("--from", values.from ?? String(mutant?.firstSeed ?? 1));
   const isOne = values.seed !== undefined;
   if ((values.trace === true || values.history !== undefined) && !isOne) {
     throw new ArgumentError("--trace and --history need --seed S");

@@ -7,8 +7,8 @@ import { type RunResult, simulate } from "./simulate.ts";
 import { workloads } from "./workloads/all.ts";
 import type { Workload } from "./workloads/workload.ts";
 
-/** With those that failed once, about ten seconds. */
-const SEEDS_PER_WORKLOAD = 8;
+/** With those that failed once, some ten seconds of an idle machine. */
+const SEEDS_PER_WORKLOAD = 5;
 const RECORD_COUNT_MIN = 200;
 
 function workloadNamed(name: string): Workload {
@@ -59,7 +59,7 @@ Deno.test("seeds that failed once pass", async () => {
   }
 });
 
-for (const { name, about, workload, seedCountMax, isSlow } of mutantCases) {
+for (const { name, about, workload, firstSeed, seedCountMax, isSlow } of mutantCases) {
   Deno.test({
     name: `mutant ${name} is found within ${seedCountMax} seeds: ${about}`,
     // The long ones: deno task sim --mutant NAME.
@@ -67,7 +67,7 @@ for (const { name, about, workload, seedCountMax, isSlow } of mutantCases) {
     async fn() {
       setMutant(name);
       try {
-        for (let seed = 1; seed <= seedCountMax; seed++) {
+        for (let seed = firstSeed; seed < firstSeed + seedCountMax; seed++) {
           const result = await simulate({ seed: String(seed), workload: workloadNamed(workload) });
           if (result.violation !== null) return;
         }
