@@ -13,7 +13,7 @@ import type { PartitionMessage } from "./messages/partition.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
 /** Between two steps, so that requests come first. */
-const STEP_PAUSE_MS = 2;
+const STEP_PAUSE_MS = 10;
 
 export interface RetentionSweepOptions {
   readonly env: Env;

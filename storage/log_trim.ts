@@ -9,6 +9,8 @@ import type { Mutation, Storage } from "./storage.ts";
 
 const BATCHES_PER_STEP = 100;
 const DELETIONS_PER_STEP = 400;
+/** So that the disk gives back space in small amounts. */
+const STEP_BYTES_MAX = 8 * 1_024 * 1_024;
 
 /** Deletions of one step, and what they free. */
 export interface TrimPlan {
@@ -36,6 +38,7 @@ export async function planTrim(
     if (lastOffset >= logStartOffset) break;
     const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
     if (batchCount > 0 && mutations.length + 1 + chunkCount > DELETIONS_PER_STEP) break;
+    if (batchCount > 0 && freedSizeBytes + sizeBytes > STEP_BYTES_MAX) break;
     const baseOffset = baseOffsetOfKey(stored.key);
     mutations.push({ type: "delete", key: stored.key });
     for (let k = 0; place.kind === "chunks" && k < chunkCount; k++) {

@@ -28,9 +28,10 @@ import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
 import { storedCrc } from "./stored_crc.ts";
 
-const SEGMENT_BYTES = 256 * 1_024 * 1_024;
+/** Removing a larger file holds up the disk for longer. */
+const SEGMENT_BYTES = 128 * 1_024 * 1_024;
 /** A log larger than this many files of that size gets larger files, so that its head stays small. */
-const FILES_WANTED_MAX = 256;
+const FILES_WANTED_MAX = 64;
 /** Files of one log; beyond it, as after very many restarts, larger batches go into the store. */
 const FILES_MAX = 1_024;
 
