@@ -223,6 +223,7 @@ def main():
 
         @check("in the end: exactly once from the idempotent producers, nothing acknowledged lost")
         def _():
+            assert len(starts) == rounds, f"only {len(starts)} of {rounds} rounds killed the server and saw it back"
             for each in clients:
                 each.finish()
             notes, count = {}, 0

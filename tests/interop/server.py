@@ -10,11 +10,15 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 
-COMMAND = json.loads(os.environ.get("KAVKA_COMMAND", '["deno", "task", "start"]'))
+if "KAVKA_COMMAND" not in os.environ:
+    # `deno task start` would not do: a signal would reach the task and not the server.
+    sys.exit("KAVKA_COMMAND is not set: run this by `deno task test:interop`")
+COMMAND = json.loads(os.environ["KAVKA_COMMAND"])
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -101,7 +105,14 @@ class Server:
         return code, time.monotonic() - begin
 
     def kill(self):
-        return self.end(signal.SIGKILL)
+        """kill -9; nobody listens any more when it returns."""
+        ended = self.end(signal.SIGKILL)
+        host, _, port = (self.bootstrap or ":").rpartition(":")
+        if port:
+            with socket.socket() as probe:
+                probe.settimeout(2)
+                assert probe.connect_ex((host, int(port))) != 0, "the server still listens after kill -9"
+        return ended
 
     def __enter__(self):
         self.start()
