@@ -16,6 +16,10 @@ export function decideDeleteGroup(turn: GroupTurn, requestId: RequestId): void {
 export function removeGroup(turn: GroupTurn): void {
   const partitions = allPartitions(turn.state);
   if (partitions.length > 0) turn.emit({ type: "offsetsDeleted", partitions });
+  // The markers that come later find nothing to do.
+  for (const [producerId, { offsets }] of [...turn.state.pendingOffsets]) {
+    turn.emit({ type: "transactionEnded", producerId, committed: false, offsets: [...offsets.values()] });
+  }
   turn.emit({ type: "groupRemoved" });
 }
 

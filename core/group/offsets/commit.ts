@@ -36,10 +36,7 @@ export function decideOffsetCommit(
     .filter((_, index) => offsetErrors[index] === "NONE")
     .map((offset) => ({ ...offset, committedAtMs: now.wallMs }));
   if (offsets.length > 0) {
-    // So that a group of a consumer without group management is found in the list of groups.
-    if (state.record === null && state.consumer === null && state.phase === "Empty") {
-      turn.emit({ type: "groupRecorded", record: recordOf(turn) });
-    }
+    recordGroup(turn);
     turn.emit({ type: "offsetsCommitted", offsets });
   }
   turn.reply(requestId, { error: "NONE", offsetErrors });
@@ -66,6 +63,13 @@ export function commitFault(state: GroupState, request: OffsetCommitRequest): Gr
 
 function hasConsumers({ consumer }: GroupState): boolean {
   return consumer !== null && consumer.members.size > 0;
+}
+
+/** A group of consumers without group management is recorded with its first offsets, so that it is listed. */
+export function recordGroup(turn: GroupTurn): void {
+  const { record, consumer, phase } = turn.state;
+  const isUnknown = record === null && consumer === null && phase === "Empty";
+  if (isUnknown) turn.emit({ type: "groupRecorded", record: recordOf(turn) });
 }
 
 /** Fenced by the member's epoch: an older one may have lost the partitions since. */

@@ -8,6 +8,7 @@ import type { OffsetPartition } from "../group_event.ts";
 import { groupExists, type GroupState, isQuiet, type RequestId, type StoredOffset } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
 import { removeGroup } from "../delete_group.ts";
+import { hasPendingOffset } from "./pending.ts";
 import { subscribedTopics } from "./subscribed_topics.ts";
 
 /** Bounds the commit; the rest goes the next time. */
@@ -21,7 +22,9 @@ export function decideExpireOffsets(
   const { state } = turn;
   const partitions = expiredPartitions(turn, beforeMs);
   if (partitions.length > 0) turn.emit({ type: "offsetsDeleted", partitions });
-  if (groupExists(state) && isQuiet(state) && state.offsets.size === 0) removeGroup(turn);
+  if (groupExists(state) && isQuiet(state) && state.offsets.size === 0 && state.pendingOffsets.size === 0) {
+    removeGroup(turn);
+  }
   turn.reply(requestId, { expiredCount: partitions.length });
 }
 
@@ -32,7 +35,10 @@ function expiredPartitions(turn: GroupTurn, beforeMs: number): OffsetPartition[]
   for (const [topicId, partitions] of state.offsets) {
     const isGone = topics.version > 0 && !topics.topicsById.has(topicId);
     for (const [partition, offset] of partitions) {
-      if (isGone || isExpired(offset)) expired.push({ topicId, partition });
+      // What a transaction is about to replace stays until it ends.
+      if (isGone || (isExpired(offset) && !hasPendingOffset(state, topicId, partition))) {
+        expired.push({ topicId, partition });
+      }
       if (expired.length === EXPIRED_COUNT_MAX) return expired;
     }
   }

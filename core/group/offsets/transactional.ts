@@ -12,7 +12,7 @@ import type {
 import { groupIdError } from "../group_config.ts";
 import type { GroupState, RequestId } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
-import { commitFault as memberFault } from "./commit.ts";
+import { commitFault as memberFault, recordGroup } from "./commit.ts";
 
 /** The host has verified that the group is in the producer's open transaction. Errors as those of OffsetCommit. */
 export function decideTxnOffsetCommit(
@@ -30,7 +30,10 @@ export function decideTxnOffsetCommit(
   );
   const offsets = request.offsets.filter((offset) => !isTooLarge(offset))
     .map((offset) => ({ ...offset, committedAtMs: now.wallMs }));
-  if (offsets.length > 0) turn.emit({ type: "offsetsPending", producerId, producerEpoch, offsets });
+  if (offsets.length > 0) {
+    recordGroup(turn);
+    turn.emit({ type: "offsetsPending", producerId, producerEpoch, offsets });
+  }
   turn.reply(requestId, { error: "NONE", offsetErrors });
 }
 
