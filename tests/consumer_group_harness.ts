@@ -142,6 +142,14 @@ export class ClassicClient implements TestClient {
     if (error !== "NONE") this.#startOver(error);
   }
 
+  /** What it waits for does not come any more: the coordinator was started anew. */
+  reconnect(): void {
+    if (this.#joinId === null && this.#syncId === null) return;
+    this.#joinId = null;
+    this.#syncId = null;
+    this.#needsJoin = true;
+  }
+
   leave(): void {
     this.owned = noPartitions;
     this.group.leave({ memberId: this.memberId });

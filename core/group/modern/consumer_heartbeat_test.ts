@@ -295,8 +295,10 @@ Deno.test("random clients of both protocols: one owner at most, and in the end a
         if (each.kind === "poll") clients[each.index]?.poll();
         else if (each.kind === "leave") clients[each.index]?.leave();
         else if (each.kind === "vanish") clients[each.index] = make(each.index);
-        else if (each.kind === "restart") group.restart();
-        else if (each.kind === "topics") setTopics(group, { t: each.count, other: each.count });
+        else if (each.kind === "restart") {
+          group.restart();
+          for (const each of clients) if (each instanceof ClassicClient) each.reconnect();
+        } else if (each.kind === "topics") setTopics(group, { t: each.count, other: each.count });
         else group.advance(each.ms);
         // A classic group's own assignor is not part of this test: there nobody is given anything.
         assertDisjoint(
@@ -313,6 +315,6 @@ Deno.test("random clients of both protocols: one owner at most, and in the end a
       assert.equal(members.length, 6);
       assert.equal(ownedCount(...clients), group.topics.topicsByName.get("t")?.partitions.length);
     }),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 });
