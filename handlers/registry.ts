@@ -19,14 +19,17 @@ import { listGroupsHandler } from "./16_list_groups.ts";
 import { apiVersionsHandler } from "./18_api_versions.ts";
 import { createTopicsHandler } from "./19_create_topics.ts";
 import { deleteTopicsHandler } from "./20_delete_topics.ts";
+import { deleteRecordsHandler } from "./21_delete_records.ts";
 import { initProducerIdHandler } from "./22_init_producer_id.ts";
 import { addPartitionsToTxnHandler } from "./24_add_partitions_to_txn.ts";
 import { addOffsetsToTxnHandler } from "./25_add_offsets_to_txn.ts";
 import { endTxnHandler } from "./26_end_txn.ts";
 import { writeTxnMarkersHandler } from "./27_write_txn_markers.ts";
 import { txnOffsetCommitHandler } from "./28_txn_offset_commit.ts";
+import { describeAclsHandler } from "./29_describe_acls.ts";
 import { describeConfigsHandler } from "./32_describe_configs.ts";
 import { alterConfigsHandler } from "./33_alter_configs.ts";
+import { describeLogDirsHandler } from "./35_describe_log_dirs.ts";
 import { createPartitionsHandler } from "./37_create_partitions.ts";
 import { incrementalAlterConfigsHandler } from "./44_incremental_alter_configs.ts";
 import { deleteGroupsHandler } from "./42_delete_groups.ts";
@@ -58,14 +61,17 @@ export const handlers: readonly Handler[] = [
   apiVersionsHandler(() => handlers),
   createTopicsHandler,
   deleteTopicsHandler,
+  deleteRecordsHandler,
   initProducerIdHandler,
   addPartitionsToTxnHandler,
   addOffsetsToTxnHandler,
   endTxnHandler,
   writeTxnMarkersHandler,
   txnOffsetCommitHandler,
+  describeAclsHandler,
   describeConfigsHandler,
   alterConfigsHandler,
+  describeLogDirsHandler,
   createPartitionsHandler,
   incrementalAlterConfigsHandler,
   deleteGroupsHandler,

@@ -5,12 +5,16 @@ import { alterConfigs } from "../../protocol/messages/33_alter_configs.ts";
 import { createPartitions } from "../../protocol/messages/37_create_partitions.ts";
 import { createTopics } from "../../protocol/messages/19_create_topics.ts";
 import { deleteTopics } from "../../protocol/messages/20_delete_topics.ts";
+import { deleteRecords } from "../../protocol/messages/21_delete_records.ts";
+import { describeAcls } from "../../protocol/messages/29_describe_acls.ts";
+import { describeLogDirs } from "../../protocol/messages/35_describe_log_dirs.ts";
 import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts";
 import { describeTopicPartitions } from "../../protocol/messages/75_describe_topic_partitions.ts";
 import { incrementalAlterConfigs } from "../../protocol/messages/44_incremental_alter_configs.ts";
 import { listConfigResources } from "../../protocol/messages/74_list_config_resources.ts";
 import { ZERO_UUID } from "../../lib/bytes.ts";
 import type { ResponseOf } from "../../protocol/schema/api.ts";
+import { buildBatch } from "../../protocol/records/record_batch.ts";
 import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -170,4 +174,53 @@ Deno.test("DeleteTopics takes names or ids, and tells what it does not know", as
     ["both", "INVALID_REQUEST"],
   ]);
   assert.equal(world.broker.metadata.topicsByName.size, 0);
+});
+
+Deno.test("DeleteRecords raises the log start, and DescribeLogDirs tells what is left", async () => {
+  const world = await start();
+  await create(world, "orders", 2);
+  const topicId = world.broker.metadata.topicsByName.get("orders")?.topicId ?? "";
+  const record = { key: null, value: new Uint8Array(100), headers: [], timestamp: 1 };
+  for (let i = 0; i < 3; i++) {
+    const appended = world.broker.partition(topicId, 1).ask({
+      type: "produce",
+      batch: buildBatch({ records: [record] }),
+      maxMessageBytes: 1_000_000,
+      timestampType: "CreateTime",
+      requireKeys: false,
+    });
+    assert.equal((await settled(world.env, appended)).error, "NONE");
+  }
+  const sizes = async () => {
+    const { results } = await call(world, describeLogDirs, { topics: null });
+    return results[0]?.topics[0]?.partitions.map((partition) => partition.partitionSize);
+  };
+  const [empty, full = 0] = await sizes() ?? [];
+  assert.equal(empty, 0);
+  assert.ok(full > 300);
+  const remove = async (partitionIndex: number, offset: number) => {
+    const topics = [{ name: "orders", partitions: [{ partitionIndex, offset }] }];
+    const answer = await call(world, deleteRecords, { topics, timeoutMs: 1_000 });
+    const partition = answer.topics[0]?.partitions[0];
+    return [errorName(partition?.errorCode ?? 0), partition?.lowWatermark];
+  };
+  assert.deepEqual(await remove(1, 2), ["NONE", 2]);
+  assert.deepEqual(await remove(1, 9), ["OFFSET_OUT_OF_RANGE", -1]);
+  assert.deepEqual(await remove(7, 0), ["UNKNOWN_TOPIC_OR_PARTITION", -1]);
+  await world.env.advance(400_000);
+  assert.ok(((await sizes())?.[1] ?? full) < full);
+});
+
+Deno.test("DescribeAcls says that there is no authorizer", async () => {
+  const world = await start();
+  const answer = await call(world, describeAcls, {
+    resourceTypeFilter: 1,
+    resourceNameFilter: null,
+    patternTypeFilter: 1,
+    principalFilter: null,
+    hostFilter: null,
+    operation: 1,
+    permissionType: 1,
+  });
+  assert.equal(errorName(answer.errorCode), "SECURITY_DISABLED");
 });
