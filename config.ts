@@ -300,7 +300,8 @@ async function readFile(
   try {
     text = await readText(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    // Deno names the call and the path again behind the system's own words.
+    const reason = error instanceof Error ? error.message.split(/\n|: readfile /)[0] : String(error);
     throw new ConfigFault(`Cannot read the configuration file ${quoted(path)}: ${reason}`);
   }
   if (text.length > limits.configFileLengthMax) {
