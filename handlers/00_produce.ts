@@ -9,10 +9,17 @@
  * once for the whole request, also when the partitions are known, so that pipelined requests keep their order. Whether the
  * partition is in an open transaction is for its actor to verify, for older clients as well.
  */
+import { OverloadedError } from "../actors/runtime/errors.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { produce, type ProduceRequest } from "../protocol/messages/00_produce.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
-import { CloseConnectionError, handler, partitionFailure, type RequestContext } from "./handler.ts";
+import {
+  CloseConnectionError,
+  handler,
+  OVERLOAD_THROTTLE_MS,
+  partitionFailure,
+  type RequestContext,
+} from "./handler.ts";
 import { topicSettings } from "../core/config/topic_settings.ts";
 import {
   BATCH_OVERHEAD,
@@ -49,6 +56,7 @@ async function serveProduce(request: ProduceRequest, context: RequestContext) {
   const added = transactionalId !== null && context.apiVersion >= IMPLICIT_VERSION
     ? await addToTransaction(request, transactionalId, context)
     : "NONE";
+  const load: Load = { isOver: false };
   const acksValid = request.acks === 0 || request.acks === 1 || request.acks === -1;
   const responses = await Promise.all(request.topicData.map(async (data) => {
     const lookup = lookUpTopic(context.broker.metadata, data, context.apiVersion >= TOPIC_ID_VERSION);
@@ -57,11 +65,11 @@ async function serveProduce(request: ProduceRequest, context: RequestContext) {
       if (lookup.error !== null) return refused(index, lookup.error);
       if (!hasPartition(lookup.topic, index)) return refused(index, "UNKNOWN_TOPIC_OR_PARTITION");
       if (added !== "NONE") return refused(index, transactional(added, context));
-      return append(lookup.topic, index, records, request, context);
+      return append({ topic: lookup.topic, index, records, load }, request, context);
     }));
     return { name: data.name, topicId: data.topicId, partitionResponses };
   }));
-  if (request.acks !== 0) return { responses };
+  if (request.acks !== 0) return { responses, throttleTimeMs: load.isOver ? OVERLOAD_THROTTLE_MS : 0 };
   const failed = responses.flatMap((topic) => topic.partitionResponses).find((each) => each.errorCode !== 0);
   if (failed !== undefined) {
     throw new CloseConnectionError(`Cannot append with acks=0: error code ${failed.errorCode}`);
@@ -69,10 +77,20 @@ async function serveProduce(request: ProduceRequest, context: RequestContext) {
   return null;
 }
 
+/** Noted by the partitions of one request. */
+interface Load {
+  isOver: boolean;
+}
+
+interface Append {
+  readonly topic: TopicImage;
+  readonly index: number;
+  readonly records: Uint8Array | null;
+  readonly load: Load;
+}
+
 async function append(
-  topic: TopicImage,
-  index: number,
-  records: Uint8Array | null,
+  { topic, index, records, load }: Append,
   request: ProduceRequest,
   context: RequestContext,
 ): Promise<PartitionAnswer> {
@@ -92,6 +110,7 @@ async function append(
       errorMessage: result.errorMessage,
     };
   } catch (error) {
+    load.isOver ||= error instanceof OverloadedError;
     return refused(index, partitionFailure(error));
   }
 }

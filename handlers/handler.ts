@@ -46,6 +46,9 @@ export class CloseConnectionError extends Error {
   override readonly name = "CloseConnectionError";
 }
 
+/** How long a client is asked to hold back when an actor's mailbox was full (`throttle_time_ms`). */
+export const OVERLOAD_THROTTLE_MS = 100;
+
 /** Kafka's retriable error for a partition's actor that did not answer. */
 export function partitionFailure(error: unknown): ErrorName {
   if (error instanceof OverloadedError || error instanceof AskDeadlineError) return "REQUEST_TIMED_OUT";

@@ -1,7 +1,10 @@
-/** Fetch and Metadata as handlers, on a whole broker under virtual time: what they wait for, and how much they answer. */
+/** Produce, Fetch and Metadata as handlers, on a whole broker under virtual time: what they wait for, and how much they answer. */
 import assert from "node:assert/strict";
 import type { Broker } from "../../actors/broker.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
+import { OverloadedError } from "../../actors/runtime/errors.ts";
+import { errorName, isRetriable } from "../../protocol/errors.ts";
+import { produce as produceApi } from "../../protocol/messages/00_produce.ts";
 import { fetchApi } from "../../protocol/messages/01_fetch.ts";
 import { metadata } from "../../protocol/messages/03_metadata.ts";
 import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts";
@@ -37,17 +40,8 @@ function produce({ broker }: World, topic: TopicImage, partition: number, byteLe
   });
 }
 
-/** The same world, with the readings of partitions counted. */
-function counting(world: World): { world: World; readings: () => number } {
-  let readings = 0;
-  const partition: Broker["partition"] = (topicId, index) => {
-    const ref = world.broker.partition(topicId, index);
-    const ask: typeof ref.ask = (message, options) => {
-      if (message.type === "fetch") readings += 1;
-      return ref.ask(message, options);
-    };
-    return { ...ref, ask };
-  };
+/** The same world, with another way to its partitions. */
+function withPartitions(world: World, partition: Broker["partition"]): World {
   const broker = new Proxy(world.broker, {
     get(target, key) {
       if (key === "partition") return partition;
@@ -55,7 +49,21 @@ function counting(world: World): { world: World; readings: () => number } {
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  return { world: { ...world, broker }, readings: () => readings };
+  return { ...world, broker };
+}
+
+/** The same world, with the readings of partitions counted. */
+function counting(world: World): { world: World; readings: () => number } {
+  let readings = 0;
+  const counted = withPartitions(world, (topicId, index) => {
+    const ref = world.broker.partition(topicId, index);
+    const ask: typeof ref.ask = (message, options) => {
+      if (message.type === "fetch") readings += 1;
+      return ref.ask(message, options);
+    };
+    return { ...ref, ask };
+  });
+  return { world: counted, readings: () => readings };
 }
 
 function fetchRequest(topic: TopicImage, partitions: readonly number[], change: Record<string, number> = {}) {
@@ -120,4 +128,29 @@ Deno.test("Metadata and DescribeConfigs answer a name that is repeated once", as
     () => ({ resourceType: 4, resourceName: "1", configurationKeys: null }),
   );
   assert.equal((await call(world, describeConfigs, { resources })).results.length, 1);
+});
+
+Deno.test("Produce that meets a full mailbox is retriable and asks the client to hold back", async () => {
+  const whole = await start();
+  const topic = await createTopic(whole, 1);
+  const record = { key: null, value: new Uint8Array(1), headers: [], timestamp: 1 };
+  const request = () => ({
+    acks: -1,
+    timeoutMs: 1_000,
+    topicData: [{
+      topicId: topic.topicId,
+      partitionData: [{ index: 0, records: buildBatch({ records: [record] }) }],
+    }],
+  });
+  const calm = await call(whole, produceApi, request());
+  assert.deepEqual([calm.responses[0]?.partitionResponses[0]?.errorCode, calm.throttleTimeMs], [0, 0]);
+  const overloaded = withPartitions(whole, (topicId, index) => {
+    const ref = whole.broker.partition(topicId, index);
+    return { ...ref, ask: () => Promise.reject(new OverloadedError("full")) };
+  });
+  const answer = await call(overloaded, produceApi, request());
+  const code = answer.responses[0]?.partitionResponses[0]?.errorCode ?? 0;
+  assert.equal(errorName(code), "REQUEST_TIMED_OUT");
+  assert.equal(isRetriable(code), true);
+  assert.ok(answer.throttleTimeMs > 0);
 });
