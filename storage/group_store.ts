@@ -3,7 +3,6 @@
  * belongs to the shard that Kafka would choose; all groups of a shard commit through its one head, so that a
  * coordinator that lost the shard can write nothing any more.
  */
-import { groupShardIndex } from "../core/group/group_config.ts";
 import type {
   GroupEvent,
   OffsetFact,
@@ -51,6 +50,7 @@ import {
 } from "./keys/group_record.ts";
 import { below } from "./keys/keyspace.ts";
 import { scan } from "./scan.ts";
+import { OpenedShards } from "./opened_shards.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { KvKey, Mutation, Storage, StoredEntry } from "./storage.ts";
 
@@ -70,28 +70,17 @@ export interface GroupSummary {
 export class GroupShards {
   readonly #shards: ShardStore;
   readonly #shardCount: number;
-  readonly #stores = new Map<number, Promise<GroupStore>>();
+  readonly #opened: OpenedShards<GroupStore>;
 
   constructor(shards: ShardStore, shardCount = GROUP_SHARD_COUNT) {
     this.#shards = shards;
     this.#shardCount = shardCount;
+    this.#opened = new OpenedShards(shardCount, (shardIndex) => GroupStore.open(shards, shardIndex));
   }
 
   /** The store of the group's shard; opened anew if the last one failed. Throws what `openShard` throws. */
-  async storeOf(groupId: string): Promise<GroupStore> {
-    const shardIndex = groupShardIndex(groupId, this.#shardCount);
-    const present = this.#stores.get(shardIndex);
-    if (present !== undefined) {
-      const store = await present.catch(() => null);
-      if (store !== null && store.fault === null) return store;
-      // Whoever comes first after a failure opens the shard, the others share that.
-      if (this.#stores.get(shardIndex) === present) this.#stores.delete(shardIndex);
-    }
-    let opening = this.#stores.get(shardIndex);
-    if (opening === undefined) {
-      this.#stores.set(shardIndex, opening = GroupStore.open(this.#shards, shardIndex));
-    }
-    return await opening;
+  storeOf(groupId: string): Promise<GroupStore> {
+    return this.#opened.storeOf(groupId);
   }
 
   /** The groups that are stored, e.g. to wake those that have members after a restart. */

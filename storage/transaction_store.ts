@@ -3,7 +3,6 @@
  * the shard can decide nothing any more; each opening raises the coordinator epoch, by which partitions refuse its
  * markers, too.
  */
-import { groupShardIndex } from "../core/group/group_config.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import { below } from "./keys/keyspace.ts";
 import {
@@ -17,6 +16,7 @@ import {
   transactionsPrefix,
 } from "./keys/transaction.ts";
 import { scan } from "./scan.ts";
+import { OpenedShards } from "./opened_shards.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { Storage } from "./storage.ts";
 
@@ -27,29 +27,17 @@ export const TRANSACTION_SHARD_COUNT = 50;
 export class TransactionShards {
   readonly #shards: ShardStore;
   readonly #shardCount: number;
-  readonly #stores = new Map<number, Promise<TransactionStore>>();
+  readonly #opened: OpenedShards<TransactionStore>;
 
   constructor(shards: ShardStore, shardCount = TRANSACTION_SHARD_COUNT) {
     this.#shards = shards;
     this.#shardCount = shardCount;
+    this.#opened = new OpenedShards(shardCount, (shardIndex) => TransactionStore.open(shards, shardIndex));
   }
 
   /** The store of the id's shard; opened anew if the last one failed. Throws what `openShard` throws. */
-  async storeOf(transactionalId: string): Promise<TransactionStore> {
-    // Kafka spreads transactional ids as it spreads groups.
-    const shardIndex = groupShardIndex(transactionalId, this.#shardCount);
-    const present = this.#stores.get(shardIndex);
-    if (present !== undefined) {
-      const store = await present.catch(() => null);
-      if (store !== null && store.fault === null) return store;
-      // Whoever comes first after a failure opens the shard, the others share that.
-      if (this.#stores.get(shardIndex) === present) this.#stores.delete(shardIndex);
-    }
-    let opening = this.#stores.get(shardIndex);
-    if (opening === undefined) {
-      this.#stores.set(shardIndex, opening = TransactionStore.open(this.#shards, shardIndex));
-    }
-    return await opening;
+  storeOf(transactionalId: string): Promise<TransactionStore> {
+    return this.#opened.storeOf(transactionalId);
   }
 
   /** Every transactional id as last committed. */
