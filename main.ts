@@ -74,7 +74,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     config: server,
   });
   const listener = config.kafka === null ? null : await listen(env, config.kafka);
-  const app = httpApp(broker, { version: VERSION });
+  const app = httpApp(broker, { version: VERSION, isLoopback: isLoopbackHost(config.http.host) });
   const http = serveHttp(config.http, (request) => app.fetch(request));
   await broker.start(advertisedAddress(config, listener?.port ?? 0));
   const kafka = listener === null ? null : new KafkaServer({

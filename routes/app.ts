@@ -5,11 +5,15 @@
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
 import type { Api } from "./api.ts";
+import { browserGuard } from "./browser_guard.ts";
 import { Problem, problemResponse } from "./problem.ts";
+import { compressResponse } from "./response_compression.ts";
 
 export interface HttpAppOptions {
   /** Kavka's version. */
   readonly version: string;
+  /** Whether the listener is for this machine only, as it is by default. */
+  readonly isLoopback?: boolean;
 }
 
 export interface HttpApp {
@@ -20,12 +24,21 @@ export interface HttpApp {
 }
 
 export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
+  const { version, isLoopback = true } = options;
+  const guard = browserGuard(broker, { isLoopback });
   let loaded: Api | null = null;
   let loading: Promise<Api> | null = null;
 
   function load(): Promise<Api> {
-    loading ??= import("./api.ts").then(({ createApi }) => loaded = createApi(broker, options));
+    loading ??= import("./api.ts").then(({ createApi }) => loaded = createApi(broker, { version }));
     return loading;
+  }
+
+  async function answer(request: Request): Promise<Response> {
+    const path = pathOf(request.url);
+    if (path === "/healthz" || path === "/readyz") return probe(request.method, path, broker);
+    const response = await (loaded ?? await load()).fetch(request);
+    return guard.finish(request, await compressResponse(request, response));
   }
 
   return {
@@ -35,9 +48,7 @@ export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
           new Problem(414, { detail: `The URL is longer than ${limits.httpUrlLengthMax} characters` }),
         );
       }
-      const path = pathOf(request.url);
-      if (path === "/healthz" || path === "/readyz") return probe(request.method, path, broker);
-      return loaded !== null ? loaded.fetch(request) : load().then((api) => api.fetch(request));
+      return guard.check(request) ?? answer(request);
     },
     async warmUp() {
       await load();

@@ -6,6 +6,12 @@
  */
 import { limits } from "../core/config/limits.ts";
 import type { Env } from "../lib/env.ts";
+import { decompress } from "../protocol/records/compression.ts";
+import {
+  CorruptRecordError,
+  DecompressedTooLargeError,
+  UnsupportedCompressionError,
+} from "../protocol/records/record_errors.ts";
 import { Problem } from "./problem.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -27,23 +33,50 @@ export function unsupportedMediaType(mediaType: string, accepted: string): Probl
   return new Problem(415, { detail: `${given}: send ${accepted}`, headers: { accept: accepted } });
 }
 
-/** The whole body. Fails with 408, 413, or 415 for an encoding. */
+const ACCEPTED_ENCODINGS = "gzip, zstd, identity";
+
+/** The whole body, inflated. Fails with 400, 408, 413, 415 for an encoding, or 503. */
 export async function readBytes(request: Request, env: Env): Promise<Uint8Array> {
-  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
-  if (encoding !== "identity" && encoding !== "") {
-    throw new Problem(415, {
-      detail: "Content-Encoding is not accepted: send the body as it is",
-      headers: { "accept-encoding": "identity" },
-    });
-  }
+  const encoding = encodingOf(request);
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > limits.httpBodyBytesMax) {
     await request.body?.cancel();
     throw tooLarge();
   }
   if (request.body === null) return new Uint8Array(0);
-  return await readStream(request.body, env);
+  const bytes = await readStream(request.body, env);
+  return encoding === "identity" ? bytes : inflate(encoding, bytes);
 }
+
+type BodyEncoding = "identity" | "gzip" | "zstd";
+
+/** How the body is encoded. Fails with 415. */
+export function encodingOf(request: Request): BodyEncoding {
+  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (encoding === "" || encoding === "identity") return "identity";
+  if (encoding === "gzip" || encoding === "x-gzip") return "gzip";
+  if (encoding === "zstd") return "zstd";
+  throw new Problem(415, {
+    detail: `Content-Encoding is not accepted: send ${ACCEPTED_ENCODINGS}`,
+    headers: { "accept-encoding": ACCEPTED_ENCODINGS },
+  });
+}
+
+function inflate(encoding: "gzip" | "zstd", bytes: Uint8Array): Uint8Array {
+  try {
+    return decompress(encoding, bytes, { maxBytes: limits.httpBodyBytesMax });
+  } catch (error) {
+    if (error instanceof DecompressedTooLargeError) throw tooLarge();
+    if (error instanceof CorruptRecordError) {
+      throw new Problem(400, { detail: `The body is not ${encoding}` });
+    }
+    if (error instanceof UnsupportedCompressionError) throw new Problem(415, { detail: error.message });
+    throw error;
+  }
+}
+
+/** Bytes of all bodies that are being read. */
+let bufferedBytes = 0;
 
 async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<Uint8Array> {
   const reader = body.getReader();
@@ -67,9 +100,17 @@ async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<U
       }
       if (done) break;
       length += value.byteLength;
+      bufferedBytes += value.byteLength;
       if (length > limits.httpBodyBytesMax) {
         await reader.cancel();
         throw tooLarge();
+      }
+      if (bufferedBytes > limits.httpBufferedBytesMax) {
+        await reader.cancel();
+        throw new Problem(503, {
+          detail: "Too many large requests at once",
+          headers: { connection: "close" },
+        });
       }
       chunks.push(value);
     }
@@ -77,6 +118,7 @@ async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<U
     if (error instanceof Problem) throw error;
     throw new Problem(400, { detail: "The body broke off" });
   } finally {
+    bufferedBytes -= length;
     cancelTimer();
   }
   const [first] = chunks;

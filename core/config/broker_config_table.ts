@@ -36,6 +36,12 @@ function notAssignors(value: string): string | null {
     : "expected uniform, range or both";
 }
 
+function notOrigins(value: string): string | null {
+  return value.split(",").every((part) => /^(\*|https?:\/\/[^\s/?#]+)?$/.test(part.trim()))
+    ? null
+    : "expected origins as https://app.example, or *";
+}
+
 // deno-fmt-ignore
 export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["advertised.listeners", "LIST", null, "now", "The address that clients are told to connect to; --advertise on the command line."],
@@ -70,6 +76,8 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["group.max.session.timeout.ms", "INT", "1800000", "now", "Longest session timeout that a member may ask for.", { min: 1 }],
   ["group.max.size", "INT", "2147483647", "now", "Members of one group.", { min: 1 }],
   ["group.min.session.timeout.ms", "INT", "6000", "now", "Shortest session timeout that a member may ask for.", { min: 1 }],
+  ["http.allowed.hosts", "LIST", "", "now", "Host names by which the HTTP listener is reached, besides localhost and addresses; * for any. Without one, a listener on loopback takes no other name, any other listener takes all. Kavka's own."],
+  ["http.cors.origins", "LIST", "", "now", "Origins whose web pages may use the HTTP listener, as https://app.example; * for any. Kavka's own.", { check: notOrigins }],
   ["inter.broker.listener.name", "STRING", null, "none", "The listener that brokers use among each other."],
   ["listener.security.protocol.map", "STRING", "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", "now", "Security protocols by the listeners' names; only PLAINTEXT is served so far."],
   ["listeners", "LIST", "PLAINTEXT://127.0.0.1:9092", "now", "Where the Kafka protocol is served; --kafka on the command line."],

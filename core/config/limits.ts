@@ -54,6 +54,8 @@ export const limits = {
 
   /** Body of an HTTP request; then 413. */
   httpBodyBytesMax: 16 * 1024 * 1024,
+  /** Bytes of all HTTP request bodies that are being read; then 503. */
+  httpBufferedBytesMax: 256 * 1024 * 1024,
   /** A whole HTTP request body must have arrived by then; else 408. */
   httpBodyMsMax: 30_000,
   /** A body that is read record by record may be silent that long; else 408. */

@@ -13,7 +13,15 @@ import { decodeBase64 } from "../../lib/base64.ts";
 import { appendRecords, type GivenRecord, type RecordOutcome } from "../append_records.ts";
 import { jsonResponse, jsonTextResponse, parse } from "../endpoint.ts";
 import { Problem, weatherProblem } from "../problem.ts";
-import { isJsonType, mediaTypeOf, parseExactly, readJson, unsupportedMediaType } from "../request_body.ts";
+import {
+  encodingOf,
+  isJsonType,
+  mediaTypeOf,
+  parseExactly,
+  readBytes,
+  readJson,
+  unsupportedMediaType,
+} from "../request_body.ts";
 import { confluentProblem, errorCodeOf, type ErrorCodes } from "./confluent_error.ts";
 import type { ContractRequest, ContractRoute } from "./contract_router.ts";
 import { jsonTexts } from "./json_sequence.ts";
@@ -172,9 +180,17 @@ export function recordRoutes(
       await request.body.cancel();
       throw new Problem(413, { detail: `The body is larger than ${limits.httpBodyBytesMax} bytes` });
     }
+    if (encodingOf(request) !== "identity") {
+      const bytes = await readBytes(request, broker.env);
+      return await produceBody(context, topic, ReadableStream.from([bytes]));
+    }
     if (declared !== null) return await produceBody(context, topic, request.body);
     return new Response(reports(broker, topic, request.body), {
-      headers: { "content-type": "application/json", "cache-control": "no-store" },
+      headers: {
+        "content-type": "application/json",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      },
     });
   }
 
