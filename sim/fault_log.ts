@@ -45,11 +45,12 @@ export class FaultLog {
     return this.#counts.get(kind) ?? 0;
   }
 
-  get kinds(): FaultKind[] {
-    return [...this.#counts.keys()];
+  /** How often each kind was done; those that were not are absent. */
+  get counts(): [FaultKind, number][] {
+    return [...this.#counts];
   }
 
-  addAll(other: FaultLog): void {
-    for (const [kind, count] of other.#counts) this.count(kind, count);
+  get kinds(): FaultKind[] {
+    return [...this.#counts.keys()];
   }
 }

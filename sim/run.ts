@@ -1,22 +1,28 @@
 /**
- * `deno task sim`: runs seeds, prints what they covered and found, and keeps every failing one as a test case.
+ * `deno task sim`: runs seeds on all cores, prints what they covered and found, and keeps every failing one as a test case.
  *
  * ```
  * deno task sim --seeds 300                 seeds 1 to 300, the workloads in turn
  * deno task sim --seeds 300 --from 5000     seeds 5000 to 5299
+ * deno task sim --seeds 300 --jobs 1        on one core
  * deno task sim --seed 17 --workload group-churn --trace     one run as a story
  * deno task sim --mutant no-head-check      how many seeds it takes to find a planted fault
+ * deno task sim --mutants                   the same for all of them, as a table
  * deno task sim --history FILE --seed 17    the history of one run, for the checker
  * ```
- * Exit codes: 0 nothing was found (or the mutant was), 1 a violation (or the mutant was not found), 2 a wrong argument.
+ * The last line is `N passed, N failed`. Exit codes: 0 nothing was found (or every mutant was), 1 a violation (or a mutant
+ * was not found), 2 a wrong argument.
  */
 import { parseArgs } from "node:util";
 import { setMutant } from "../lib/mutants.ts";
 import { writeHistory } from "./checker/history.ts";
-import { FaultLog, FAULTS } from "./fault_log.ts";
+import { Coverage } from "./coverage.ts";
 import { keepFailure } from "./kept_failures.ts";
 import { type MutantCase, mutantCases } from "./mutants.ts";
-import { type RunResult, simulate } from "./simulate.ts";
+import { SeedPool } from "./seed_pool.ts";
+import { type SeedSummary, summarize } from "./seed_summary.ts";
+import type { SeedTask } from "./seed_worker.ts";
+import { simulate } from "./simulate.ts";
 import { workloads } from "./workloads/all.ts";
 import type { Workload } from "./workloads/workload.ts";
 
@@ -24,12 +30,16 @@ const SEED_COUNT_DEFAULT = 100;
 const PROGRESS_EVERY = 50;
 /** One in so many seeds runs twice, and must be the same both times. */
 const REPEAT_EVERY = 100;
-const STORY_TAIL_LINES = 40;
+/** A run of so many seeds must have met every kind of fault. */
+const SEEDS_FOR_FULL_COVERAGE = 300;
+const JOBS_MAX = 64;
 
 interface Options {
   readonly seeds: readonly string[];
   readonly workloads: readonly Workload[];
-  readonly mutant: MutantCase | null;
+  readonly mutants: readonly MutantCase[];
+  readonly jobCount: number;
+  readonly isOne: boolean;
   readonly isTold: boolean;
   readonly historyPath: string | null;
 }
@@ -47,23 +57,32 @@ function parse(args: string[]): Options {
       from: { type: "string" },
       workload: { type: "string" },
       mutant: { type: "string" },
+      mutants: { type: "boolean" },
+      jobs: { type: "string" },
       history: { type: "string" },
       trace: { type: "boolean" },
     },
   });
-  const mutant = values.mutant === undefined ? null : named(mutantCases, values.mutant, "mutant");
-  const wanted = values.workload ?? mutant?.workload;
-  const count = wholeNumber("--seeds", values.seeds ?? String(mutant?.seedCountMax ?? SEED_COUNT_DEFAULT));
-  const from = wholeNumber("--from", values.from ?? String(mutant?.firstSeed ?? 1));
+  const one = values.mutant === undefined ? null : named(mutantCases, values.mutant, "mutant");
+  const mutants = one !== null ? [one] : values.mutants === true ? mutantCases : [];
   const isOne = values.seed !== undefined;
   if ((values.trace === true || values.history !== undefined) && !isOne) {
     throw new ArgumentError("--trace and --history need --seed S");
   }
-  const chosen = wanted === undefined ? workloads : [named(workloads, wanted, "workload")];
+  if (isOne && mutants.length > 1) {
+    throw new ArgumentError("--mutants runs seeds of its own: leave out --seed");
+  }
+  const wanted = values.workload ?? one?.workload;
+  const count = wholeNumber("--seeds", values.seeds ?? String(one?.seedCountMax ?? SEED_COUNT_DEFAULT));
+  const from = wholeNumber("--from", values.from ?? String(one?.firstSeed ?? 1));
+  const jobCount = wholeNumber("--jobs", values.jobs ?? String(navigator.hardwareConcurrency));
+  if (jobCount > JOBS_MAX) throw new ArgumentError(`Cannot use --jobs "${jobCount}": at most ${JOBS_MAX}`);
   return {
     seeds: isOne ? [values.seed ?? ""] : Array.from({ length: count }, (_, i) => String(from + i)),
-    workloads: chosen,
-    mutant,
+    workloads: wanted === undefined ? workloads : [named(workloads, wanted, "workload")],
+    mutants,
+    jobCount,
+    isOne,
     isTold: values.trace === true,
     historyPath: values.history ?? null,
   };
@@ -89,76 +108,145 @@ function workloadOf(options: Options, seed: string): Workload {
   return options.workloads[index] ?? options.workloads[0] as Workload;
 }
 
+/** One seed, in this very process. Returns how many failed. */
+async function runOne(options: Options, seed: string): Promise<number> {
+  const [mutant = null] = options.mutants;
+  setMutant(mutant?.name ?? null);
+  const onLine = options.isTold ? (line: string) => console.log(line) : undefined;
+  const result = await simulate({ seed, workload: workloadOf(options, seed), onLine });
+  const summary = summarize(result);
+  if (options.historyPath !== null) {
+    await Deno.writeTextFile(options.historyPath, writeHistory(result.history.header, result.history.lines));
+  }
+  const coverage = new Coverage();
+  coverage.add(summary);
+  if (summary.violation !== null) await tellFailure(summary, summary.violation, mutant);
+  console.log(coverage.table());
+  console.log(
+    `seed ${seed} ${summary.workload}: ${summary.profile} store, ${summary.stepCount} steps, ` +
+      `${summary.recordCount} records, ${(summary.virtualMs / 1_000).toFixed(1)} s of virtual time, ` +
+      `trace ${summary.traceHash}`,
+  );
+  return summary.violation === null ? 0 : 1;
+}
+
+/** All seeds. Returns how many failed. */
 async function runAll(options: Options): Promise<number> {
-  const faults = new FaultLog();
+  const pool = new SeedPool(Math.min(options.jobCount, options.seeds.length));
+  const coverage = new Coverage();
   const startedMs = performance.now();
-  let stepCount = 0;
-  let recordCount = 0;
-  let runCount = 0;
   let failureCount = 0;
-  for (const seed of options.seeds) {
-    const workload = workloadOf(options, seed);
-    const onLine = options.isTold ? (line: string) => console.log(line) : undefined;
-    const result = await simulate({ seed, workload, onLine });
-    runCount++;
-    stepCount += result.stepCount;
-    recordCount += result.recordCount;
-    faults.addAll(result.faults);
-    if (options.historyPath !== null) {
-      await Deno.writeTextFile(
-        options.historyPath,
-        writeHistory(result.history.header, result.history.lines),
-      );
-    }
-    if (result.violation !== null) {
-      failureCount++;
-      await tellFailure(result, options.mutant);
-      if (options.mutant !== null) break;
-    } else if (runCount % REPEAT_EVERY === 0) {
-      const again = await simulate({ seed, workload });
-      if (again.traceHash !== result.traceHash) {
+  let next = 0;
+  async function runNext(): Promise<void> {
+    while (next < options.seeds.length) {
+      const index = next++;
+      const seed = options.seeds[index] ?? "";
+      const task: SeedTask = { seed, workload: workloadOf(options, seed).name, mutant: null };
+      const isRepeated = index % REPEAT_EVERY === 0;
+      const [first, again] = isRepeated ? await pool.runTwice(task) : [await pool.run(task), null];
+      const why = first.violation ?? difference(first, again) ?? tooEasy(first);
+      if (why !== null) {
         failureCount++;
+        await tellFailure(first, why, null);
+      }
+      coverage.add(first);
+      if (coverage.seedCount % PROGRESS_EVERY === 0) {
         console.log(
-          `seed ${seed} ${workload.name}: two runs differ: ${result.traceHash}, ${again.traceHash}`,
+          `${coverage.seedCount} seeds, ${failureCount} failed, ${
+            coverage.rates(performance.now() - startedMs)
+          }`,
         );
       }
     }
-    if (runCount % PROGRESS_EVERY === 0) {
-      console.log(`${runCount} seeds, ${failureCount} failed, ${rates(runCount, stepCount, startedMs)}`);
-    }
   }
-  console.log(coverage(faults, runCount));
+  try {
+    await Promise.all(Array.from({ length: pool.workerCount }, runNext));
+  } finally {
+    pool.close();
+  }
+  console.log(coverage.table());
+  const isFull = options.seeds.length >= SEEDS_FOR_FULL_COVERAGE && options.workloads.length > 1;
+  if (isFull && coverage.missing.length > 0) {
+    failureCount++;
+    console.log(`FAILED: no seed met these faults: ${coverage.missing.join(", ")}`);
+  }
   console.log(
-    `${runCount} seeds, ${stepCount} steps, ${recordCount} records, ${failureCount} failed; ` +
-      rates(runCount, stepCount, startedMs),
+    `${coverage.total(failureCount)}; ${
+      coverage.rates(performance.now() - startedMs)
+    } on ${pool.workerCount} workers`,
   );
   return failureCount;
 }
 
-function rates(runCount: number, stepCount: number, startedMs: number): string {
-  const seconds = (performance.now() - startedMs) / 1_000;
-  return `${seconds.toFixed(1)} s, ${Math.round(runCount / seconds * 3_600)} seeds/h, ${
-    Math.round(stepCount / seconds)
-  } steps/s`;
+function difference(first: SeedSummary, again: SeedSummary | null): string | null {
+  if (again === null || again.traceHash === first.traceHash) return null;
+  return `Two runs differ: trace ${first.traceHash} and ${again.traceHash}`;
 }
 
-async function tellFailure(result: RunResult, mutant: MutantCase | null): Promise<void> {
-  const { seed, workload, violation, swarm, traceHash } = result;
+/** What a seed must have been through. */
+function tooEasy({ stepCount, recordCount, faults }: SeedSummary): string | null {
+  if (stepCount >= 5_000 && recordCount >= 200 && faults.length >= 3) return null;
+  return `Too easy: ${stepCount} steps, ${recordCount} records, ${faults.length} kinds of fault`;
+}
+
+async function tellFailure(
+  summary: SeedSummary,
+  violation: string,
+  mutant: MutantCase | null,
+): Promise<void> {
+  const { seed, workload, profile, traceHash, tail } = summary;
   const flags = mutant === null ? "" : ` --mutant ${mutant.name}`;
   if (mutant === null) {
-    console.log(result.tail.slice(-STORY_TAIL_LINES).join("\n"));
-    await keepFailure({ seed, workload, violation: violation ?? "" });
+    console.log(tail.join("\n"));
+    await keepFailure({ seed, workload, violation });
   }
-  console.log(`\nseed ${seed} ${workload} (${swarm.profile} store, trace ${traceHash}) FAILED\n${violation}`);
+  console.log(`\nseed ${seed} ${workload} (${profile} store, trace ${traceHash}) FAILED\n${violation}`);
   console.log(`replay: deno task sim --seed ${seed} --workload ${workload}${flags} --trace\n`);
 }
 
-function coverage(faults: FaultLog, runCount: number): string {
-  const lines = Object.entries(FAULTS).map(([kind, about]) => {
-    const count = faults.of(kind as keyof typeof FAULTS);
-    return `  ${kind.padEnd(22)} ${String(count).padStart(8)}  ${about}`;
-  });
-  return [`faults in ${runCount} seeds:`, ...lines].join("\n");
+/** Runs seeds until one finds the mutant; the number of seeds it took, or null. The same whatever the number of workers. */
+async function seedsToFind(options: Options, pool: SeedPool, mutant: MutantCase): Promise<number | null> {
+  const isAlone = options.mutants.length === 1;
+  const seeds = isAlone
+    ? options.seeds
+    : Array.from({ length: mutant.seedCountMax }, (_, i) => String(mutant.firstSeed + i));
+  let next = 0;
+  let found: number | null = null;
+  async function runNext(): Promise<void> {
+    while (next < seeds.length && found === null) {
+      const index = next++;
+      const seed = seeds[index] ?? "";
+      const summary = await pool.run({ seed, workload: mutant.workload, mutant: mutant.name });
+      if (summary.violation === null || (found !== null && found < index)) continue;
+      found = index;
+      if (isAlone) await tellFailure(summary, summary.violation, mutant);
+    }
+  }
+  await Promise.all(Array.from({ length: pool.workerCount }, runNext));
+  return found === null ? null : found + 1;
+}
+
+/** Prints a line for each mutant. Returns how many were not found. */
+async function runMutants(options: Options): Promise<number> {
+  const pool = new SeedPool(options.jobCount);
+  let missedCount = 0;
+  console.log(
+    "| mutant | workload | from seed | seeds until found | at most |\n| --- | --- | --- | --- | --- |",
+  );
+  try {
+    for (const mutant of options.mutants) {
+      const count = await seedsToFind(options, pool, mutant);
+      if (count === null) missedCount++;
+      console.log(
+        `| ${mutant.name} | ${mutant.workload} | ${mutant.firstSeed} | ${
+          count ?? "NOT FOUND"
+        } | ${mutant.seedCountMax} |`,
+      );
+    }
+  } finally {
+    pool.close();
+  }
+  return missedCount;
 }
 
 async function main(): Promise<number> {
@@ -169,12 +257,22 @@ async function main(): Promise<number> {
     console.error(`sim: ${error instanceof Error ? error.message : String(error)}`);
     return 2;
   }
-  const { mutant } = options;
-  if (mutant === null) return await runAll(options) === 0 ? 0 : 1;
-  setMutant(mutant.name);
-  const found = await runAll(options) > 0;
-  console.log(`mutant ${mutant.name} (${mutant.about}): ${found ? "found" : "NOT FOUND"}`);
-  return found ? 0 : 1;
+  const [only] = options.seeds;
+  const [mutant] = options.mutants;
+  if (options.isOne && only !== undefined) {
+    const failureCount = await runOne(options, only);
+    if (mutant !== undefined) {
+      console.log(`mutant ${mutant.name}: ${failureCount > 0 ? "found" : "NOT FOUND"}`);
+    }
+    const isGood = mutant === undefined ? failureCount === 0 : failureCount > 0;
+    console.log(isGood ? "1 passed, 0 failed" : "0 passed, 1 failed");
+    return isGood ? 0 : 1;
+  }
+  const isHunt = mutant !== undefined;
+  const count = isHunt ? options.mutants.length : options.seeds.length;
+  const failureCount = Math.min(count, isHunt ? await runMutants(options) : await runAll(options));
+  console.log(`${count - failureCount} passed, ${failureCount} failed`);
+  return failureCount === 0 ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main());

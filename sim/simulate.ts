@@ -59,8 +59,8 @@ export interface RunResult {
   /** What was broken, for people; null when nothing was. */
   readonly violation: string | null;
   readonly history: { readonly header: Header; readonly lines: readonly HistoryLine[] };
-  /** The last events before the end. */
-  readonly tail: readonly string[];
+  /** The last events before the end, oldest first. */
+  readonly tail: (count: number) => readonly string[];
 }
 
 /** Runs a seed to its end. Never rejects because of what it finds: that is in the result. */
@@ -174,7 +174,7 @@ class World {
       faults: this.#faultLog,
       violation,
       history: { header: this.#header, lines: this.#lines },
-      tail: this.#scheduler.trace.tail(),
+      tail: (count) => this.#scheduler.trace.tail(count),
     };
   }
 
