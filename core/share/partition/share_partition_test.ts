@@ -216,7 +216,7 @@ Deno.test("whatever happens: one holder at a time, done is done, and nothing is 
   const few = { deliveryCountLimit: 3, maxRecordLocks: 20 };
   const isDelivered = (offset: number) =>
     log.some((b) => b.isDeliverable && b.firstOffset <= offset && offset <= b.lastOffset);
-  fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+  fc.assert(fc.property(fc.array(operation, { maxLength: 60, size: "max" }), (operations) => {
     let state = newSharePartition(0);
     const model = new Map<number, ModelRecord>();
     const done = new Set<number>();
