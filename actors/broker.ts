@@ -3,6 +3,7 @@
  * `routes/` get a `Broker` and nothing else of the house.
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
+import type { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
@@ -45,6 +46,8 @@ export interface Broker {
   listTransactions(): Promise<TransactionRecord[]>;
   /** A producer id that nobody else got. */
   nextProducerId(): Promise<number>;
+  /** What clients asked for once, so that they need not repeat it (KIP-227). */
+  readonly fetchSessions: FetchSessionCache;
   /** Every live actor, for introspection. */
   inspect(): ActorSnapshot[];
 }

@@ -5,6 +5,7 @@
 import { retentionSettings } from "../core/config/cleanup_settings.ts";
 import { limits } from "../core/config/limits.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
+import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
@@ -68,6 +69,7 @@ export class LocalBroker implements Broker {
   readonly supervisor: ActorRef<SupervisorMessage>;
   readonly streams: ActorRef<StreamRegistryMessage>;
   readonly subscriptions: ActorRef<SubscriptionMessage>;
+  readonly fetchSessions: FetchSessionCache;
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
@@ -88,6 +90,12 @@ export class LocalBroker implements Broker {
     this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
     this.streams = this.#runtime.ref(STREAM_REGISTRY_KIND, STREAM_REGISTRY_KEY);
     this.subscriptions = this.#runtime.ref(STREAM_SUBSCRIPTIONS_KIND, STREAM_SUBSCRIPTIONS_KEY);
+    this.fetchSessions = new FetchSessionCache({
+      slotsMax: Number(config("max.incremental.fetch.session.cache.slots")),
+      evictionMs: limits.fetchSessionEvictionMs,
+      partitionsMax: limits.fetchSessionPartitionsMax,
+      random: () => env.random(),
+    });
     this.#producerIds = new ProducerIds(this.supervisor);
     this.#runtime.register(supervisorKind({
       clusterId: options.clusterId,

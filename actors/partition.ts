@@ -9,6 +9,7 @@
  */
 import { limits } from "../core/config/limits.ts";
 import { type BatchFacts, decideAppend } from "../core/partition/append.ts";
+import { decideDivergence, epochEndOffset } from "../core/partition/leader_epochs.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import { decideRetention } from "../core/partition/retention.ts";
@@ -102,7 +103,9 @@ class AbsentPartition implements ActorHost<PartitionMessage, LogEffect> {
       case "fetch":
         return reply.sendNow({ ...emptyFetch, error });
       case "listOffset":
-        return reply.sendNow({ error, offset: -1, timestamp: -1, leaderEpoch: -1 });
+        return reply.sendNow({ ...noOffset, error });
+      case "findEpochEnd":
+        return reply.sendNow({ error, epoch: -1, endOffset: -1 });
       case "describe":
         return reply.sendNow({
           logStartOffset: 0,
@@ -134,6 +137,9 @@ const emptyFetch: FetchResult = {
   records: [],
   abortedTransactions: [],
 };
+
+/** What is answered when no record qualifies, and with every error. */
+const noOffset: ListOffsetResult = { error: "NONE", offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 function refusedProduce(
   error: ProduceResult["error"],
@@ -229,6 +235,12 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
         return this.#awaitData(message, reply);
       case "listOffset":
         return this.#listOffset(message, reply);
+      case "findEpochEnd": {
+        const error = this.#epochError(message.currentLeaderEpoch);
+        if (error !== null) return reply.sendNow({ error, epoch: -1, endOffset: -1 });
+        const end = epochEndOffset(this.#durable, this.#leaderEpoch, message.leaderEpoch);
+        return reply.sendNow({ error: "NONE", ...end });
+      }
       case "describe":
         return reply.sendNow({
           logStartOffset: this.#durable.logStartOffset,
@@ -559,10 +571,22 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     const known = { highWatermark, lastStableOffset, logStartOffset, abortedTransactions: [] };
     const epochError = this.#epochError(message.currentLeaderEpoch);
     if (epochError !== null) return reply.sendNow({ ...known, error: epochError, records: [] });
-    if (message.offset < logStartOffset || message.offset > highWatermark) {
+    const divergence = decideDivergence(this.#durable, this.#leaderEpoch, {
+      offset: message.offset,
+      lastFetchedEpoch: message.lastFetchedEpoch ?? -1,
+    });
+    if (divergence.type === "diverging") {
+      return reply.sendNow({ ...known, error: "NONE", records: [], divergingEpoch: divergence.end });
+    }
+    if (
+      divergence.type === "unknown" || message.offset < logStartOffset || message.offset > highWatermark
+    ) {
       return reply.sendNow({ ...known, error: "OFFSET_OUT_OF_RANGE", records: [] });
     }
-    if (message.offset >= upTo) return reply.sendNow({ ...known, error: "NONE", records: [] });
+    const wantsRecords = message.maxBytes > 0 || message.minOneBatch;
+    if (message.offset >= upTo || !wantsRecords) {
+      return reply.sendNow({ ...known, error: "NONE", records: [] });
+    }
     const cached = this.#cache.read(message.offset, upTo, message.maxBytes, message.minOneBatch);
     const mayHoldAborted = isCommitted && message.offset <= this.#lastAbort;
     if (cached !== null && !mayHoldAborted) {
@@ -647,56 +671,48 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   #listOffset(message: ListOffset, reply: Reply<unknown>): void {
-    const leaderEpoch = this.#leaderEpoch;
-    const answer = (offset: number, timestamp: number) =>
-      reply.sendNow({ error: "NONE", offset, timestamp, leaderEpoch } satisfies ListOffsetResult);
-    const epochError = this.#epochError(message.currentLeaderEpoch);
-    if (epochError !== null) {
-      return reply.sendNow(
-        { error: epochError, offset: -1, timestamp: -1, leaderEpoch: -1 } satisfies ListOffsetResult,
-      );
-    }
     const head = this.#durable;
     const upTo = message.isolationLevel === "read_committed" ? this.#lastStableOffset : head.logEndOffset;
+    const epochError = this.#epochError(message.currentLeaderEpoch);
+    if (epochError !== null) return reply.sendNow({ ...noOffset, error: epochError });
     switch (message.timestamp) {
       case -1:
-        return answer(upTo, -1);
+        return reply.sendNow(this.#found(upTo, -1, this.#leaderEpoch));
       case -2:
       case -4:
-        return answer(head.logStartOffset, -1);
+        return reply.sendNow(this.#found(head.logStartOffset, -1));
       case -3:
         return this.#search(head.maxTimestamp, head.logEndOffset, reply);
-      case -5:
-        return answer(-1, -1);
+      // Nothing is ever tiered, nor waits for it.
       default:
         return this.#search(message.timestamp, upTo, reply);
     }
   }
 
+  /** The leader epoch is that of the record there. */
+  #found(
+    offset: number,
+    timestamp: number,
+    leaderEpoch = this.#durable.epochs.findLast((each) => each.startOffset <= offset)?.epoch ??
+      this.#leaderEpoch,
+  ): ListOffsetResult {
+    return { error: "NONE", offset, timestamp, leaderEpoch };
+  }
+
   #search(timestamp: number, upTo: number, reply: Reply<unknown>): void {
-    const leaderEpoch = this.#leaderEpoch;
-    if (timestamp < 0) {
-      return reply.sendNow(
-        { error: "NONE", offset: -1, timestamp: -1, leaderEpoch } satisfies ListOffsetResult,
-      );
-    }
+    if (timestamp < 0) return reply.sendNow(noOffset);
     this.#context.run(async () => {
       let result: ListOffsetResult;
       try {
         const found = await this.#log.offsetForTimestamp(timestamp, upTo);
-        result = {
-          error: "NONE",
-          offset: found?.offset ?? -1,
-          timestamp: found?.timestamp ?? -1,
-          leaderEpoch,
-        };
+        result = found === null ? noOffset : this.#found(found.offset, found.timestamp);
       } catch (error) {
         this.#context.log.error("Cannot search the log", {
           partition: this.#context.address.key,
           timestamp,
           error: String(error),
         });
-        result = { error: "KAFKA_STORAGE_ERROR", offset: -1, timestamp: -1, leaderEpoch: -1 };
+        result = { ...noOffset, error: "KAFKA_STORAGE_ERROR" };
       }
       reply.sendNow(result);
     });

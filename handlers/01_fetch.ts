@@ -2,192 +2,160 @@
  * Fetch (API 1): stored batches as they are, waiting up to `maxWaitMs` for `minBytes`.
  *
  * Waiting is an event, not a loop with a clock: each partition's actor is asked to say when there is more, and the first
- * answer starts another reading. Kafka's rule that the first batch is returned even if it is larger than the
- * limits holds for the first partition with data (KIP-74). Fetch sessions (KIP-227) are declined: every answer has session
- * id 0, and clients then send full requests.
+ * answer starts another reading. Since version 7 a client may open a session and then names only what changed, and hears
+ * only of what changed (KIP-227); since 12 it may say what it read last, and learns where its log went another way
+ * (KIP-595); since 13 topics are named by id (KIP-516).
  */
 import { limits } from "../core/config/limits.ts";
-import type { TopicImage } from "../core/cluster/metadata_image.ts";
+import { type FetchContext, moveToEnd, noteAnswer } from "../core/fetch/fetch_session.ts";
+import type { FetchWish } from "../core/fetch/fetch_session.ts";
 import type { FetchResult, IsolationLevel } from "../actors/messages/partition.ts";
-import { errorCode, type ErrorName } from "../protocol/errors.ts";
-import { fetchApi, type FetchRequest } from "../protocol/messages/01_fetch.ts";
-import { handler, partitionFailure, type RequestContext } from "./handler.ts";
+import { errorCode } from "../protocol/errors.ts";
+import { fetchApi, type FetchRequest, type FetchResponseInput } from "../protocol/messages/01_fetch.ts";
+import { awaitMore, failed, type FetchPlan, readAll, type ReadingOptions } from "./fetch_reading.ts";
+import { handler, type RequestContext } from "./handler.ts";
 import { hasPartition, lookUpTopic } from "./topic_lookup.ts";
 
 const TOPIC_ID_VERSION = 13;
 
-type Topic = FetchRequest["topics"][number];
-type Partition = Topic["partitions"][number];
-
-/** One partition of the request: where to read, or why not. */
-interface Target {
-  readonly partition: Partition;
-  readonly topic: TopicImage | null;
-  readonly error: ErrorName;
-}
-
-interface TopicTargets {
-  readonly topic: Topic;
-  readonly targets: readonly Target[];
-}
-
 export const fetchHandler = handler(fetchApi, serveFetch, { overlaps: true });
 
-async function serveFetch(request: FetchRequest, context: RequestContext) {
+async function serveFetch(request: FetchRequest, context: RequestContext): Promise<FetchResponseInput> {
   if (request.replicaId >= 0 || request.replicaState.replicaId >= 0) {
     return { errorCode: errorCode("CLUSTER_AUTHORIZATION_FAILED"), responses: [] };
   }
-  if (request.sessionId !== 0) {
-    return { errorCode: errorCode("FETCH_SESSION_ID_NOT_FOUND"), responses: [] };
-  }
-  const { env } = context.broker;
-  const deadlineMs = env.mono() + Math.min(Math.max(request.maxWaitMs, 0), limits.longPollMsMax);
-  const topics = request.topics.map((topic) => resolve(topic, context));
+  const { env, fetchSessions } = context.broker;
+  const usesTopicIds = context.apiVersion >= TOPIC_ID_VERSION;
+  const session = fetchSessions.begin(
+    {
+      sessionId: request.sessionId,
+      sessionEpoch: request.sessionEpoch,
+      usesTopicIds,
+      wishes: wishesOf(request),
+      forgotten: forgottenOf(request),
+    },
+    env.mono(),
+  );
+  if (session.type === "error") return { errorCode: errorCode(session.error), responses: [] };
+  const plans = session.targets.map((target) => plan(target, usesTopicIds, context));
+  const isolationLevel: IsolationLevel = request.isolationLevel === 1 ? "read_committed" : "read_uncommitted";
   const bytesMax = Math.min(Math.max(request.maxBytes, 0), Number(context.broker.config("fetch.max.bytes")));
-  const minBytes = Math.min(request.minBytes, bytesMax, partitionBytesMax(request));
+  const results = await readInTime(plans, request, { bytesMax, isolationLevel, context });
+  return answer(session, plans, results, request, context);
+}
+
+function wishesOf({ topics }: FetchRequest): FetchWish[] {
+  return topics.flatMap(({ topic, topicId, partitions }) =>
+    partitions.map((each) => ({
+      topic,
+      topicId,
+      partition: each.partition,
+      currentLeaderEpoch: each.currentLeaderEpoch,
+      fetchOffset: each.fetchOffset,
+      lastFetchedEpoch: each.lastFetchedEpoch,
+      partitionMaxBytes: each.partitionMaxBytes,
+    }))
+  );
+}
+
+function forgottenOf({ forgottenTopicsData }: FetchRequest) {
+  return forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
+    partitions.map((partition) => ({ topic, topicId, partition }))
+  );
+}
+
+function plan(target: FetchPlan["target"], byId: boolean, { broker }: RequestContext): FetchPlan {
+  const { wish, entry } = target;
+  const lookup = lookUpTopic(broker.metadata, { name: wish.topic, topicId: wish.topicId }, byId);
+  if (lookup.error === null) {
+    entry.topicName = lookup.topic.name;
+    return hasPartition(lookup.topic, wish.partition)
+      ? { target, topic: lookup.topic, error: "NONE" }
+      : { target, topic: null, error: "UNKNOWN_TOPIC_OR_PARTITION" };
+  }
+  if (entry.topicName === null) return { target, topic: null, error: lookup.error };
+  // The session knew the topic: it is gone, or another one has its name.
+  const isMadeAnew = broker.metadata.topicsByName.has(entry.topicName);
+  return { target, topic: null, error: isMadeAnew ? "INCONSISTENT_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION" };
+}
+
+async function readInTime(
+  plans: readonly FetchPlan[],
+  request: FetchRequest,
+  options: ReadingOptions,
+): Promise<readonly FetchResult[]> {
+  const { broker: { env }, signal } = options.context;
+  const deadlineMs = env.mono() + Math.min(Math.max(request.maxWaitMs, 0), limits.longPollMsMax);
+  const minBytes = Math.min(request.minBytes, options.bytesMax, partitionBytesMax(plans));
   for (;;) {
-    const reading = await readAll(topics, bytesMax, request, context);
+    const reading = await readAll(plans, options);
     const remainingMs = deadlineMs - env.mono();
-    const answers = reading.hasError || reading.bytes >= minBytes || remainingMs <= 0;
-    if (answers || context.signal.aborted) return { responses: reading.responses };
-    await awaitMore(reading.seen, minBytes - reading.bytes, request, context, remainingMs);
+    const isDone = reading.isUrgent || reading.bytes >= minBytes || remainingMs <= 0;
+    if (isDone || signal.aborted) return reading.results;
+    await awaitMore(reading.seen, minBytes - reading.bytes, remainingMs, options);
   }
 }
 
 /** What the limits of the partitions let through together: more than that is never worth waiting for. */
-function partitionBytesMax(request: FetchRequest): number {
+function partitionBytesMax(plans: readonly FetchPlan[]): number {
   let bytes = 0;
-  for (const { partitions } of request.topics) {
-    for (const partition of partitions) bytes += Math.max(partition.partitionMaxBytes, 0);
-  }
+  for (const { target } of plans) bytes += Math.max(target.wish.partitionMaxBytes, 0);
   return bytes;
 }
 
-function resolve(topic: Topic, context: RequestContext): TopicTargets {
-  const byId = context.apiVersion >= TOPIC_ID_VERSION;
-  const lookup = lookUpTopic(context.broker.metadata, { name: topic.topic, topicId: topic.topicId }, byId);
-  const targets = topic.partitions.map((partition): Target => {
-    if (lookup.error !== null) return { partition, topic: null, error: lookup.error };
-    return hasPartition(lookup.topic, partition.partition)
-      ? { partition, topic: lookup.topic, error: "NONE" }
-      : { partition, topic: null, error: "UNKNOWN_TOPIC_OR_PARTITION" };
-  });
-  return { topic, targets };
-}
-
-/** How far one partition could be read: there is something new when its log has grown beyond. */
-interface Seen {
-  readonly topicId: string;
-  readonly partition: number;
-  readonly endOffset: number;
-}
-
-async function readAll(
-  topics: readonly TopicTargets[],
-  bytesMax: number,
+function answer(
+  session: Exclude<FetchContext, { type: "error" }>,
+  plans: readonly FetchPlan[],
+  results: readonly FetchResult[],
   request: FetchRequest,
-  context: RequestContext,
-) {
-  let bytes = 0;
-  let hasError = false;
-  const seen: Seen[] = [];
-  const responses = [];
-  for (const { topic, targets } of topics) {
-    const partitions = [];
-    for (const target of targets) {
-      const maxBytes = Math.min(bytesMax - bytes, Math.max(target.partition.partitionMaxBytes, 0));
-      const result = target.topic === null
-        ? failed(target.error)
-        : await readOne(target.topic, target.partition, maxBytes, bytes === 0, request, context);
-      const size = result.records.reduce((sum, part) => sum + part.byteLength, 0);
-      bytes += size;
-      hasError ||= result.error !== "NONE";
-      if (target.topic !== null && result.error === "NONE") {
-        const endOffset = request.isolationLevel === 1 ? result.lastStableOffset : result.highWatermark;
-        seen.push({ topicId: target.topic.topicId, partition: target.partition.partition, endOffset });
-      }
-      partitions.push({
-        partitionIndex: target.partition.partition,
-        errorCode: errorCode(result.error),
-        highWatermark: result.highWatermark,
-        lastStableOffset: result.lastStableOffset,
-        logStartOffset: result.logStartOffset,
-        abortedTransactions: request.isolationLevel === 1 ? [...result.abortedTransactions] : null,
-        records: [...result.records],
-      });
+  { broker, apiVersion }: RequestContext,
+): FetchResponseInput {
+  const isIncremental = session.type === "incremental";
+  if (isIncremental && session.session.epoch !== session.epoch) {
+    return { errorCode: errorCode("INVALID_FETCH_SESSION_EPOCH"), responses: [] };
+  }
+  const responses: { topic: string; topicId: string; partitions: ReturnType<typeof described>[] }[] = [];
+  for (const [index, { target: { wish, entry } }] of plans.entries()) {
+    const result = described(wish.partition, results[index] ?? failed("UNKNOWN_SERVER_ERROR"), request);
+    const hasRecords = result.records !== null && result.records.length > 0;
+    const isNews = noteAnswer(entry, {
+      hasError: result.errorCode !== 0,
+      hasRecords,
+      isDiverging: result.divergingEpoch !== undefined,
+      highWatermark: result.highWatermark,
+      logStartOffset: result.logStartOffset,
+    });
+    if (isIncremental) {
+      if (!isNews) continue;
+      if (hasRecords) moveToEnd(session.session, entry);
     }
-    responses.push({ topic: topic.topic, topicId: topic.topicId, partitions });
+    const last = responses.at(-1);
+    const { topic, topicId } = wish;
+    const group = last?.topic === topic && last.topicId === topicId
+      ? last
+      : { topic, topicId, partitions: [] };
+    if (group !== last) responses.push(group);
+    group.partitions.push(result);
   }
-  return { responses, bytes, hasError, seen };
+  const sessionId = isIncremental
+    ? session.session.id
+    : session.type === "full"
+    ? broker.fetchSessions.create(session.targets, apiVersion >= TOPIC_ID_VERSION, broker.env.mono())
+    : 0;
+  return { errorCode: 0, sessionId, responses };
 }
 
-async function readOne(
-  topic: TopicImage,
-  partition: Partition,
-  maxBytes: number,
-  minOneBatch: boolean,
-  request: FetchRequest,
-  context: RequestContext,
-): Promise<FetchResult> {
-  try {
-    return await context.broker.partition(topic.topicId, partition.partition).ask({
-      type: "fetch",
-      offset: partition.fetchOffset,
-      maxBytes: Math.max(maxBytes, 0),
-      minOneBatch,
-      isolationLevel: isolationLevel(request),
-      currentLeaderEpoch: partition.currentLeaderEpoch,
-    }, { signal: context.signal });
-  } catch (error) {
-    return failed(partitionFailure(error));
-  }
-}
-
-/**
- * Returns when any of the partitions has grown beyond what was seen, or the time is up, or the connection ended. Each round
- * of the fetch waits for something new, so it costs one reading for each append at most.
- */
-async function awaitMore(
-  seen: readonly Seen[],
-  missingBytes: number,
-  request: FetchRequest,
-  context: RequestContext,
-  remainingMs: number,
-): Promise<void> {
-  const done = new AbortController();
-  const signal = AbortSignal.any([done.signal, context.signal]);
-  // With several partitions any growth is a reason to look again; the sum decides.
-  const minBytes = seen.length === 1 ? missingBytes : 1;
-  const waits = seen.map(({ topicId, partition, endOffset }) =>
-    context.broker.partition(topicId, partition).ask({
-      type: "awaitData",
-      offset: endOffset,
-      minBytes,
-      isolationLevel: isolationLevel(request),
-    }, { signal, deadlineMs: remainingMs + 1_000 })
-  );
-  const timeUp = context.broker.env.sleep(remainingMs, signal);
-  try {
-    await Promise.race([timeUp, ...waits]);
-  } catch {
-    // The connection ended, or an actor stopped: reading again tells which, and answers with its error.
-  } finally {
-    done.abort();
-    await Promise.allSettled([timeUp, ...waits]);
-  }
-}
-
-function isolationLevel(request: FetchRequest): IsolationLevel {
-  return request.isolationLevel === 1 ? "read_committed" : "read_uncommitted";
-}
-
-function failed(error: ErrorName): FetchResult {
+function described(partitionIndex: number, result: FetchResult, request: FetchRequest) {
+  const isFailed = result.error !== "NONE";
+  const { divergingEpoch } = result;
   return {
-    error,
-    highWatermark: -1,
-    lastStableOffset: -1,
-    logStartOffset: -1,
-    records: [],
-    abortedTransactions: [],
+    partitionIndex,
+    errorCode: errorCode(result.error),
+    highWatermark: isFailed ? -1 : result.highWatermark,
+    lastStableOffset: isFailed ? -1 : result.lastStableOffset,
+    logStartOffset: isFailed ? -1 : result.logStartOffset,
+    abortedTransactions: request.isolationLevel === 1 ? [...result.abortedTransactions] : null,
+    ...(divergingEpoch === undefined ? {} : { divergingEpoch }),
+    records: [...result.records],
   };
 }

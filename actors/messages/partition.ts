@@ -2,6 +2,7 @@
  * Messages of the partition actor (`partition/<topicId>/<index>`), the single writer of one partition's log.
  * Offsets, timestamps and producer ids are numbers; record batches are the bytes the producer sent.
  */
+import type { EpochEndOffset } from "../../core/partition/leader_epochs.ts";
 import type { ProducerState } from "../../core/partition/producer_state.ts";
 import type { RetentionSettings } from "../../core/partition/retention.ts";
 import type { TransactionMarker } from "../../core/partition/transactions.ts";
@@ -67,6 +68,8 @@ export interface FetchResult {
   /** Stored batches, whole, in order; the first may begin before the asked offset. */
   readonly records: readonly Uint8Array[];
   readonly abortedTransactions: readonly AbortedTransaction[];
+  /** Where the reader's log and this one may still agree, when it has read something else (KIP-595). */
+  readonly divergingEpoch?: EpochEndOffset;
 }
 
 /** Reads stored batches from `offset` up to the high watermark (or last stable offset). */
@@ -77,6 +80,16 @@ export interface Fetch extends Expects<FetchResult> {
   /** Kafka's rule: return the first batch even if it is larger than `maxBytes`. */
   readonly minOneBatch: boolean;
   readonly isolationLevel: IsolationLevel;
+  /** -1 when the client does not know it. */
+  readonly currentLeaderEpoch: number;
+  /** Of the record before `offset`, as the reader has it; left out or -1 when it does not say. */
+  readonly lastFetchedEpoch?: number;
+}
+
+/** Where the largest epoch up to `leaderEpoch` ended (KIP-320). FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH. */
+export interface FindEpochEnd extends Expects<EpochEndOffset & { readonly error: ErrorName | "NONE" }> {
+  readonly type: "findEpochEnd";
+  readonly leaderEpoch: number;
   /** -1 when the client does not know it. */
   readonly currentLeaderEpoch: number;
 }
@@ -97,7 +110,7 @@ export interface ListOffsetResult {
   readonly leaderEpoch: number;
 }
 
-/** Offset by timestamp, or by Kafka's special values: -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5 latest tiered. */
+/** Offset by timestamp, or by Kafka's special values: -1 latest, -2 earliest, -3 max timestamp, -4 earliest local, -5 latest tiered, -6 earliest pending upload. */
 export interface ListOffset extends Expects<ListOffsetResult> {
   readonly type: "listOffset";
   readonly timestamp: number;
@@ -139,6 +152,7 @@ export type PartitionMessage =
   | Fetch
   | AwaitData
   | ListOffset
+  | FindEpochEnd
   | DescribePartition
   | WriteMarker
   | DescribeProducers

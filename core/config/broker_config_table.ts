@@ -116,6 +116,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["log.segment.delete.delay.ms", "LONG", "60000", "none", "Server-wide file.delete.delay.ms.", { min: 0 }],
   ["max.connections", "INT", "2147483647", "none", "Connections of this broker.", { min: 0 }],
   ["max.connections.per.ip", "INT", "2147483647", "none", "Connections from one address.", { min: 0 }],
+  ["max.incremental.fetch.session.cache.slots", "INT", "1000", "now", "Fetch sessions that are kept (KIP-227); 0 for none.", { min: 0 }],
   ["message.max.bytes", "INT", String(limits.batchBytesMax), "now", "Server-wide max.message.bytes.", { min: 0 }],
   ["metadata.log.dir", "STRING", null, "none", "Where the metadata log lies; here it is part of the store."],
   ["metric.reporters", "LIST", null, "none", "Java classes that report metrics."],

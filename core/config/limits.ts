@@ -35,6 +35,14 @@ export const limits = {
   decompressedBatchBytesMax: 64 * 1024 * 1024,
   /** `fetch.max.bytes`: an answer is cut there, at a batch. */
   fetchBytesMax: 57_671_680,
+  /** Partitions remembered by all fetch sessions together; beyond that answers carry no session (KIP-227). */
+  fetchSessionPartitionsMax: 1_000_000,
+  /** A fetch session is this old, or was not used for this time, before another may take its place; as in Kafka. */
+  fetchSessionEvictionMs: 120_000,
+  /** Partitions of one Fetch that are looked at, and opened, at once. */
+  fetchPartitionsAtOnceMax: 64,
+  /** Partitions of one Fetch that are read at once. */
+  fetchReadsAtOnceMax: 16,
   /** Longest long poll of Fetch and of HTTP reads; a longer wish is clamped. */
   longPollMsMax: 300_000,
 

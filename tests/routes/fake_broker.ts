@@ -15,6 +15,7 @@ import {
   type MetadataImage,
   type TopicImage,
 } from "../../core/cluster/metadata_image.ts";
+import { FetchSessionCache } from "../../core/fetch/fetch_session.ts";
 import { serverConfigReader } from "../../core/config/broker_configs.ts";
 import type { Env, Files } from "../../lib/env.ts";
 import type { LogFields, Logger } from "../../lib/log.ts";
@@ -157,6 +158,12 @@ export class FakeBroker implements Broker {
   };
   ready = true;
   readonly brokerId = 1;
+  readonly fetchSessions = new FetchSessionCache({
+    slotsMax: 0,
+    evictionMs: 0,
+    partitionsMax: 0,
+    random: () => 0,
+  });
   readonly settings = new Map<string, string>();
   readonly config = serverConfigReader(this.settings);
   readonly lines: { level: string; message: string; fields: LogFields }[] = [];
