@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Creates, lists, describes and deletes topics.
+# Creates, lists, describes, alters and deletes topics.
 source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/kavka-run.sh"
 
-run_deno --allow-net --allow-env="$tool_environment" -- cli/topics.ts "$@"
+run_deno --allow-net --allow-read --allow-env="$tool_environment" -- cli/topics.ts "$@"

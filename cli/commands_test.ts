@@ -6,7 +6,9 @@ import { HelpShown, type Terminal, utf8 } from "./command_line.ts";
 import { translate } from "./kavka.ts";
 import { PropertyReader } from "./properties_file.ts";
 import { serverStop } from "./server_stop.ts";
-import { formatTopic, parseTopicsArguments, topicMatcher } from "./topics.ts";
+import { topicMatcher } from "./topic_filter.ts";
+import { assignmentOf, parseTopicsArguments } from "./topics.ts";
+import { formatTopic } from "./topics_describe.ts";
 import { zookeeperServerStart } from "./zookeeper_server_start.ts";
 
 function terminal(): Terminal & { out: string[]; errors: string[] } {
@@ -42,19 +44,42 @@ Deno.test("kafka-topics.sh needs exactly one action, and a topic for some", () =
   assert.throws(() => parseTopicsArguments([]), /exactly one action/);
   assert.throws(() => parseTopicsArguments(["--list", "--describe"]), /exactly one action/);
   assert.throws(() => parseTopicsArguments(["--create"]), /Missing required argument "\[topic\]"/);
+  for (
+    const [wrong, message] of [
+      ["--alter --topic t", /Missing required argument "\[partitions\]"/],
+      ["--alter --topic t --partitions 2 --config a=b", /the kafka-configs tool can be used/],
+      ["--describe --partitions 2", /"\[partitions\]" can't be used with option "\[describe\]"/],
+      [
+        "--create --topic t --replica-assignment 1 --partitions 1",
+        /can't be used with option "\[partitions\]"/,
+      ],
+      ["--list --topics-with-overrides", /can't be used with option "\[list\]"/],
+      ["--describe --if-exists", /--topic or --topic-id is required/],
+    ] as const
+  ) assert.throws(() => parseTopicsArguments(wrong.split(" ")), message, wrong);
+});
+
+Deno.test("assignmentOf() reads brokers of partitions and refuses what cannot be", () => {
+  assert.deepEqual(assignmentOf("1:2,2:1"), [[1, 2], [2, 1]]);
+  assert.equal(assignmentOf(undefined), undefined);
+  assert.throws(() => assignmentOf("1:1"), /may not contain duplicate entries: 1/);
+  assert.throws(() => assignmentOf("1:2,1"), /Partition 1 has different replication factor/);
+  assert.throws(() => assignmentOf("1,x"), /For input string: "x"/);
 });
 
 Deno.test("formatTopic() prints what Kafka's TopicCommand prints", () => {
+  const told = { leaderEpoch: 0, offlineReplicas: [], eligibleLeaderReplicas: [2, 3], lastKnownElr: [] };
+  const untold = { eligibleLeaderReplicas: null, lastKnownElr: null };
   const topic = {
     name: "test",
     topicId: "796aaa8d-24dd-4361-a266-3f92491cabca",
     isInternal: false,
     partitions: [
-      { partition: 0, leader: 1, leaderEpoch: 0, replicas: [1, 2], isr: [1], offlineReplicas: [] },
-      { partition: 1, leader: -1, leaderEpoch: 0, replicas: [2, 1], isr: [], offlineReplicas: [] },
+      { ...told, partition: 0, leader: 1, replicas: [1, 2], isr: [1] },
+      { ...told, partition: 1, leader: -1, replicas: [2, 1], isr: [], ...untold },
     ],
   };
-  const config = { isReadOnly: false, isSensitive: false };
+  const config = { isReadOnly: false, isSensitive: false, source: "UNKNOWN", synonyms: [] } as const;
   const configs = [
     { ...config, name: "cleanup.policy", value: "compact", isDefault: false },
     { ...config, name: "retention.ms", value: "1", isDefault: true },
@@ -63,7 +88,7 @@ Deno.test("formatTopic() prints what Kafka's TopicCommand prints", () => {
   assert.equal(
     formatTopic(topic, configs),
     "Topic: test\tTopicId: eWqqjSTdQ2GiZj-SSRyryg\tPartitionCount: 2\tReplicationFactor: 2\tConfigs: cleanup.policy=compact,segment.ms=2\n" +
-      "\tTopic: test\tPartition: 0\tLeader: 1\tReplicas: 1,2\tIsr: 1\tElr: N/A\tLastKnownElr: N/A\n" +
+      "\tTopic: test\tPartition: 0\tLeader: 1\tReplicas: 1,2\tIsr: 1\tElr: 2,3\tLastKnownElr: \n" +
       "\tTopic: test\tPartition: 1\tLeader: none\tReplicas: 2,1\tIsr: \tElr: N/A\tLastKnownElr: N/A\n",
   );
 });

@@ -6,29 +6,42 @@ import type { Env } from "../lib/env.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { createTopics } from "../protocol/messages/19_create_topics.ts";
 import { deleteTopics } from "../protocol/messages/20_delete_topics.ts";
-import { describeConfigs } from "../protocol/messages/32_describe_configs.ts";
+import { createPartitions } from "../protocol/messages/37_create_partitions.ts";
 import { describeCluster } from "../protocol/messages/60_describe_cluster.ts";
 import type { Api, ResponseOf } from "../protocol/schema/api.ts";
+import {
+  alterConfigsOf,
+  type ConfigChange,
+  type ConfigEntry,
+  type ConfigResource,
+  type ConfigResourceType,
+  describeConfigsOf,
+  listConfigResourcesOf,
+} from "./admin_configs.ts";
+import { describeLogDirsOf, type LogDirDescription } from "./admin_log_dirs.ts";
+import {
+  alterQuotasOf,
+  type ClientQuota,
+  describeQuotasOf,
+  type QuotaComponent,
+  type QuotaFilter,
+} from "./admin_quotas.ts";
+import { type DeletedRecords, deleteRecordsOf } from "./admin_records.ts";
+import { describeTopicsInFull, type TopicDescription } from "./admin_topics.ts";
 import { type Broker, type CallOptions, type ClientOptions, Cluster, type TopicMetadata } from "./cluster.ts";
 import type { RequestValue } from "./connection.ts";
 import { BrokerError, throwIfError } from "./errors.ts";
+import { findOffsets, type FoundOffset, type OffsetSpec } from "./offsets.ts";
+import type { TopicPartition } from "./topic_partition.ts";
 
 /** A topic to be made. Without counts the broker's defaults hold. */
 export interface NewTopic {
   readonly name: string;
   readonly partitionCount?: number | undefined;
   readonly replicationFactor?: number | undefined;
+  /** Broker ids of each partition's replicas, in place of both counts. */
+  readonly assignments?: readonly (readonly number[])[] | undefined;
   readonly configs?: Readonly<Record<string, string>> | undefined;
-}
-
-export interface ConfigEntry {
-  readonly name: string;
-  /** Null for sensitive settings. */
-  readonly value: string | null;
-  /** Neither set for this resource nor for its brokers. */
-  readonly isDefault: boolean;
-  readonly isReadOnly: boolean;
-  readonly isSensitive: boolean;
 }
 
 export interface ClusterDescription {
@@ -44,10 +57,6 @@ export interface TopicOutcome {
   /** Null when it was done. */
   readonly error: BrokerError | null;
 }
-
-const RESOURCE_TYPES = { topic: 2, broker: 4 } as const;
-/** `configSource` of a value that comes from the program itself. */
-const DEFAULT_CONFIG = 5;
 
 /** One client for any number of calls; `close` it at the end. Every call throws a `ClientError`. */
 export class Admin {
@@ -69,7 +78,10 @@ export class Admin {
           name: topic.name,
           numPartitions: topic.partitionCount ?? -1,
           replicationFactor: topic.replicationFactor ?? -1,
-          assignments: [],
+          assignments: (topic.assignments ?? []).map((brokerIds, partitionIndex) => ({
+            partitionIndex,
+            brokerIds: [...brokerIds],
+          })),
           configs: Object.entries(topic.configs ?? {}).map(([name, value]) => ({ name, value })),
         })),
         timeoutMs: this.#cluster.requestTimeoutMs,
@@ -129,32 +141,102 @@ export class Admin {
     }, options);
   }
 
-  /** Settings of topics or brokers, by name of the resource. */
-  async describeConfigs(
-    type: keyof typeof RESOURCE_TYPES,
+  /** The topics with all that the brokers tell of their partitions, sorted; those that do not exist are missing. */
+  describeTopicPartitions(
     names: readonly string[],
+    options: CallOptions & { readonly partitionsPerResponse?: number | undefined } = {},
+  ): Promise<TopicDescription[]> {
+    return describeTopicsInFull(this.#cluster, names, options);
+  }
+
+  /**
+   * Adds partitions up to a total, with `assignments` for the new ones. Throws a `BrokerError`, for example
+   * INVALID_PARTITIONS.
+   */
+  async createPartitions(
+    name: string,
+    totalCount: number,
+    options: CallOptions & {
+      readonly assignments?: readonly (readonly number[])[];
+      readonly validateOnly?: boolean;
+    } = {},
+  ): Promise<void> {
+    const response = await this.#callController(
+      createPartitions,
+      {
+        topics: [{
+          name,
+          count: totalCount,
+          assignments: options.assignments?.map((brokerIds) => ({ brokerIds: [...brokerIds] })) ?? null,
+        }],
+        timeoutMs: this.#cluster.requestTimeoutMs,
+        validateOnly: options.validateOnly ?? false,
+      },
+      (r) => r.results,
+      options,
+    );
+    for (const { errorCode: code, errorMessage } of response.results) throwIfError(code, errorMessage);
+  }
+
+  /** Deletes records below an offset (−1: all that are committed); the outcome of each partition is in the result. */
+  deleteRecords(
+    requests: readonly (TopicPartition & { readonly beforeOffset: number })[],
     options: CallOptions = {},
+  ): Promise<DeletedRecords[]> {
+    return deleteRecordsOf(this.#cluster, requests, options);
+  }
+
+  /** Places in the log, keyed by `partitionKey`. */
+  findOffsets(
+    requests: readonly (TopicPartition & { readonly spec: OffsetSpec })[],
+    options: CallOptions = {},
+  ): Promise<Map<string, FoundOffset>> {
+    return findOffsets(this.#cluster, requests, "read_uncommitted", options);
+  }
+
+  /** Settings of resources of one type, by name of the resource; of all brokers together under the empty name. */
+  describeConfigs(
+    type: ConfigResourceType,
+    names: readonly string[],
+    options: CallOptions & { readonly includeSynonyms?: boolean } = {},
   ): Promise<Map<string, ConfigEntry[]>> {
-    const response = await this.#cluster.call(describeConfigs, {
-      resources: names.map((resourceName) => ({
-        resourceType: RESOURCE_TYPES[type],
-        resourceName,
-        configurationKeys: null,
-      })),
-    }, options);
-    const described = new Map<string, ConfigEntry[]>();
-    for (const result of response.results) {
-      throwIfError(result.errorCode, result.errorMessage);
-      const entries = result.configs.map((config) => ({
-        name: config.name,
-        value: config.value,
-        isDefault: config.configSource === DEFAULT_CONFIG,
-        isReadOnly: config.readOnly,
-        isSensitive: config.isSensitive,
-      }));
-      described.set(result.resourceName, entries);
-    }
-    return described;
+    return describeConfigsOf(this.#cluster, names.map((name) => ({ type, name })), options);
+  }
+
+  /** Changes some settings and leaves the others. Throws a `BrokerError`, for example INVALID_CONFIG. */
+  alterConfigs(
+    resource: ConfigResource,
+    changes: readonly ConfigChange[],
+    options: CallOptions & { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    return alterConfigsOf(this.#cluster, resource, changes, options);
+  }
+
+  /** Names of the resources of this type that have settings of their own, sorted. */
+  listConfigResources(type: ConfigResourceType, options: CallOptions = {}): Promise<string[]> {
+    return listConfigResourcesOf(this.#cluster, type, options);
+  }
+
+  /** What these brokers keep in which directory, by broker id. */
+  describeLogDirs(
+    brokerIds: readonly number[],
+    options: CallOptions = {},
+  ): Promise<Map<number, LogDirDescription[]>> {
+    return describeLogDirsOf(this.#cluster, brokerIds, options);
+  }
+
+  /** Quotas of entities that have exactly these components. */
+  describeClientQuotas(filters: readonly QuotaFilter[], options: CallOptions = {}): Promise<ClientQuota[]> {
+    return describeQuotasOf(this.#cluster, filters, options);
+  }
+
+  /** Sets quotas of one entity; a null value removes one. Throws a `BrokerError`. */
+  alterClientQuotas(
+    entity: readonly QuotaComponent[],
+    changes: ReadonlyMap<string, number | null>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    return alterQuotasOf(this.#cluster, entity, changes, options);
   }
 
   /** Brokers, controller and id of the cluster. */

@@ -17,13 +17,19 @@
  * for await (const record of consumer) console.log(record.offset, record.value);
  * ```
  */
-export {
-  Admin,
-  type ClusterDescription,
-  type ConfigEntry,
-  type NewTopic,
-  type TopicOutcome,
-} from "./admin.ts";
+export { Admin, type ClusterDescription, type NewTopic, type TopicOutcome } from "./admin.ts";
+export type {
+  ConfigChange,
+  ConfigEntry,
+  ConfigResource,
+  ConfigResourceType,
+  ConfigSource,
+  ConfigSynonym,
+} from "./admin_configs.ts";
+export type { LogDirDescription, LogDirReplica } from "./admin_log_dirs.ts";
+export type { ClientQuota, QuotaComponent, QuotaEntityType, QuotaFilter } from "./admin_quotas.ts";
+export type { DeletedRecords } from "./admin_records.ts";
+export type { PartitionDescription, TopicDescription } from "./admin_topics.ts";
 export type { AssignorName } from "./assignors.ts";
 export type { Broker, CallOptions, ClientOptions, PartitionMetadata, TopicMetadata } from "./cluster.ts";
 export { Consumer, type ConsumerOptions, type PollOptions } from "./consumer.ts";

@@ -12,8 +12,18 @@ export type IsolationLevel = "read_uncommitted" | "read_committed";
 /** On the wire. */
 export const ISOLATION_LEVELS = { read_uncommitted: 0, read_committed: 1 } as const;
 
-/** A place in the log: its start, its end, or the first record that is not older than a timestamp in milliseconds. */
-export type OffsetSpec = "earliest" | "latest" | { readonly timestamp: number };
+/** Places in the log with a name, by their timestamp on the wire (KIP-734, KIP-405, KIP-1005, KIP-1023). */
+const SPECIAL_TIMESTAMPS = {
+  latest: -1,
+  earliest: -2,
+  "max-timestamp": -3,
+  "earliest-local": -4,
+  "latest-tiered": -5,
+  "earliest-pending-upload": -6,
+} as const;
+
+/** A place in the log: one with a name, or the first record that is not older than a timestamp in milliseconds. */
+export type OffsetSpec = keyof typeof SPECIAL_TIMESTAMPS | { readonly timestamp: number };
 
 export interface FoundOffset {
   /** −1 when no record is that young. */
@@ -21,9 +31,6 @@ export interface FoundOffset {
   /** Of the record, for a timestamp; else −1. */
   readonly timestamp: number;
 }
-
-const EARLIEST_TIMESTAMP = -2;
-const LATEST_TIMESTAMP = -1;
 
 /** Asks the leaders, until all have answered; the result is keyed by `partitionKey`. Throws a `ClientError`. */
 export async function findOffsets(
@@ -100,6 +107,5 @@ async function askLeader(
 }
 
 function timestampOf(spec: OffsetSpec): number {
-  if (spec === "earliest") return EARLIEST_TIMESTAMP;
-  return spec === "latest" ? LATEST_TIMESTAMP : spec.timestamp;
+  return typeof spec === "string" ? SPECIAL_TIMESTAMPS[spec] : spec.timestamp;
 }
