@@ -9,6 +9,7 @@
 import { addSizes, type CommitSize, emptyCommitSize, fits, sizeOfChecks } from "./commit_size.ts";
 import { mutant } from "../lib/mutants.ts";
 import type { Check, Mutation, Storage } from "./storage.ts";
+import type { WriteHealth } from "./write_health.ts";
 
 export type CommitOutcome =
   | { readonly kind: "committed"; readonly versionstamp: string }
@@ -36,13 +37,15 @@ export class GroupCommitter {
   readonly #storage: Storage;
   readonly #fence: Check;
   readonly #fenceSize: CommitSize;
+  readonly #health: WriteHealth;
   #queue: CommitRequest[] = [];
   #inFlight = 0;
   #isScheduled = false;
 
   /** `fence` is checked by every commit. */
-  constructor(storage: Storage, fence: Check) {
+  constructor(storage: Storage, fence: Check, health: WriteHealth) {
     this.#storage = storage;
+    this.#health = health;
     this.#fence = fence;
     this.#fenceSize = sizeOfChecks([fence]);
   }
@@ -112,9 +115,12 @@ export class GroupCommitter {
           : group.flatMap((request) => request.mutations),
       });
       outcome = result.ok ? { kind: "committed", versionstamp: result.versionstamp } : { kind: "refused" };
+      if (result.ok) this.#health.succeeded("store");
       if (mutant("refused-is-success")) outcome = { versionstamp: "", ...result, kind: "committed" };
     } catch (cause) {
       outcome = { kind: "unknown", cause };
+      // Its own fault, not the store's.
+      if (!(cause instanceof RangeError)) this.#health.failed("store", cause);
       if (mutant("unknown-is-success")) outcome = { kind: "committed", versionstamp: "" };
     }
     this.#inFlight--;

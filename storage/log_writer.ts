@@ -115,6 +115,7 @@ export class LogWriter {
         incarnation,
         opening,
         firstNumber: state.writer.nextFileNumber,
+        health: shards.health,
         fileBytesMax: () => Math.max(SEGMENT_BYTES, this.#staged.head.sizeBytes / FILES_WANTED_MAX),
       });
     }

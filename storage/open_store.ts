@@ -24,6 +24,12 @@ export interface OpenedStore {
   close(): Promise<void>;
 }
 
+/**
+ * How long a commit of an embedded store is tried again: its disk is full or broken rather than away, and partitions can be
+ * read only once the commit is given up.
+ */
+const EMBEDDED_RESOLVE_MS = 2_000;
+
 /** Throws `DataDirectoryError`, whose message is the one line for the user. */
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
   const { env, log, brokerId, incarnation } = options;
@@ -32,11 +38,20 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
     const storage = await DenoKvStorage.open({ env, path: options.path });
     const { clusterId } = await openStoreMeta({ env, storage });
     const segments = new SegmentStore({ files: env.files, log, path: directory.segmentsPath });
-    const shards = await ShardStore.open({ storage, env, log, brokerId, incarnation, segments });
+    const shards = await ShardStore.open({
+      storage,
+      env,
+      log,
+      brokerId,
+      incarnation,
+      segments,
+      resolveMs: EMBEDDED_RESOLVE_MS,
+    });
     return {
       shards,
       clusterId,
       async close() {
+        shards.health.close();
         await storage.close();
         await segments.close();
         directory.release();

@@ -10,19 +10,22 @@ import type { StoredBatch } from "../core/partition/retention.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { AbortedTransaction, OpenTransactions } from "../core/partition/transactions.ts";
 import { sweepAttempts } from "./chunked_append.ts";
+import { StorageUnavailableError } from "./errors.ts";
 import { decodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { decodeProducer } from "./keys/producer.ts";
+import { decodeShardHead } from "./keys/shard_head.ts";
 import { PartitionDeletedError } from "./log_errors.ts";
-import { type FoundRecord, LogReader, type ReadOptions } from "./log_reader.ts";
+import { type FoundRecord, type LogBounds, LogReader, type ReadOptions } from "./log_reader.ts";
 import {
   readAbortedTransactions,
   readLastAbort,
   readOpenTransactions,
   readProducers,
+  scanProducers,
 } from "./log_transactions.ts";
 import { planTrim, type TrimPlan } from "./log_trim.ts";
-import { type LogAppend, type LogEffect, LogWriter } from "./log_writer.ts";
+import { type LogAppend, type LogCleanup, type LogEffect, LogWriter } from "./log_writer.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 
@@ -33,20 +36,21 @@ export type { LogAppend, LogCleanup, LogEffect } from "./log_writer.ts";
 
 export class PartitionLog {
   readonly #shards: ShardStore;
-  readonly #shard: Shard;
   readonly #keys: PartitionKeys;
-  readonly #writer: LogWriter;
+  /** Null: it can only be read. */
+  readonly #write: { readonly shard: Shard; readonly writer: LogWriter } | null;
+  readonly #bounds: LogBounds;
   readonly #reader: LogReader;
   readonly #segments: PartitionSegments | null;
 
   private constructor(parts: LogParts) {
-    const { shards, shard, keys, writer, segments, name } = parts;
+    const { shards, keys, write, bounds, segments, name } = parts;
     this.#shards = shards;
-    this.#shard = shard;
     this.#keys = keys;
-    this.#writer = writer;
+    this.#write = write;
+    this.#bounds = bounds;
     this.#segments = segments;
-    this.#reader = new LogReader({ storage: shards.storage, keys, name, bounds: writer, segments });
+    this.#reader = new LogReader({ storage: shards.storage, keys, name, bounds, segments });
   }
 
   /**
@@ -69,13 +73,37 @@ export class PartitionLog {
     const segments = shards.segments?.partition(topicId, partition) ?? null;
     if (segments !== null) await sweepSegments(shards, segments, payload.writer.files);
     const writer = new LogWriter(shards, shard, keys, payload, segments);
-    const name = `topic ${topicId}, partition ${partition}`;
-    return new PartitionLog({ shards, shard, keys, writer, segments, name });
+    const name = nameOf(topicId, partition);
+    return new PartitionLog({ shards, keys, write: { shard, writer }, bounds: writer, segments, name });
+  }
+
+  /**
+   * What is stored now, for a store that takes no commits: nobody is fenced, nothing is swept, and appends are refused. What
+   * a lost commit may still bring is not seen. Throws `PartitionDeletedError`, `StorageUnavailableError` (also when
+   * there is no log yet), `CorruptStorageError`.
+   */
+  static async openToRead(shards: ShardStore, topicId: string, partition: number): Promise<PartitionLog> {
+    const keys = new PartitionKeys(topicId, partition);
+    const found = await shards.storage.get(keys.head);
+    if (found === null) throw notWritable();
+    const payload = decodeLogHead(decodeShardHead(found.value).payload);
+    if (payload.state === "deleted") throw new PartitionDeletedError(topicId, partition);
+    const { head, writer: { batchCount, files } } = payload;
+    const fileOf = (number: number) => files.find((file) => file.number === number) ?? null;
+    const bounds = { head, batchCount, fileOf, rewriteCount: 0, rewriting: null };
+    const segments = shards.segments?.partition(topicId, partition) ?? null;
+    const name = nameOf(topicId, partition);
+    return new PartitionLog({ shards, keys, write: null, bounds, segments, name });
+  }
+
+  /** It was opened to be read; whoever appends must open it anew. */
+  get isReadOnly(): boolean {
+    return this.#write === null;
   }
 
   /** As last committed. */
   get head(): LogHead {
-    return this.#writer.head;
+    return this.#bounds.head;
   }
 
   /**
@@ -83,7 +111,7 @@ export class PartitionLog {
    * one. May be left out.
    */
   prepare(append: LogAppend): void {
-    this.#writer.prepare(append);
+    this.#write?.writer.prepare(append);
   }
 
   /**
@@ -91,12 +119,12 @@ export class PartitionLog {
    * the last call ended, with the batches that follow. After an error the log must be opened anew.
    */
   append(effects: readonly LogEffect[]): Promise<number> {
-    return this.#writer.append(effects);
+    return this.#write?.writer.append(effects) ?? Promise.reject(notWritable());
   }
 
   /** Commits a head without a batch: a new leader epoch, a raised log start. Not to be mixed with open appends; see `LogCleanup`. */
   commitHead(head: LogHead): Promise<void> {
-    return this.#writer.commitHead(head);
+    return this.#write?.writer.commitHead(head) ?? Promise.reject(notWritable());
   }
 
   /** Deletes some of what lies below the log start; true while there is more to do. Bounded work for each call. */
@@ -154,22 +182,41 @@ export class PartitionLog {
     return readProducers(this.#shards.storage, this.#keys, countMax);
   }
 
+  /** Every producer that the partition remembers, page by page, each as committed when its page is read. */
+  allProducers(): AsyncGenerator<ProducerState, void, void> {
+    return scanProducers(this.#shards.storage, this.#keys);
+  }
+
+  /** Forgets producers, in line with the appends: the effect to stage. `headAfter` is the assigned head. */
+  forgetProducers(producerIds: readonly number[], headAfter: LogHead): LogCleanup {
+    const mutations = producerIds.map((id) => ({ type: "delete", key: this.#keys.producer(id) }) as const);
+    return { headAfter, trim: { mutations, batchCount: 0, sizeBytes: 0, freedBytes: new Map() } };
+  }
+
   /** Takes no more appends; what is in flight goes on. */
   close(): void {
-    this.#shard.close();
-    this.#writer.close();
+    this.#write?.shard.close();
+    this.#write?.writer.close();
     void this.#segments?.close();
   }
 }
 
 interface LogParts {
   readonly shards: ShardStore;
-  readonly shard: Shard;
   readonly keys: PartitionKeys;
-  readonly writer: LogWriter;
+  readonly write: { readonly shard: Shard; readonly writer: LogWriter } | null;
+  readonly bounds: LogBounds;
   readonly segments: PartitionSegments | null;
   /** Says in errors which log this is. */
   readonly name: string;
+}
+
+function nameOf(topicId: string, partition: number): string {
+  return `topic ${topicId}, partition ${partition}`;
+}
+
+function notWritable(): StorageUnavailableError {
+  return new StorageUnavailableError("Cannot append: the store takes no writes");
 }
 
 /** The head that was just fenced says which files live, once and for all; whatever else lies there is of older writers. */

@@ -7,6 +7,7 @@
 import { invariant } from "../lib/invariant.ts";
 import { StorageUnavailableError } from "./errors.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
+import type { WriteHealth } from "./write_health.ts";
 
 /** Bytes that share one fdatasync, at most; a single larger batch goes alone. */
 const GROUP_BYTES_MAX = 8 * 1_024 * 1_024;
@@ -28,6 +29,8 @@ export interface SegmentWriterOptions {
   readonly firstNumber: number;
   /** Size at which the next file is begun, in bytes. */
   readonly fileBytesMax: () => number;
+  /** Told of every write that worked and of every batch that could not be written. */
+  readonly health: WriteHealth;
 }
 
 interface Waiting {
@@ -57,6 +60,11 @@ export class SegmentWriter {
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
     this.#nextNumber = options.firstNumber;
+  }
+
+  /** Number of the file that the next bytes go to; null before the first. */
+  get currentFile(): number | null {
+    return this.#current?.name.number ?? null;
   }
 
   /** Resolves when the bytes are on the disk. They must not change meanwhile. Throws `StorageUnavailableError`. */
@@ -112,6 +120,7 @@ export class SegmentWriter {
     for (let attempt = 1;; attempt++) {
       try {
         const extents = await this.#tryGroup(group);
+        this.#options.health.succeeded("segments");
         for (const [i, { resolve }] of group.entries()) resolve(extents[i] as Extent);
         return;
       } catch (cause) {
@@ -120,6 +129,7 @@ export class SegmentWriter {
         const why = cause instanceof Error ? cause.message : String(cause);
         const error = this.#fault ??
           new StorageUnavailableError(`Cannot write segment file: ${why}`, { cause });
+        if (this.#fault === null) this.#options.health.failed("segments", error);
         for (const { reject } of group) reject(error);
         this.#fail(error);
         return;

@@ -24,8 +24,14 @@ export interface SegmentName {
  */
 export const EXTENT_BYTES_MIN = 32 * 1_024;
 
+/** Removing a larger file holds up the disk for longer. */
+export const SEGMENT_BYTES = 128 * 1_024 * 1_024;
+
 /** Files kept open while nobody uses them; many systems let a process have 1,024. */
 const IDLE_FILES_MAX = 256;
+
+/** As large as batches become. */
+const PROBE_BYTES = 1_024 * 1_024;
 
 interface OpenFile {
   readonly file: Promise<PositionalFile>;
@@ -41,6 +47,8 @@ export interface SegmentStoreOptions {
   readonly path: string;
   /** Batches of this size and more go into files; `EXTENT_BYTES_MIN` when absent. */
   readonly extentBytesMin?: number;
+  /** Size at which the next file is begun, in bytes; `SEGMENT_BYTES` when absent. */
+  readonly fileBytesMax?: number;
 }
 
 /** All segment files of one store. */
@@ -49,6 +57,7 @@ export class SegmentStore {
   readonly log: Logger;
   readonly path: string;
   readonly extentBytesMin: number;
+  readonly fileBytesMax: number;
   /** Least recently used first. */
   readonly #open = new Map<string, OpenFile>();
 
@@ -57,6 +66,7 @@ export class SegmentStore {
     this.log = options.log;
     this.path = options.path;
     this.extentBytesMin = options.extentBytesMin ?? EXTENT_BYTES_MIN;
+    this.fileBytesMax = options.fileBytesMax ?? SEGMENT_BYTES;
   }
 
   partition(topicId: string, partition: number): PartitionSegments {
@@ -92,6 +102,23 @@ export class SegmentStore {
     }
     this.#open.delete(path);
     void this.#remove(path, open ?? null);
+  }
+
+  /** Writes a file, syncs it and removes it: whether the disk takes batches. Rejects when it does not. */
+  async probe(): Promise<void> {
+    const path = `${this.path}/probe`;
+    await this.files.makeDirectory(this.path);
+    // Left over from a process that ended in the middle of it.
+    if (await this.files.exists(path)) await this.files.remove(path);
+    const file = await this.files.create(path);
+    try {
+      const written = await file.write(new Uint8Array(PROBE_BYTES), 0);
+      if (written < PROBE_BYTES) throw new Error(`only ${written} of ${PROBE_BYTES} bytes were written`);
+      await file.syncData();
+    } finally {
+      await file.close();
+      await this.files.remove(path);
+    }
   }
 
   /** Closes what nobody uses, of one directory or of all. */
@@ -152,6 +179,10 @@ export class PartitionSegments {
 
   get extentBytesMin(): number {
     return this.#store.extentBytesMin;
+  }
+
+  get fileBytesMax(): number {
+    return this.#store.fileBytesMax;
   }
 
   /** Makes an empty file whose name is on the disk when this returns. */

@@ -21,7 +21,13 @@ import {
 } from "./commit_size.ts";
 import { CorruptStorageError, FencedError, StorageUnavailableError } from "./errors.ts";
 import { type CommitOutcome, type CommitRequest, GroupCommitter } from "./group_commit.ts";
-import { brokerFenceKey, decodeBrokerFence, encodeBrokerFence } from "./keys/broker_fence.ts";
+import {
+  brokerFenceKey,
+  decodeBrokerFence,
+  encodeBrokerFence,
+  encodeWriteProbe,
+  writeProbeKey,
+} from "./keys/broker_fence.ts";
 import {
   type CommitToken,
   decodeShardHead,
@@ -34,6 +40,7 @@ import { Retry } from "./retry.ts";
 import type { SegmentStore } from "./segments.ts";
 import { judge } from "./shard_outcome.ts";
 import type { KvKey, Mutation, Storage, StoredEntry } from "./storage.ts";
+import { WriteHealth, type WritePath } from "./write_health.ts";
 
 export interface ShardStoreOptions {
   readonly storage: Storage;
@@ -57,6 +64,8 @@ export class ShardStore {
   readonly log: Logger;
   readonly incarnation: string;
   readonly segments: SegmentStore | null;
+  readonly health: WriteHealth;
+  readonly #probeKey: KvKey;
   readonly #fenceKey: KvKey;
   readonly #fenceVersionstamp: string;
   readonly #committer: GroupCommitter;
@@ -72,10 +81,14 @@ export class ShardStore {
     this.#resolveMs = options.resolveMs ?? RESOLVE_MS;
     this.#fenceKey = brokerFenceKey(options.brokerId);
     this.#fenceVersionstamp = fenceVersionstamp;
-    this.#committer = new GroupCommitter(options.storage, {
-      key: this.#fenceKey,
-      versionstamp: fenceVersionstamp,
+    this.#probeKey = writeProbeKey(options.brokerId);
+    this.health = new WriteHealth({
+      env: options.env,
+      log: options.log,
+      probe: (path) => this.#probe(path),
     });
+    const fence = { key: this.#fenceKey, versionstamp: fenceVersionstamp };
+    this.#committer = new GroupCommitter(options.storage, fence, this.health);
   }
 
   /**
@@ -149,6 +162,22 @@ export class ShardStore {
       const read = await this.readBack(this.#fenceKey, retry);
       this.#throwIfFenced(read.fence);
       await retry.pause("write batch", outcome.kind === "unknown" ? outcome.cause : null);
+    }
+  }
+
+  /** One try, as large as a batch's piece; under the fence, so that a fenced process stops trying to write. */
+  async #probe(path: WritePath): Promise<void> {
+    if (path === "segments") return await this.segments?.probe();
+    const value = encodeWriteProbe(this.storage.limits.valueBytesMax);
+    for (
+      const mutation of [
+        { type: "set", key: this.#probeKey, value },
+        { type: "delete", key: this.#probeKey },
+      ] as const
+    ) {
+      const outcome = await this.#submit([], [mutation], true);
+      if (outcome.kind === "unknown") throw outcome.cause;
+      if (outcome.kind === "refused") throw new StorageUnavailableError("The store refuses to commit");
     }
   }
 
