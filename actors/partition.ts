@@ -31,7 +31,7 @@ import {
   validateProducedBatch,
   validateRecords,
 } from "../protocol/records/record_batch.ts";
-import { CorruptStorageError } from "../storage/errors.ts";
+import { CorruptStorageError, StorageUnavailableError } from "../storage/errors.ts";
 import { type LogAppend, type LogEffect, PartitionLog } from "../storage/partition_log.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
@@ -48,6 +48,7 @@ import type {
   WriteMarker,
 } from "./messages/partition.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
+import { ReadOnlyPartition } from "./read_only_partition.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
@@ -85,12 +86,26 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
       const partition = Number(index);
       const leaderEpoch = options.leaderEpochOf(topicId, partition);
       if (leaderEpoch === null) return new AbsentPartition();
-      const log = await PartitionLog.open(options.shards, topicId, partition);
+      const log = await openLog(options.shards, topicId, partition);
       const [open, lastAbort] = await Promise.all([log.openTransactions(), log.lastAbort()]);
       const cache = new TailCache(budget);
-      return new PartitionHost({ context, log, cache, leaderEpoch, open, lastAbort });
+      const host = new PartitionHost({ context, log, cache, leaderEpoch, open, lastAbort });
+      if (!log.isReadOnly) return host;
+      return new ReadOnlyPartition({ context, reads: host, health: options.shards.health });
     },
   };
+}
+
+/** To be read only, when the store takes no writes. */
+async function openLog(shards: ShardStore, topicId: string, partition: number): Promise<PartitionLog> {
+  if (!shards.health.isFailing) {
+    try {
+      return await PartitionLog.open(shards, topicId, partition);
+    } catch (error) {
+      if (!(error instanceof StorageUnavailableError)) throw error;
+    }
+  }
+  return await PartitionLog.openToRead(shards, topicId, partition);
 }
 
 /** Stands in for a partition that the metadata no longer holds, so that asking for it creates nothing. */
@@ -270,10 +285,14 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
       case "clean":
         return this.#clean(message, reply);
       case "close":
-        for (const waiter of this.#waiters) waiter.reply.sendNow(true);
-        this.#waiters.clear();
+        this.release();
         return reply.send(true);
     }
+  }
+
+  release(): void {
+    for (const waiter of this.#waiters) waiter.reply.sendNow(true);
+    this.#waiters.clear();
   }
 
   async commit(effects: readonly LogEffect[]): Promise<number> {
