@@ -150,6 +150,8 @@ async function stop({ log, http, kafka, broker, store }: Running): Promise<void>
   const doors = Promise.all([http.shutdown(), kafka?.drain()]);
   await Promise.race([doors, broker.env.sleep(DOORS_DRAIN_MS)]);
   await broker.drain();
+  // What waited for an actor is answered now, and streams end: that is to reach the clients.
+  await Promise.race([doors, broker.env.sleep(LAST_ANSWERS_MS)]);
   await store.close();
   log.info("Stopped");
   Deno.exit(0);
@@ -157,6 +159,7 @@ async function stop({ log, http, kafka, broker, store }: Running): Promise<void>
 
 /** HTTP's long polls may still be waiting; their clients come again. */
 const DOORS_DRAIN_MS = 300;
+const LAST_ANSWERS_MS = 500;
 
 function onSignal(stop: () => Promise<void>): void {
   let stopping = false;

@@ -86,6 +86,8 @@ export function browserGuard(broker: Broker, { isLoopback }: BrowserGuardOptions
       }
       if (isSameOrigin(origin, authority)) return null;
       if (!isAllowedOrigin(origin)) {
+        // A preflight that names no origin is a refusal, and OPTIONS changes nothing.
+        if (request.method === "OPTIONS") return null;
         return refusal("Requests of this origin are not accepted: see http.cors.origins");
       }
       const method = headers.get("access-control-request-method");
