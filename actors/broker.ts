@@ -25,6 +25,8 @@ export interface Broker {
   readonly metadata: MetadataImage;
   /** False until the store is open and the broker is registered, and again while draining. */
   readonly ready: boolean;
+  /** Why the store takes no writes, for people; null as long as it does. */
+  readonly storeFault: string | null;
   /** Server-wide configuration by Kafka's names, resolved over the defaults, e.g. `num.partitions`. */
   config(name: string): string;
   partition(topicId: string, partition: number): ActorRef<PartitionMessage>;

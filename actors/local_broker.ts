@@ -182,6 +182,10 @@ export class LocalBroker implements Broker {
     return this.#ready;
   }
 
+  get storeFault(): string | null {
+    return this.#options.shards.health.fault;
+  }
+
   /** Registers with the supervisor under the address that clients reach; from then on the doors may serve. */
   async start(endpoint: { readonly host: string; readonly port: number }): Promise<void> {
     this.#endpoint = endpoint;

@@ -70,6 +70,9 @@ function probe(method: string, path: "/healthz" | "/readyz", broker: Broker): Re
   if (path === "/readyz" && !broker.ready) {
     return problemResponse(new Problem(503, { detail: "The broker is not ready" }));
   }
+  if (path === "/readyz" && broker.storeFault !== null) {
+    return problemResponse(new Problem(503, { detail: `${broker.storeFault}. What is stored can be read.` }));
+  }
   const status = path === "/healthz" ? "ok" : "ready";
   return new Response(JSON.stringify({ status }), {
     headers: { "content-type": "application/json", "cache-control": "no-store" },

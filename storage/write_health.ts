@@ -11,8 +11,8 @@ import type { Logger } from "../lib/log.ts";
 /** What can fail by itself: a full disk may still have room inside the store's own file. */
 export type WritePath = "store" | "segments";
 
-/** A fault that passes sooner is ridden out by whoever met it. */
-const FAILING_AFTER_MS = 1_000;
+/** A store's fault that passes sooner is ridden out by whoever met it; a file's was met twice when it is reported. */
+const STORE_FAILING_AFTER_MS = 1_000;
 const PROBE_PAUSE_MS = 1_000;
 
 export interface WriteHealthOptions {
@@ -49,11 +49,11 @@ export class WriteHealth {
     return null;
   }
 
-  /** Writes have failed for a while, with none that worked. */
+  /** Writes fail, and not just for a moment. */
   get isFailing(): boolean {
-    const nowMs = this.#options.env.mono();
-    for (const { sinceMs } of this.#faults.values()) if (nowMs - sinceMs >= FAILING_AFTER_MS) return true;
-    return false;
+    if (this.#faults.has("segments")) return true;
+    const fault = this.#faults.get("store");
+    return fault !== undefined && this.#options.env.mono() - fault.sinceMs >= STORE_FAILING_AFTER_MS;
   }
 
   failed(path: WritePath, cause: unknown): void {

@@ -19,7 +19,7 @@ export const limits = {
   /** Requests of one connection read and not yet answered; then its socket is not read. */
   inFlightRequestsPerConnectionMax: 100,
   /** Bytes of requests read and not yet answered, over all connections; then sockets are not read. */
-  inFlightRequestBytesMax: 512 * 1024 * 1024,
+  inFlightRequestBytesMax: 128 * 1024 * 1024,
   /** Lines about bad requests a second; the rest are counted in the next line. */
   badRequestLogLinesPerSecondMax: 10,
   /** Answer bytes of one connection queued and not yet written; then its socket is not read. */

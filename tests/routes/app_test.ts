@@ -148,3 +148,15 @@ Deno.test("many requests before the API is loaded share one load", async () => {
   for (const response of requests) assert.equal((await readAnswer(await response)).body.name, "kavka");
   await client.app.warmUp();
 });
+
+Deno.test("a broker whose store takes no writes is alive and not ready", async () => {
+  const client = new HttpClient();
+  client.broker.storeFault = "The store takes no commits: database or disk is full";
+  assert.equal((await client.get("/healthz")).status, 200);
+  const notReady = await client.get("/readyz");
+  assert.equal(notReady.status, 503);
+  assert.match(
+    JSON.stringify(notReady.body),
+    /takes no commits: database or disk is full\. What is stored can be read/,
+  );
+});

@@ -157,6 +157,7 @@ export class FakeBroker implements Broker {
     brokers: [{ brokerId: 1, host: "127.0.0.1", port: 9092, rack: null, epoch: 1 }],
   };
   ready = true;
+  storeFault: string | null = null;
   readonly brokerId = 1;
   readonly fetchSessions = new FetchSessionCache({
     slotsMax: 0,
