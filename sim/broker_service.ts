@@ -9,17 +9,18 @@ import type { LogFields, Logger } from "../lib/log.ts";
 import { KafkaServer } from "../net/kafka_server.ts";
 import { openDataDirectory, openStoreMeta } from "../storage/data_directory.ts";
 import { DenoKvStorage } from "../storage/deno_kv.ts";
+import { SegmentStore } from "../storage/segments.ts";
 import { ShardStore } from "../storage/shard.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import type { Rng } from "./rng.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { DATA_DIRECTORY } from "./sim_files.ts";
 import type { Swarm } from "./swarm.ts";
 
 /** The name under which clients find whichever broker process listens last. */
 export const BROKER_ALIAS = "kafka";
 export const KAFKA_PORT = 9092;
-export const STORE_DIRECTORY = "/data";
 /** After a start that failed or a death, until the next start. */
 const RESTART_MS_MAX = 4_000;
 
@@ -123,9 +124,7 @@ export class BrokerService {
     const { env } = process;
     const log = this.#logger(process.name);
     const incarnation = env.uuid();
-    const storage = await openStorage(env, swarm);
-    const { clusterId } = await openStoreMeta({ env, storage });
-    const shards = await ShardStore.open({ storage, env, log, brokerId: 1, incarnation });
+    const { shards, clusterId } = await openBrokerStore({ env, log, swarm, incarnation });
     const config = serverConfigReader(new Map([["group.initial.rebalance.delay.ms", "100"]]));
     const broker = new LocalBroker({
       env,
@@ -170,9 +169,31 @@ export class InvariantBrokenError extends Error {
   override readonly name = "InvariantBrokenError";
 }
 
-/** As `openStore` does for an embedded store, but with the seed's limits; a remote store has no directory to lock. */
-async function openStorage(env: Env, { profile, limits }: Swarm): Promise<DenoKvStorage> {
-  if (profile === "remote") return await DenoKvStorage.open({ env, path: "http://store", limits });
-  const directory = await openDataDirectory({ env, path: STORE_DIRECTORY });
-  return await DenoKvStorage.open({ env, path: directory.kvPath, limits });
+export interface OpenBrokerStoreOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly swarm: Swarm;
+  readonly incarnation: string;
+}
+
+/**
+ * As `openStore` does for an embedded store, but with the seed's limits; a remote store has no directory to lock and no
+ * segment files.
+ */
+export async function openBrokerStore(
+  { env, log, swarm, incarnation }: OpenBrokerStoreOptions,
+): Promise<{ readonly shards: ShardStore; readonly clusterId: string }> {
+  const { profile, limits } = swarm;
+  const directory = profile === "remote" ? null : await openDataDirectory({ env, path: DATA_DIRECTORY });
+  const storage = await DenoKvStorage.open({ env, path: directory?.kvPath ?? "http://store", limits });
+  const { clusterId } = await openStoreMeta({ env, storage });
+  const options = { storage, env, log, brokerId: 1, incarnation };
+  if (directory === null) return { shards: await ShardStore.open(options), clusterId };
+  const segments = new SegmentStore({
+    files: env.files,
+    log,
+    path: directory.segmentsPath,
+    ...swarm.segments,
+  });
+  return { shards: await ShardStore.open({ ...options, segments }), clusterId };
 }

@@ -5,6 +5,7 @@ import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import type { Rng } from "./rng.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { SimDisk } from "./sim_files.ts";
 import type { SimStore } from "./sim_kv.ts";
 import type { NemesisKind, Swarm } from "./swarm.ts";
 
@@ -16,6 +17,7 @@ export interface NemesisOptions {
   readonly faultLog: FaultLog;
   readonly brokers: BrokerService;
   readonly store: SimStore;
+  readonly disk: SimDisk;
   /** Client processes that may be killed now. */
   readonly mortals: () => readonly SimProcess[];
   readonly clientHostnames: () => readonly string[];
@@ -79,6 +81,17 @@ export class NemesisAtWork {
       kvOutage: () => {
         faultLog.count("kvOutage");
         options.store.awayUntilMs = options.scheduler.nowMs + rng.logBetween(50, 20_000);
+      },
+      diskFull: () => {
+        faultLog.count("diskFull");
+        const untilMs = options.scheduler.nowMs + rng.logBetween(50, 20_000);
+        options.disk.fullUntilMs = untilMs;
+        options.store.fullUntilMs = untilMs;
+      },
+      powerLoss: () => {
+        faultLog.count("powerLoss");
+        brokers.current?.kill("power failure");
+        if (options.disk.model.losePower(() => rng.next())) faultLog.count("powerLossTorn");
       },
     };
   }

@@ -10,7 +10,7 @@ import { Rng } from "./rng.ts";
 import type { EventOwner, Scheduler } from "./scheduler.ts";
 import { type SimDisk, SimFiles } from "./sim_files.ts";
 import { SimKv, type SimStore } from "./sim_kv.ts";
-import type { KvFaults, ProcessFaults } from "./swarm.ts";
+import type { DiskFaults, KvFaults, ProcessFaults } from "./swarm.ts";
 
 const WALL_CLOCK_START_MS = Date.UTC(2026, 0, 1);
 /** Time passes between setting a timer and its firing, however short it is set. */
@@ -27,6 +27,7 @@ export interface ProcessOptions {
   /** The store under a path; absent for processes that have none. */
   readonly storeAt?: (path: string | undefined) => SimStore;
   readonly kvFaults: () => KvFaults;
+  readonly diskFaults: () => DiskFaults;
   readonly processFaults: () => ProcessFaults;
 }
 
@@ -53,7 +54,15 @@ export class SimProcess implements EventOwner {
     if (this.#drift !== 0) faultLog.count("clockDrift");
     this.#wallOffsetMs = driftMax === 0 ? 0 : rng.between(-5_000, 5_000);
     const enter = () => this.#enter();
-    this.#files = new SimFiles({ disk: options.disk, enter });
+    this.#files = new SimFiles({
+      disk: options.disk,
+      owner: this,
+      scheduler,
+      rng: rng.split("files"),
+      faultLog,
+      faults: options.diskFaults,
+      enter,
+    });
     const host = { owner: this, hostname: options.hostname, enter };
     const uuids = rng.split("uuid");
     const randoms = rng.split("random");

@@ -49,6 +49,8 @@ export class SimStore {
   onApplied: ((writer: string, changes: readonly RowChange[]) => void) | null = null;
   /** While `scheduler.nowMs` is below it the store is away. */
   awayUntilMs = 0;
+  /** While `scheduler.nowMs` is below it the disk under an embedded store takes no commit. */
+  fullUntilMs = 0;
 
   constructor(profile: StoreProfile, rng: Rng) {
     this.profile = profile;
@@ -318,7 +320,7 @@ export class SimKv implements RawKv {
     const { rng, store, scheduler, owner, faultLog } = this.#options;
     const faults = this.#options.faults();
     const storeOwner = store.profile === "embedded" ? owner : null;
-    const isAway = store.awayUntilMs > scheduler.nowMs;
+    const isAway = Math.max(store.awayUntilMs, store.fullUntilMs) > scheduler.nowMs;
     const answer = (delayMs: number, what: string, result: RawResult | Error) =>
       scheduler.schedule(delayMs, owner, what, () => settle(result));
     const applyOnce = (): RawResult | null => {

@@ -4,12 +4,10 @@
  */
 import type { Env } from "../lib/env.ts";
 import { silentLogger } from "../lib/log.ts";
-import { DenoKvStorage } from "../storage/deno_kv.ts";
 import { FAMILY } from "../storage/keys/keyspace.ts";
 import { partitionOfKey } from "../storage/keys/partition.ts";
 import { PartitionLog } from "../storage/partition_log.ts";
-import { ShardStore } from "../storage/shard.ts";
-import { BROKER_ALIAS, BrokerService, KAFKA_PORT } from "./broker_service.ts";
+import { BROKER_ALIAS, BrokerService, KAFKA_PORT, openBrokerStore } from "./broker_service.ts";
 import { check } from "./checker/check.ts";
 import { HistoryBuilder } from "./checker/history.ts";
 import { HEADER, type Header, type HistoryLine } from "./checker/history_format.ts";
@@ -26,7 +24,7 @@ import { Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_files.ts";
 import { SimStore } from "./sim_kv.ts";
 import { checkRestingStore, StoreInvariants, unfinishedDeletions } from "./store_invariants.ts";
-import { calmNet, drawSwarm, noKvFaults, noProcessFaults, type Swarm } from "./swarm.ts";
+import { calmNet, drawSwarm, noDiskFaults, noKvFaults, noProcessFaults, type Swarm } from "./swarm.ts";
 import { Trace } from "./trace.ts";
 import type { ClientProcess, Workload, WorkloadContext } from "./workloads/workload.ts";
 
@@ -98,7 +96,8 @@ class World {
     this.#profile = workload.profileFor(split("profile"));
     this.#scheduler = new Scheduler(split("scheduler"), new Trace({ onLine: options.onLine }));
     this.#store = new SimStore(this.#swarm.profile, split("store"));
-    const invariants = new StoreInvariants(this.#store);
+    const invariants = new StoreInvariants(this.#store, this.#disk);
+    this.#disk.onRemove = (path) => invariants.checkRemoval(path);
     this.#store.onApplied = (writer, changes) => {
       try {
         invariants.check(writer, changes);
@@ -127,6 +126,7 @@ class World {
       faultLog: this.#faultLog,
       brokers: this.#brokers,
       store: this.#store,
+      disk: this.#disk,
       mortals: () =>
         this.#clients.filter((each) => each.mayDie && each.process.state !== "dead").map((c) => c.process),
       clientHostnames: () =>
@@ -218,6 +218,8 @@ class World {
     this.#isHealed = true;
     this.#nemesis.stop();
     this.#store.awayUntilMs = 0;
+    this.#store.fullUntilMs = 0;
+    this.#disk.fullUntilMs = 0;
     this.#network.unblockAll();
     this.#brokers.heal();
   }
@@ -237,12 +239,10 @@ class World {
   }
 
   async #readAllLogs(env: Env): Promise<void> {
-    const storage = await DenoKvStorage.open({ env, path: "reopened", limits: this.#swarm.limits });
-    const shards = await ShardStore.open({
-      storage,
+    const { shards } = await openBrokerStore({
       env,
       log: silentLogger,
-      brokerId: 1,
+      swarm: this.#swarm,
       incarnation: env.uuid(),
     });
     const heads = this.#store.rows().filter(({ key }) => key[0] === FAMILY.partition && key[3] === "h");
@@ -254,7 +254,7 @@ class World {
   }
 
   #judge(): string | null {
-    checkRestingStore(this.#store);
+    checkRestingStore(this.#store, this.#disk);
     const builder = new HistoryBuilder(this.#header);
     for (const line of this.#lines) builder.add(line);
     const report = check(builder.build(), this.#promised());
@@ -318,6 +318,7 @@ class World {
       disk: this.#disk,
       storeAt: () => this.#store,
       kvFaults: () => this.#isHealed ? noKvFaults : this.#swarm.kv,
+      diskFaults: () => this.#isHealed || isWorld ? noDiskFaults : this.#swarm.disk,
       processFaults: () => this.#isHealed || isWorld ? noProcessFaults : this.#swarm.process,
     });
   }

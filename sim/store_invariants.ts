@@ -9,6 +9,10 @@ import { decodeLogHead, type LogHeadPayload } from "../storage/keys/log_head.ts"
 import { baseOffsetOfKey, partitionOfKey } from "../storage/keys/partition.ts";
 import { decodeShardHead } from "../storage/keys/shard_head.ts";
 import { decodeTopic, topicIdOfKey, topicsPrefix } from "../storage/keys/topic.ts";
+import { uuidBytes } from "../storage/keys/uuid.ts";
+import { fileName, type SegmentName } from "../storage/segments.ts";
+import { storedCrc } from "../storage/stored_crc.ts";
+import { DATA_DIRECTORY, type SimDisk } from "./sim_files.ts";
 import type { RowChange, SimStore, StoredRow } from "./sim_kv.ts";
 
 /** A stored state that no correct broker leaves behind. */
@@ -19,11 +23,33 @@ export class StoreViolation extends Error {
 /** Watches a store; throws `StoreViolation` from within the commit that breaks something. */
 export class StoreInvariants {
   readonly #store: SimStore;
+  readonly #disk: SimDisk;
+  /** By path, up to where its bytes were ever named. */
+  readonly #namedEnds = new Map<string, number>();
   /** The process that took the broker fence last. */
   #holder: string | null = null;
 
-  constructor(store: SimStore) {
+  constructor(store: SimStore, disk: SimDisk) {
     this.#store = store;
+    this.#disk = disk;
+  }
+
+  /** For `SimDisk.onRemove`: no batch may lie in a file that goes. */
+  checkRemoval(path: string): void {
+    const owner = ownerOfSegment(path);
+    if (owner === null) return;
+    const prefix = [FAMILY.partition, uuidBytes(owner.topicId), owner.partition];
+    const head = payloadOf(this.#store.get([...prefix, "h"])?.value ?? null);
+    if (head?.state !== "live") return;
+    const file = head.writer.files.find((each) => pathOf(owner, each) === path);
+    if (file === undefined) return;
+    for (const { key, value } of this.#store.page([...prefix, "i"], [...prefix, "j"], Infinity, false)) {
+      const { place } = decodeBatchIndex(value);
+      if (place.kind !== "extent" || place.fileNumber !== file.number) continue;
+      throw new StoreViolation(
+        `${path} was removed although the batch at ${baseOffsetOfKey(key)} lies in it`,
+      );
+    }
   }
 
   /** For `SimStore.onApplied`. */
@@ -80,7 +106,8 @@ export class StoreInvariants {
       if (baseOffset !== logEnd) {
         throw new StoreViolation(`${name}: a batch at ${baseOffset} although the log ended at ${logEnd}`);
       }
-      const { lastOffset, place } = decodeBatchIndex(entry.after);
+      const { lastOffset, place, sizeBytes, crc } = decodeBatchIndex(entry.after);
+      if (place.kind === "extent") this.#checkExtent(name, entry.key, after, { ...place, sizeBytes, crc });
       for (let k = 0; place.kind === "chunks" && k < place.chunkCount; k++) {
         if (this.#store.get([...entry.key.slice(0, 3), "c", baseOffset, place.attempt, k]) !== null) continue;
         throw new StoreViolation(`${name}: the batch at ${baseOffset} exists before its piece ${k}`);
@@ -94,12 +121,56 @@ export class StoreInvariants {
     }
   }
 
+  /** What a commit names must be on the disk by then, name and bytes, where nothing was named before. */
+  #checkExtent(
+    name: string,
+    key: KvKey,
+    head: LogHeadPayload | null,
+    extent: { fileNumber: number; position: number; sizeBytes: number; crc: number },
+  ): void {
+    const { fileNumber, position, sizeBytes, crc } = extent;
+    const what = `${name}: the batch at ${baseOffsetOfKey(key)}`;
+    const file = head?.state === "live"
+      ? head.writer.files.find((each) => each.number === fileNumber)
+      : undefined;
+    if (file === undefined) {
+      throw new StoreViolation(`${what} names file ${fileNumber}, which the head does not`);
+    }
+    const path = pathOf(partitionOfKey(key), file);
+    const { model } = this.#disk;
+    const inode = model.find(path);
+    if (inode === null || !model.isDurable(path)) {
+      throw new StoreViolation(`${what} names ${path}, whose name is not on the disk`);
+    }
+    if (!inode.isSynced(position, sizeBytes)) {
+      throw new StoreViolation(`${what} names bytes of ${path} that are not on the disk`);
+    }
+    if (storedCrc(inode.bytes.slice(position, position + sizeBytes)) !== crc) {
+      throw new StoreViolation(`${what} names other bytes of ${path} than its own`);
+    }
+    const namedEnd = this.#namedEnds.get(path) ?? 0;
+    if (position < namedEnd) {
+      throw new StoreViolation(`${what} uses position ${position} of ${path} again, below ${namedEnd}`);
+    }
+    this.#namedEnds.set(path, position + sizeBytes);
+  }
+
   #headOf(changes: readonly RowChange[]): LogHeadPayload | null {
     const [, topicId, partition] = changes[0]?.key ?? [];
     if (topicId === undefined || partition === undefined) return null;
     const row = this.#store.get([FAMILY.partition, topicId, partition, "h"]);
     return payloadOf(row?.value ?? null);
   }
+}
+
+/** The partition whose segment file a path is; null for other files. */
+function ownerOfSegment(path: string): { topicId: string; partition: number } | null {
+  const match = /^\/data\/segments\/([0-9a-f-]{36})-(\d+)\//.exec(path);
+  return match === null ? null : { topicId: match[1] ?? "", partition: Number(match[2]) };
+}
+
+function pathOf({ topicId, partition }: { topicId: string; partition: number }, file: SegmentName): string {
+  return `${DATA_DIRECTORY}/segments/${topicId}-${partition}/${fileName(file)}`;
 }
 
 function payloadOf(value: Uint8Array | null): LogHeadPayload | null {
@@ -137,7 +208,7 @@ function topicsOf(store: SimStore): Record<"live" | "deleting" | "withData", Set
 /**
  * Everything about the partitions at rest: heads, continuity, the CRC chain, nothing left over. Throws `StoreViolation`.
  */
-export function checkRestingStore(store: SimStore): void {
+export function checkRestingStore(store: SimStore, disk: SimDisk): void {
   const left = unfinishedDeletions(store);
   if (left.length > 0) throw new StoreViolation(`Data of topics that are gone: ${left.join(", ")}`);
   const { live } = topicsOf(store);
@@ -145,6 +216,23 @@ export function checkRestingStore(store: SimStore): void {
     key[0] === FAMILY.partition && live.has(partitionOfKey(key).topicId)
   );
   for (const [name, own] of Map.groupBy(rows, ({ key }) => nameOf(key))) checkRestingPartition(name, own);
+  checkRestingFiles(store, disk);
+}
+
+/** Every file is named by a head, and each head's files are there and as full as it says. */
+function checkRestingFiles(store: SimStore, disk: SimDisk): void {
+  const left = new Set(disk.model.paths.filter((path) => ownerOfSegment(path) !== null));
+  for (const { key, value } of store.rows()) {
+    if (key[0] !== FAMILY.partition || key[3] !== "h") continue;
+    const head = payloadOf(value);
+    if (head?.state !== "live") continue;
+    for (const file of head.writer.files) {
+      const path = pathOf(partitionOfKey(key), file);
+      if (!left.delete(path)) throw new StoreViolation(`${nameOf(key)}: ${path} is missing`);
+    }
+  }
+  const [path] = left;
+  if (path !== undefined) throw new StoreViolation(`${left.size} segment files that no head names: ${path}`);
 }
 
 function checkRestingPartition(name: string, rows: readonly StoredRow[]): void {
@@ -165,7 +253,7 @@ function checkRestingPartition(name: string, rows: readonly StoredRow[]): void {
       throw new StoreViolation(`${name}: the chain of CRCs breaks at ${baseOffset}`);
     }
     next = entry.lastOffset + 1;
-    previousCrc = entry.crc;
+    previousCrc = entry.chainCrc;
     if (entry.place.kind !== "chunks") continue;
     for (let k = 0; k < entry.place.chunkCount; k++) {
       const chunk = `${baseOffset} ${entry.place.attempt} ${k}`;

@@ -26,6 +26,18 @@ export interface KvFaults {
   readonly late: number;
 }
 
+/** Probabilities for each call on the disk, from 0 to 1. */
+export interface DiskFaults {
+  readonly slow: number;
+  readonly slowMsMax: number;
+  readonly shortWrite: number;
+  readonly diskWriteThrown: number;
+  readonly diskSyncThrown: number;
+  readonly diskReadThrown: number;
+  /** Creating, listing, removing, syncing a directory. */
+  readonly diskOtherThrown: number;
+}
+
 export interface NetFaults {
   readonly latencyMs: readonly [from: number, to: number];
   /** That a write is delivered in pieces. */
@@ -54,6 +66,8 @@ export interface Nemesis {
   readonly oneWayPartition?: number;
   readonly cut?: number;
   readonly kvOutage?: number;
+  readonly diskFull?: number;
+  readonly powerLoss?: number;
 }
 
 export type NemesisKind = keyof Nemesis;
@@ -62,7 +76,10 @@ export interface Swarm {
   readonly profile: StoreProfile;
   /** Small ones force the paths of large batches, of groups of one and of pages of one. */
   readonly limits: StorageLimits;
+  /** Of segment files beside an embedded store: from what size on batches go there, and how large a file grows. */
+  readonly segments: { readonly extentBytesMin: number; readonly fileBytesMax: number };
   readonly kv: KvFaults;
+  readonly disk: DiskFaults;
   readonly net: NetFaults;
   readonly process: ProcessFaults;
   readonly nemesis: Nemesis;
@@ -83,6 +100,16 @@ export const noKvFaults: KvFaults = {
   late: 0,
 };
 
+export const noDiskFaults: DiskFaults = {
+  slow: 0,
+  slowMsMax: 0,
+  shortWrite: 0,
+  diskWriteThrown: 0,
+  diskSyncThrown: 0,
+  diskReadThrown: 0,
+  diskOtherThrown: 0,
+};
+
 export const noProcessFaults: ProcessFaults = { timerLate: 0, timerLateMsMax: 0, driftMax: 0 };
 
 export function calmNet(net: NetFaults): NetFaults {
@@ -99,6 +126,19 @@ export function drawSwarm(rng: Rng): Swarm {
   return {
     profile,
     limits: drawLimits(rng, isRemote),
+    segments: {
+      extentBytesMin: rng.pick([1, 1, 500, 32_768]),
+      fileBytesMax: rng.pick([1_000, 20_000, 1_000_000]),
+    },
+    disk: {
+      slow: rare(0.2),
+      slowMsMax: rng.logBetween(5, 3_000),
+      shortWrite: rare(0.2),
+      diskWriteThrown: rare(0.15),
+      diskSyncThrown: rare(0.15),
+      diskReadThrown: rare(0.15),
+      diskOtherThrown: rare(0.15),
+    },
     kv: {
       stall: rare(0.2),
       stallMsMax: rng.logBetween(5, 2_000),
@@ -137,6 +177,7 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
     "kvOutage",
   ];
   if (isRemote) kinds.push("replaced");
+  else kinds.push("diskFull", "powerLoss");
   const drawn: { -readonly [K in NemesisKind]?: number } = {};
   const wantedCount = NEMESIS_COUNT_MIN + rng.int(kinds.length - NEMESIS_COUNT_MIN);
   while (Object.keys(drawn).length < wantedCount) {

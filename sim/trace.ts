@@ -56,6 +56,11 @@ export class Trace {
     this.#onLine?.(textOf(event));
   }
 
+  /** For who reads along alone: no part of the hash. */
+  note(atMs: number, who: string, what: string, detail: string | number = ""): void {
+    this.#onLine?.(textOf({ atMs, who, what, detail }));
+  }
+
   /** The last events, oldest first. */
   tail(count = RING_LENGTH): string[] {
     const length = Math.min(count, this.#count, RING_LENGTH);
