@@ -27,7 +27,9 @@ import {
   type BatchFault,
   type BatchHeader,
   readBatchHeader,
+  recompressBatch,
   setLogAppendTime,
+  type TimestampBounds,
   validateProducedBatch,
   validateRecords,
 } from "../protocol/records/record_batch.ts";
@@ -48,6 +50,7 @@ import type {
   WriteMarker,
 } from "./messages/partition.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
+import { PartitionProducers } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
@@ -55,19 +58,20 @@ import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 /** Appends that may wait for a commit; with batches of 1 MiB this bounds memory at some hundred MiB for one partition. */
 const STAGED_APPENDS_MAX = 256;
 
-/** Producer states kept in memory; the rest is read back from storage on demand. */
-const PRODUCERS_CACHED_MAX = 1_024;
-
 /** Producers that are described. */
 const PRODUCERS_DESCRIBED_MAX = 2_000;
 
 /** A transaction's coordinator answers from memory; a client that waited in vain tries again. */
 const VERIFY_DEADLINE_MS = 5_000;
 
+const DAY_MS = 86_400_000;
+
 export interface PartitionKindOptions {
   readonly shards: ShardStore;
   /** Bytes of the tail cache that all partitions share. */
   readonly tailCacheBytesMax: number;
+  /** `producer.id.expiration.ms`; a day when left out. */
+  readonly producerExpirationMs?: () => number;
   /** The leader epoch that the assignment gives this broker for the partition; null when the topic is not there. */
   readonly leaderEpochOf: (topicId: string, partition: number) => number | null;
 }
@@ -89,7 +93,8 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
       const log = await openLog(options.shards, topicId, partition);
       const [open, lastAbort] = await Promise.all([log.openTransactions(), log.lastAbort()]);
       const cache = new TailCache(budget);
-      const host = new PartitionHost({ context, log, cache, leaderEpoch, open, lastAbort });
+      const producers = new PartitionProducers(log, options.producerExpirationMs ?? (() => DAY_MS));
+      const host = new PartitionHost({ context, log, cache, producers, leaderEpoch, open, lastAbort });
       if (!log.isReadOnly) return host;
       return new ReadOnlyPartition({ context, reads: host, health: options.shards.health });
     },
@@ -136,7 +141,10 @@ class AbsentPartition implements ActorHost<PartitionMessage, LogEffect> {
       case "deleteRecords":
         return reply.sendNow({ error, lowWatermark: -1 });
       case "clean":
+      case "expireProducers":
         return reply.sendNow(false);
+      case "forgetProducers":
+        return;
       case "awaitData":
       case "close":
         return reply.sendNow(true);
@@ -169,9 +177,12 @@ function refusedProduce(
  * Kafka's LogValidator sees to it. The stored bytes stay as the producer compressed them.
  */
 function validate(
-  { batch, maxMessageBytes, requireKeys }: Produce,
-): BatchFault | { ok: true; header: BatchHeader } {
-  const validated = validateProducedBatch(batch, { maxMessageBytes });
+  message: Produce,
+  nowMs: number,
+): BatchFault | { ok: true; header: BatchHeader; batch: Uint8Array } {
+  const { batch, maxMessageBytes, requireKeys, produceVersion } = message;
+  const version = produceVersion === undefined ? {} : { produceVersion };
+  const validated = validateProducedBatch(batch, { maxMessageBytes, ...version });
   if (!validated.ok) return validated;
   if (validated.header.producerId >= Number.MAX_SAFE_INTEGER) {
     // No broker hands out such an id, and beyond it ids are no longer told apart here.
@@ -182,26 +193,45 @@ function validate(
     };
   }
   const maxDecompressedBytes = limits.decompressedBatchBytesMax;
-  const records = validateRecords(batch, { maxDecompressedBytes, requireKeys });
+  const bounds = timestampBounds(message, nowMs);
+  const records = validateRecords(batch, { maxDecompressedBytes, requireKeys, ...bounds });
   if (!records.ok) return records;
-  return { ok: true, header: { ...validated.header, maxTimestamp: records.maxTimestamp } };
+  const header = { ...validated.header, maxTimestamp: records.maxTimestamp };
+  const { storedCompression = "producer", compressionLevel } = message;
+  if (storedCompression === "producer" || storedCompression === header.compression) {
+    return { ok: true, header, batch };
+  }
+  const recompressed = recompressBatch(batch, {
+    compression: storedCompression,
+    ...(compressionLevel === undefined ? {} : { level: compressionLevel }),
+    payload: records.payload,
+    maxTimestamp: records.maxTimestamp,
+  });
+  const sizeInBytes = recompressed.byteLength;
+  if (sizeInBytes > maxMessageBytes) {
+    const why =
+      `The batch has ${sizeInBytes} bytes with compression ${storedCompression}, the limit is ${maxMessageBytes}`;
+    return { ok: false, error: "MESSAGE_TOO_LARGE", message: why };
+  }
+  return { ok: true, header: { ...header, sizeInBytes }, batch: recompressed };
+}
+
+function timestampBounds(message: Produce, nowMs: number): TimestampBounds {
+  if (message.timestampType === "LogAppendTime") return {};
+  const { timestampBeforeMaxMs = Infinity, timestampAfterMaxMs = Infinity } = message;
+  return { timestampMinMs: nowMs - timestampBeforeMaxMs, timestampMaxMs: nowMs + timestampAfterMaxMs };
 }
 
 interface HostOptions {
   readonly context: ActorContext<PartitionMessage, LogEffect>;
   readonly log: PartitionLog;
   readonly cache: TailCache;
+  readonly producers: PartitionProducers;
   readonly leaderEpoch: number;
   /** As stored. */
   readonly open: OpenTransactions;
   /** Offset of the newest abort marker; -1 when there is none. */
   readonly lastAbort: number;
-}
-
-interface CachedProducer {
-  readonly state: ProducerState;
-  /** Of the batch or marker that made it so. */
-  readonly offset: number;
 }
 
 interface Waiter {
@@ -214,7 +244,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   readonly #log: PartitionLog;
   readonly #cache: TailCache;
   readonly #leaderEpoch: number;
-  readonly #producers = new Map<number, CachedProducer>();
+  readonly #producers: PartitionProducers;
   /** As `#assigned` and as `#durable`. */
   readonly #assignedOpen: OpenTransactions;
   readonly #durableOpen: OpenTransactions;
@@ -223,15 +253,18 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   readonly #waiters = new Set<Waiter>();
   /** One step at a time: two would delete, and count, the same batches. */
   #cleaning = false;
+  /** Likewise for the look at the producers. */
+  #expiring = false;
   /** Includes appends whose commit is under way. */
   #assigned: LogHead;
   /** What readers see. */
   #durable: LogHead;
 
-  constructor({ context, log, cache, leaderEpoch, open, lastAbort }: HostOptions) {
+  constructor({ context, log, cache, producers, leaderEpoch, open, lastAbort }: HostOptions) {
     this.#context = context;
     this.#log = log;
     this.#cache = cache;
+    this.#producers = producers;
     this.#leaderEpoch = leaderEpoch;
     this.#assignedOpen = open;
     this.#durableOpen = open.copy();
@@ -280,6 +313,10 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
             })),
           });
         });
+      case "expireProducers":
+        return this.#expireProducers(reply);
+      case "forgetProducers":
+        return this.#forgetProducers(message.victims);
       case "deleteRecords":
         return this.#deleteRecords(message.offset, reply);
       case "clean":
@@ -337,22 +374,25 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   #produce(message: Produce, reply: Reply<unknown>): void | Promise<void> {
-    const validated = validate(message);
+    const validated = validate(message, this.#context.env.now());
     if (!validated.ok) {
-      return reply.send(
-        refusedProduce(validated.error, validated.message, this.#durable.logStartOffset),
-      );
+      const { error, recordFaults } = validated;
+      // Like Kafka, which knows the log only once it looks at the records.
+      const logStartOffset = recordFaults === undefined ? -1 : this.#durable.logStartOffset;
+      const refused = refusedProduce(error, validated.message, logStartOffset);
+      return reply.send(recordFaults === undefined ? refused : { ...refused, recordFaults });
     }
+    const toStore = { ...message, batch: validated.batch };
     const { producerId, isTransactional } = validated.header;
     if (isTransactional && (message.transactionalId ?? null) === null) {
       const why = "A transactional batch needs a transactional id";
       return reply.send(refusedProduce("INVALID_TXN_STATE", why, this.#durable.logStartOffset));
     }
     const batch = { facts: validated.header, opensTransaction: false };
-    if (producerId < 0) return this.#append(message, batch, null, reply);
+    if (producerId < 0) return this.#append(toStore, batch, null, reply);
     return this.#withProducer(
       producerId,
-      (producer) => this.#produceInSequence(message, validated.header, producer, reply),
+      (producer) => this.#produceInSequence(toStore, validated.header, producer, reply),
     );
   }
 
@@ -361,17 +401,20 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     producerId: number,
     goOn: (producer: ProducerState | null) => void | Promise<void>,
   ): void | Promise<void> {
-    const known = this.#producers.get(producerId);
-    if (known !== undefined) return goOn(known.state);
-    return this.#log.producerState(producerId).then(goOn);
+    return this.#producers.withState(producerId, this.#assignedOpen, this.#context.env.now(), goOn);
   }
 
   #produceInSequence(
     message: Produce,
-    facts: BatchHeader,
+    header: BatchHeader,
     producer: ProducerState | null,
     reply: Reply<unknown>,
   ): void | Promise<void> {
+    const isVersion2 = header.isTransactional && message.supportsEpochBump === true;
+    const facts = {
+      ...header,
+      firstSequenceMax: isVersion2 ? 0 : this.#producers.firstSequenceMax(header),
+    };
     // A duplicate is one whether or not its transaction is still open.
     const isNext = decideSequence(producer, facts).type === "next";
     const place = isNext ? decideTransactionalBatch(this.#assignedOpen, producer, facts) : "continues";
@@ -384,6 +427,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     }
     return this.#verify(message, facts).then((error) => {
       if (error === "NONE") return this.#append(message, { facts, opensTransaction: true }, producer, reply);
+      this.#producers.turnAway(facts);
       const why = "The batch is not part of an open transaction";
       reply.send(refusedProduce(error, why, this.#durable.logStartOffset));
     });
@@ -436,7 +480,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     assignOffsets(bytes, offset, this.#leaderEpoch);
     this.#assigned = appended.head;
     this.#assignedOpen.apply(decision.change);
-    this.#rememberProducer(decision.producer, offset);
+    this.#rememberProducer(decision.producer, offset, producer === null);
     this.#stage({
       baseOffset: offset,
       lastOffset: offset,
@@ -484,7 +528,9 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
         if (byAppendTime) setLogAppendTime(message.batch, nowMs);
         assignOffsets(message.batch, decision.baseOffset, this.#leaderEpoch);
         this.#assigned = decision.head;
-        if (decision.producer !== null) this.#rememberProducer(decision.producer, decision.baseOffset);
+        if (decision.producer !== null) {
+          this.#rememberProducer(decision.producer, decision.baseOffset, producer === null);
+        }
         this.#stage({
           baseOffset: decision.baseOffset,
           lastOffset: decision.lastOffset,
@@ -571,15 +617,37 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     return true;
   }
 
-  /** Keeps the newest producers; one may be forgotten only when its newest state is durable and can be read back. */
-  #rememberProducer(state: ProducerState, offset: number): void {
-    this.#producers.delete(state.producerId);
-    this.#producers.set(state.producerId, { state, offset });
-    if (this.#producers.size <= PRODUCERS_CACHED_MAX) return;
-    for (const [producerId, oldest] of this.#producers) {
-      if (oldest.offset < this.#durable.logEndOffset) this.#producers.delete(producerId);
-      return;
-    }
+  #rememberProducer(state: ProducerState, offset: number, isNew: boolean): void {
+    const durableEnd = this.#durable.logEndOffset;
+    const isCrowded = this.#producers.remember(state, { isNew, offset, durableEnd });
+    if (isCrowded) this.#context.tellSelf({ type: "expireProducers" });
+  }
+
+  /** Looks through the producers in the background; those to be forgotten are then forgotten in the mailbox's order. */
+  #expireProducers(reply: Reply<unknown>): void {
+    if (this.#expiring) return reply.sendNow(true);
+    this.#expiring = true;
+    this.#context.run(async () => {
+      let victims: readonly ProducerState[] = [];
+      try {
+        victims = await this.#producers.findVictims(this.#durableOpen, this.#context.env.now());
+        if (victims.length > 0) this.#context.tellSelf({ type: "forgetProducers", victims });
+      } catch (error) {
+        // The next look tries again; nothing else depends on it.
+        this.#context.log.error("Cannot look for idle producers", {
+          partition: this.#context.address.key,
+          error: String(error),
+        });
+      } finally {
+        this.#expiring = false;
+      }
+      reply.sendNow(victims.length > 0);
+    });
+  }
+
+  async #forgetProducers(victims: readonly ProducerState[]): Promise<void> {
+    const forgotten = await this.#producers.forget(victims, this.#assignedOpen);
+    if (forgotten.length > 0) this.#context.stage(this.#log.forgetProducers(forgotten, this.#assigned));
   }
 
   #fetch(message: Fetch, reply: Reply<unknown>): void {

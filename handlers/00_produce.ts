@@ -47,6 +47,7 @@ interface PartitionAnswer {
   readonly logAppendTimeMs: number;
   readonly logStartOffset: number;
   readonly errorMessage: string | null;
+  readonly recordErrors?: readonly { readonly batchIndex: number; readonly batchIndexErrorMessage: string }[];
 }
 
 export const produceHandler = handler(produce, serveProduce, { overlaps: true });
@@ -98,7 +99,14 @@ async function append(
   const settings = topicSettings(topic, (name) => context.broker.config(name));
   try {
     const result = await context.broker.partition(topic.topicId, index).ask(
-      { type: "produce", batch: records, transactionalId: request.transactionalId, ...settings },
+      {
+        type: "produce",
+        batch: records,
+        transactionalId: request.transactionalId,
+        supportsEpochBump: context.apiVersion >= IMPLICIT_VERSION,
+        produceVersion: context.apiVersion,
+        ...settings,
+      },
       { deadlineMs: Math.min(Math.max(request.timeoutMs, 1), TIMEOUT_MS_MAX) },
     );
     return {
@@ -108,6 +116,10 @@ async function append(
       logAppendTimeMs: result.logAppendTimeMs,
       logStartOffset: result.logStartOffset,
       errorMessage: result.errorMessage,
+      recordErrors: (result.recordFaults ?? []).map(({ index: batchIndex, message }) => ({
+        batchIndex,
+        batchIndexErrorMessage: message,
+      })),
     };
   } catch (error) {
     load.isOver ||= error instanceof OverloadedError;

@@ -7,6 +7,7 @@ import type { ProducerState } from "../../core/partition/producer_state.ts";
 import type { RetentionSettings } from "../../core/partition/retention.ts";
 import type { TransactionMarker } from "../../core/partition/transactions.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
+import type { Compression, RecordFault } from "../../protocol/records/record_batch.ts";
 import type { Expects } from "../runtime/types.ts";
 
 export type IsolationLevel = "read_uncommitted" | "read_committed";
@@ -19,7 +20,10 @@ export interface ProduceResult {
   readonly baseOffset: number;
   /** -1 unless the topic uses LogAppendTime. */
   readonly logAppendTimeMs: number;
+  /** -1 with most errors. */
   readonly logStartOffset: number;
+  /** Which records are to blame, when some of them are (KIP-467). */
+  readonly recordFaults?: readonly RecordFault[];
 }
 
 /** Appends one record batch (v2). Answered when it is durable. */
@@ -32,8 +36,18 @@ export interface Produce extends Expects<ProduceResult> {
   readonly timestampType: "CreateTime" | "LogAppendTime";
   /** Compacted topics take no records without a key. */
   readonly requireKeys: boolean;
+  /** How far timestamps may lie behind and ahead of the clock; left out for no bound. Not with LogAppendTime. */
+  readonly timestampBeforeMaxMs?: number;
+  readonly timestampAfterMaxMs?: number;
+  /** The codec in which the batch is stored; left out for the producer's own. */
+  readonly storedCompression?: "producer" | Compression;
+  readonly compressionLevel?: number;
+  /** Version of the request: before 7, zstd is refused. Left out for a newer one. */
+  readonly produceVersion?: number;
   /** Of the request; a transactional batch without one is INVALID_TXN_STATE. */
   readonly transactionalId?: string | null;
+  /** Produce v12 and later: in a transaction, a producer that is unknown here begins at sequence 0 (KIP-890). */
+  readonly supportsEpochBump?: boolean;
 }
 
 /**
@@ -142,6 +156,17 @@ export interface CleanPartition extends RetentionSettings, Expects<boolean> {
   readonly type: "clean";
 }
 
+/** Forgets some of the producers that are idle for too long, or too many; answered with true while there may be more. */
+export interface ExpireProducers extends Expects<boolean> {
+  readonly type: "expireProducers";
+}
+
+/** To itself: forgets those of them that have not written since they were read. */
+export interface ForgetProducers extends Expects<void> {
+  readonly type: "forgetProducers";
+  readonly victims: readonly ProducerState[];
+}
+
 /** Fences the log and stops the actor, so that the topic's data can be deleted. */
 export interface ClosePartition extends Expects<boolean> {
   readonly type: "close";
@@ -158,4 +183,6 @@ export type PartitionMessage =
   | DescribeProducers
   | DeleteRecords
   | CleanPartition
+  | ExpireProducers
+  | ForgetProducers
   | ClosePartition;

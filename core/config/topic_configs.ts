@@ -66,7 +66,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     max: 9,
     check: (value) => Number(value) === 0 ? "expected -1 or 1 to 9" : null,
     synonyms: same("compression.gzip.level"),
-    effect: "none",
+    effect: "now",
     documentation: "Level of gzip when the server compresses.",
   },
   {
@@ -77,7 +77,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     max: 17,
     synonyms: same("compression.lz4.level"),
     effect: "none",
-    documentation: "Level of lz4 when the server compresses.",
+    documentation: "Level of lz4 when the server compresses; it knows only one.",
   },
   {
     name: "compression.type",
@@ -85,9 +85,9 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: "producer",
     oneOf: ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"],
     synonyms: same("compression.type"),
-    effect: "none",
+    effect: "now",
     documentation:
-      "How batches are stored: producer keeps each as it was sent, which is what is always done here.",
+      "How batches are stored: producer keeps each as it was sent; anything else compresses them anew where needed.",
   },
   {
     name: "compression.zstd.level",
@@ -96,7 +96,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     min: -131_072,
     max: 22,
     synonyms: same("compression.zstd.level"),
-    effect: "none",
+    effect: "now",
     documentation: "Level of zstd when the server compresses.",
   },
   {
@@ -189,7 +189,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: "3600000",
     min: 0,
     synonyms: same("log.message.timestamp.after.max.ms"),
-    effect: "none",
+    effect: "now",
     documentation: "How far a record's timestamp may lie ahead of the server's clock.",
   },
   {
@@ -198,7 +198,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: LONG_MAX,
     min: 0,
     synonyms: same("log.message.timestamp.before.max.ms"),
-    effect: "none",
+    effect: "now",
     documentation: "How far a record's timestamp may lie behind the server's clock.",
   },
   {

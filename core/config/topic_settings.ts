@@ -1,5 +1,6 @@
 /** The settings of a topic that every append needs, resolved once for each metadata image. */
 import type { TopicImage } from "../cluster/metadata_image.ts";
+import type { Compression } from "../../protocol/records/record_batch.ts";
 import { listElements, type ServerConfigReader } from "./config_definition.ts";
 import { topicConfig, topicConfigNumber } from "./topic_configs.ts";
 
@@ -8,6 +9,32 @@ export interface TopicSettings {
   readonly timestampType: "CreateTime" | "LogAppendTime";
   /** Whether `cleanup.policy` includes compaction, which takes no records without a key. */
   readonly requireKeys: boolean;
+  /** `message.timestamp.before.max.ms`. */
+  readonly timestampBeforeMaxMs: number;
+  /** `message.timestamp.after.max.ms`. */
+  readonly timestampAfterMaxMs: number;
+  /** `compression.type`: the codec in which batches are stored, or the producer's own. */
+  readonly storedCompression: "producer" | Compression;
+  /** Of that codec; left out for the codec's own default. */
+  readonly compressionLevel?: number;
+}
+
+function storedCompression(
+  value: (name: string) => string,
+): Pick<TopicSettings, "storedCompression" | "compressionLevel"> {
+  const type = value("compression.type");
+  switch (type) {
+    case "gzip":
+    case "zstd":
+      return { storedCompression: type, compressionLevel: Number(value(`compression.${type}.level`)) };
+    case "snappy":
+    case "lz4":
+      return { storedCompression: type };
+    case "uncompressed":
+      return { storedCompression: "none" };
+    default:
+      return { storedCompression: "producer" };
+  }
 }
 
 /** Keyed by the image's own topic object, which is replaced whenever a setting changes. */
@@ -22,6 +49,9 @@ export function topicSettings(topic: TopicImage, server: ServerConfigReader): To
     maxMessageBytes: topicConfigNumber(topic.configs, server, "max.message.bytes"),
     timestampType: value("message.timestamp.type") === "LogAppendTime" ? "LogAppendTime" : "CreateTime",
     requireKeys: listElements(value("cleanup.policy")).includes("compact"),
+    timestampBeforeMaxMs: topicConfigNumber(topic.configs, server, "message.timestamp.before.max.ms"),
+    timestampAfterMaxMs: topicConfigNumber(topic.configs, server, "message.timestamp.after.max.ms"),
+    ...storedCompression(value),
   };
   resolved.set(topic, settings);
   return settings;

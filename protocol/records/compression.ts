@@ -27,22 +27,28 @@ const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
 /** Magic, header, empty body and trailer. */
 const GZIP_BYTES_MIN = 18;
 
+export interface CompressOptions {
+  /** As Kafka's `compression.gzip.level` and `compression.zstd.level`; the other codecs have none here. */
+  readonly level?: number;
+}
+
 /**
  * Compresses with the framing that Kafka's Java clients write; with "none" returns `bytes` itself.
  * Throws `UnsupportedCompressionError` when this runtime lacks the codec.
  */
-export function compress(codec: Compression, bytes: Uint8Array): Uint8Array {
+export function compress(codec: Compression, bytes: Uint8Array, options: CompressOptions = {}): Uint8Array {
+  const { level } = options;
   switch (codec) {
     case "none":
       return bytes;
     case "gzip":
-      return plain(zlib(codec).gzipSync(bytes));
+      return plain(zlib(codec).gzipSync(bytes, level === undefined ? {} : { level }));
     case "snappy":
       return snappyCompress(bytes);
     case "lz4":
       return lz4Compress(bytes);
     case "zstd":
-      return plain(zlib(codec).zstdCompressSync(bytes));
+      return plain(zlib(codec).zstdCompressSync(bytes, level === undefined ? {} : zstdOptions(level)));
     default:
       return unknownCodec(codec);
   }
@@ -109,6 +115,10 @@ function unzstd(bytes: Uint8Array, maxBytes: number): Uint8Array {
     at += piece.length;
   }
   return out;
+}
+
+function zstdOptions(level: number): { params: Record<number, number> } {
+  return { params: { [zlib("zstd").constants.ZSTD_c_compressionLevel]: level } };
 }
 
 /** zlib's options: the bound, and pieces that hold an output of about `size` bytes at once. */

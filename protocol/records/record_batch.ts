@@ -2,6 +2,7 @@
  * Record batches (magic 2): the one import for everyone outside this folder.
  *
  * The parts: `batch_header.ts` (layout, splitting, in-place changes), `build_batch.ts`, `read_records.ts`,
+ * `filter_batch.ts`,
  * `validate_batch.ts`, `record_errors.ts`; beside them `compression.ts` and `control_record.ts`.
  * Source: KIP-98, Kafka's `DefaultRecordBatch` and `DefaultRecord`.
  */
@@ -19,6 +20,8 @@ export {
   type TimestampType,
 } from "./batch_header.ts";
 export { buildBatch, type BuildBatchOptions, type RecordHeader, type RecordInput } from "./build_batch.ts";
+export { recompressBatch, type RecompressOptions } from "./recompress_batch.ts";
+export { emptyBatch, filterBatch, type FilteredBatch, type FilterRecord } from "./filter_batch.ts";
 export {
   DECOMPRESSED_BYTES_MAX,
   iterateRecords,
@@ -29,6 +32,7 @@ export {
 export {
   type BatchFault,
   deservesRecordWalk,
+  type RecordFault,
   type TimestampBounds,
   type ValidateBatchOptions,
   validateProducedBatch,

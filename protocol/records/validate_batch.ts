@@ -30,7 +30,19 @@ export interface BatchFault {
   ok: false;
   error: RecordErrorName;
   message: string;
+  /** Which records are to blame, when some of them are (KIP-467); at most `RECORD_FAULTS_MAX`. */
+  recordFaults?: readonly RecordFault[];
 }
+
+/** What is wrong with one record. */
+export interface RecordFault {
+  /** Within the batch, from 0. */
+  readonly index: number;
+  readonly message: string;
+}
+
+/** More bad records than these are not named. */
+const RECORD_FAULTS_MAX = 1_000;
 
 /** Bounds on record timestamps, in milliseconds since 1970 (`message.timestamp.before.max.ms`, `….after.max.ms`). */
 export interface TimestampBounds {
@@ -51,6 +63,17 @@ export interface ValidateRecordsOptions extends TimestampBounds {
   /** Compacted topics: a record without a key is INVALID_RECORD. */
   requireKeys?: boolean;
 }
+
+/** What only the walk over the records can tell. */
+export interface ValidRecords {
+  ok: true;
+  /** -1 for none. */
+  maxTimestamp: number;
+  /** The records as they are without compression; a view into the batch when it has none. */
+  payload: Uint8Array;
+}
+
+const NO_KEY = "Compacted topic cannot accept message without key";
 
 /** Message size below which even the oldest format's header does not fit. */
 const BATCH_LENGTH_MIN = 14;
@@ -94,31 +117,38 @@ export function deservesRecordWalk(header: BatchHeader): boolean {
 }
 
 /**
- * Walks every record of one batch that `validateProducedBatch` has passed, inflating it within the bound. Returns what only
- * the walk can tell: the true maximum timestamp (−1 for none) and the size of the records in bytes.
+ * Walks every record of one batch that `validateProducedBatch` has passed, inflating it within the bound.
  */
 export function validateRecords(
   batch: Uint8Array,
   options: ValidateRecordsOptions,
-): { ok: true; maxTimestamp: number; decompressedBytes: number } | BatchFault {
+): ValidRecords | BatchFault {
   try {
     const { header, cursor, payload } = openRecords(batch, options);
+    const faults: RecordFault[] = [];
+    let isTimestampWrong = false;
     let maxTimestamp = NO_TIMESTAMP;
     for (let i = 0; i < header.recordCount; i++) {
       cursor.next();
       if (cursor.offsetDelta !== i) {
         return fault("INVALID_RECORD", `Record ${i} has offset delta ${cursor.offsetDelta}`);
       }
-      if (options.requireKeys === true && cursor.keySize < 0) {
-        return fault("INVALID_RECORD", `Compacted topic cannot accept message without key: record ${i}`);
-      }
       const timestamp = timestampOf(header, cursor);
-      const late = checkTimestamp(timestamp, options);
-      if (late !== null) return late;
       if (timestamp > maxTimestamp) maxTimestamp = timestamp;
+      const keyFault = options.requireKeys === true && cursor.keySize < 0 ? NO_KEY : null;
+      const message = keyFault ?? timestampFault(timestamp, options);
+      if (message === null) continue;
+      isTimestampWrong ||= keyFault === null;
+      if (faults.length < RECORD_FAULTS_MAX) faults.push({ index: i, message });
     }
     checkEnd(cursor);
-    return { ok: true, maxTimestamp, decompressedBytes: payload.length };
+    const [first] = faults;
+    if (first !== undefined) {
+      // As in Kafka, one wrong timestamp decides what the batch is refused for.
+      const error = isTimestampWrong ? "INVALID_TIMESTAMP" : "INVALID_RECORD";
+      return { ...fault(error, `Record ${first.index}: ${first.message}`), recordFaults: faults };
+    }
+    return { ok: true, maxTimestamp, payload };
   } catch (error) {
     if (error instanceof RecordError) return fault(error.error, error.message);
     throw error;
@@ -190,17 +220,18 @@ function checkHeader(header: BatchHeader, options: ValidateBatchOptions): BatchF
   if (Math.abs(header.baseTimestamp) >= Number.MAX_SAFE_INTEGER) {
     return fault("INVALID_TIMESTAMP", "The base timestamp is beyond 2^53");
   }
-  return checkTimestamp(header.maxTimestamp, options);
+  const message = timestampFault(header.maxTimestamp, options);
+  return message === null ? null : fault("INVALID_TIMESTAMP", message);
 }
 
-function checkTimestamp(timestamp: number, bounds: TimestampBounds): BatchFault | null {
+function timestampFault(timestamp: number, bounds: TimestampBounds): string | null {
   const min = bounds.timestampMinMs ?? -Infinity;
   const max = bounds.timestampMaxMs ?? Infinity;
   if (Math.abs(timestamp) >= Number.MAX_SAFE_INTEGER) {
-    return fault("INVALID_TIMESTAMP", "A timestamp is beyond 2^53");
+    return "A timestamp is beyond 2^53";
   }
   if (timestamp !== NO_TIMESTAMP && (timestamp < min || timestamp > max)) {
-    return fault("INVALID_TIMESTAMP", `Timestamp ${timestamp} is out of range [${min}, ${max}]`);
+    return `Timestamp ${timestamp} is out of range [${min}, ${max}]`;
   }
   return null;
 }

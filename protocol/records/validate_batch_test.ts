@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { FIELD, writeCrc, writeInt32, writeInt64 } from "./batch_header.ts";
+import { COMPRESSIONS, FIELD, writeCrc, writeInt32, writeInt64 } from "./batch_header.ts";
 import {
   BATCH_OVERHEAD,
   buildBatch,
   type BuildBatchOptions,
   deservesRecordWalk,
+  readRecords,
+  recompressBatch,
   type RecordErrorName,
   type ValidateBatchOptions,
   validateProducedBatch,
@@ -179,7 +181,8 @@ for (const compress of [false, true]) {
 Deno.test("validateRecords() accepts the record that the table above is made from", () => {
   for (const compress of [false, true]) {
     const verdict = validateRecords(withRecords([0x0c, 0, 0, 0, 1, 1, 0], compress), WALK);
-    assert.deepEqual(verdict, { ok: true, maxTimestamp: 1000, decompressedBytes: 7 });
+    assert.ok(verdict.ok);
+    assert.deepEqual([verdict.maxTimestamp, verdict.payload.length], [1000, 7]);
   }
 });
 
@@ -201,6 +204,43 @@ Deno.test("validateRecords() holds keys, timestamps and the decompressed size to
   corrupt[BATCH_OVERHEAD + 12]! ^= 0xff;
   const verdict = validateRecords(corrupt, WALK);
   assert.equal(verdict.ok || verdict.error, "CORRUPT_MESSAGE");
+});
+
+Deno.test("validateRecords() names the records to blame, the timestamp before the key", () => {
+  const batch = buildBatch({
+    records: [record(), { ...record(), key: null }, { ...record(), timestamp: 2000 }, {
+      ...record(),
+      key: null,
+    }],
+  });
+  const blamed = (options: Partial<ValidateRecordsOptions>) => {
+    const verdict = validateRecords(batch, { ...WALK, ...options });
+    return verdict.ok ? [] : [verdict.error, ...(verdict.recordFaults ?? []).map(({ index }) => index)];
+  };
+  assert.deepEqual(blamed({ requireKeys: true }), ["INVALID_RECORD", 1, 3]);
+  assert.deepEqual(blamed({ timestampMaxMs: 1999 }), ["INVALID_TIMESTAMP", 2]);
+  assert.deepEqual(blamed({ requireKeys: true, timestampMaxMs: 1999 }), ["INVALID_TIMESTAMP", 1, 2, 3]);
+});
+
+Deno.test("recompressBatch() changes the codec and nothing else", () => {
+  const batch = buildBatch({
+    records: [record(), { ...record(), timestamp: 1500 }, record()],
+    compression: "gzip",
+  });
+  const walked = validateRecords(batch, WALK);
+  assert.ok(walked.ok);
+  const values = (bytes: Uint8Array) =>
+    readRecords(bytes, { checkCrc: true }).map(({ key, value, timestamp }) => [key, value, timestamp]);
+  for (const compression of COMPRESSIONS) {
+    const { payload, maxTimestamp } = walked;
+    const other = recompressBatch(batch, { compression, payload, maxTimestamp, level: 1 });
+    const verdict = validateProducedBatch(other, { maxMessageBytes: 10_000 });
+    assert.ok(verdict.ok, compression);
+    const { compression: codec, sizeInBytes, recordCount } = verdict.header;
+    assert.deepEqual([codec, sizeInBytes, recordCount], [compression, other.length, 3]);
+    assert.equal(verdict.header.maxTimestamp, 1500);
+    assert.deepEqual(values(other), values(batch));
+  }
 });
 
 function record() {
