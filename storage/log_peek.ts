@@ -2,12 +2,16 @@
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
 import { decodeBatchIndex } from "./keys/batch_index.ts";
+import { storedBatchOf } from "./log_reader.ts";
 import { decodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { decodeShardHead } from "./keys/shard_head.ts";
 import type { Storage } from "./storage.ts";
 
-/** The head and the oldest batch, trimmed or not; null when there is none. Two reads, which are not one snapshot. */
+/**
+ * The head and the oldest batch, trimmed or not; null when there is none. Two reads, which are not one snapshot. A hole that
+ * compaction left is passed over when a batch follows.
+ */
 export async function peekOldest(
   storage: Storage,
   topicId: string,
@@ -18,8 +22,8 @@ export async function peekOldest(
   if (stored === null) return null;
   const payload = decodeLogHead(decodeShardHead(stored.value).payload);
   if (payload.state !== "live") return null;
-  const [first] = await storage.list(keys.indexRange(0, payload.head.logEndOffset), { limit: 1 });
-  if (first === undefined) return null;
-  const { lastOffset, maxTimestamp, sizeBytes } = decodeBatchIndex(first.value);
-  return { head: payload.head, oldest: { lastOffset, maxTimestamp, sizeBytes } };
+  const found = await storage.list(keys.indexRange(0, payload.head.logEndOffset), { limit: 2 });
+  const entries = found.map(({ value }) => decodeBatchIndex(value));
+  const first = entries.find(({ place }) => place.kind !== "hole") ?? entries[0];
+  return first === undefined ? null : { head: payload.head, oldest: storedBatchOf(first) };
 }

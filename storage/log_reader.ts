@@ -2,8 +2,9 @@
  * The reading half of a partition's log: ranges of whole batches, and the search by timestamp.
  *
  * Everything read is checked: the length and CRC of each batch against its index entry, and that each entry begins
- * where the one before it ended. A hole below the log start is trimmed data, any other is `CorruptStorageError`.
- * A scan is not a snapshot, which is harmless: entries are written once, below a bound that the caller read first.
+ * where the one before it ended. What is missing below the log start is trimmed data, anything else `CorruptStorageError`;
+ * where compaction removed batches, an entry says so. A scan is not a snapshot: entries are written once, below a bound that the
+ * caller read first, or replaced by compaction, and what was read meanwhile is read again before it is judged.
  */
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
@@ -11,7 +12,9 @@ import { readRecords } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
+import { decodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
 import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, type TimeEntry, timeEntryOfKey } from "./keys/time_index.ts";
+import { timestampBound } from "./log_trim.ts";
 import { OffsetTrimmedError } from "./log_errors.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Storage, StoredEntry } from "./storage.ts";
@@ -31,6 +34,17 @@ export interface LogBounds {
   readonly batchCount: number;
   /** Null when no index entry names that file any more. */
   fileOf(number: number): SegmentName | null;
+  /** Rises whenever a commit that replaces entries is sent, and when it ended. */
+  readonly rewriteCount: number;
+  /** Resolves when the one under way has ended; null: none is. */
+  readonly rewriting: Promise<void> | null;
+}
+
+/** A batch as compaction sees it; a hole has no bytes. */
+export interface LocatedBatch {
+  readonly baseOffset: number;
+  readonly entry: BatchIndexEntry;
+  readonly bytes: Uint8Array | null;
 }
 
 interface Located {
@@ -43,6 +57,9 @@ const RUN_BYTES_MAX = 8 * 1_024 * 1_024;
 
 /** Entries that one step of retention looks at. */
 const CLEAN_PAGE = 100;
+
+/** A read that compaction got in the way of again and again is given up. */
+const ATTEMPTS_MAX = 8;
 
 /** Entries per page when only the index is wanted. */
 const SCAN_PAGE = 16;
@@ -71,12 +88,20 @@ export class LogReader {
     this.#segments = options.segments;
   }
 
-  /** Whole batches, the first of which contains `from`. Throws `OffsetTrimmedError`, `CorruptStorageError`. */
-  async read(from: number, options: ReadOptions): Promise<Uint8Array[]> {
+  /**
+   * Whole batches, the first of which contains `from`, or is the first behind it that compaction left. Throws
+   * `OffsetTrimmedError`, `CorruptStorageError`.
+   */
+  read(from: number, options: ReadOptions): Promise<Uint8Array[]> {
+    return this.#stable(() => this.#read(from, options));
+  }
+
+  async #read(from: number, options: ReadOptions): Promise<Uint8Array[]> {
     const { head } = this.#bounds;
     if (from < head.logStartOffset) throw new OffsetTrimmedError(from, head.logStartOffset);
     const upTo = Math.min(options.upTo, head.logEndOffset);
     const chosen: Located[] = [];
+    let previous: Located | undefined;
     let size = 0;
     let next = from;
     while (next < upTo) {
@@ -86,8 +111,9 @@ export class LogReader {
         const isKept = size + located.entry.sizeBytes <= options.maxBytes ||
           (chosen.length === 0 && options.minOneBatch);
         if (!isKept) return this.#bytesOf(chosen);
-        this.#checkChain(chosen[chosen.length - 1], located);
-        chosen.push(located);
+        this.#checkChain(previous, located);
+        previous = located;
+        if (located.entry.place.kind !== "hole") chosen.push(located);
         size += located.entry.sizeBytes;
         next = located.entry.lastOffset + 1;
       }
@@ -95,21 +121,54 @@ export class LogReader {
     return this.#bytesOf(chosen);
   }
 
-  /** The oldest batches below `upTo`; none when there is none. */
+  /** Entries with their bytes, the first of which contains `from`, in about `maxBytes`; at least one. For the log's own writer. */
+  async window(
+    from: number,
+    upTo: number,
+    { maxBytes, maxCount }: { readonly maxBytes: number; readonly maxCount: number },
+  ): Promise<LocatedBatch[]> {
+    const entries = await this.#entriesFrom(from, upTo, Math.min(maxCount, this.#pageFor(maxBytes)));
+    let size = 0;
+    let count = 0;
+    for (; count < entries.length && (count === 0 || size < maxBytes); count++) {
+      size += entries[count]?.entry.sizeBytes ?? 0;
+    }
+    const chosen = entries.slice(0, count);
+    const stored = chosen.filter(({ entry }) => entry.place.kind !== "hole");
+    const bytes = await this.#bytesOf(stored);
+    return chosen.map((located) => ({ ...located, bytes: bytes[stored.indexOf(located)] ?? null }));
+  }
+
+  /** What a read finds wrong is only wrong when no compaction was at work meanwhile: then it reads again. */
+  async #stable<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1;; attempt++) {
+      const before = this.#bounds.rewriteCount;
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof CorruptStorageError) || attempt === ATTEMPTS_MAX) throw error;
+        const { rewriteCount, rewriting } = this.#bounds;
+        if (rewriteCount === before && rewriting === null) throw error;
+        await rewriting;
+      }
+    }
+  }
+
+  /** The oldest batches below `upTo`; none when there is none. For the log's own writer. */
   async oldestBatches(upTo: number): Promise<StoredBatch[]> {
     const { logStartOffset, logEndOffset } = this.#bounds.head;
     const end = Math.min(upTo, logEndOffset);
     if (logStartOffset >= end) return [];
     const found = await this.#entriesFrom(logStartOffset, end, CLEAN_PAGE);
-    return found.map(({ entry: { lastOffset, maxTimestamp, sizeBytes } }) => ({
-      lastOffset,
-      maxTimestamp,
-      sizeBytes,
-    }));
+    return found.map(({ entry }) => storedBatchOf(entry));
   }
 
   /** The first record at or above the log start and below `upTo` whose timestamp is at least `timestamp`. */
-  async offsetForTimestamp(timestamp: number, upTo: number): Promise<FoundRecord | null> {
+  offsetForTimestamp(timestamp: number, upTo: number): Promise<FoundRecord | null> {
+    return this.#stable(() => this.#offsetForTimestamp(timestamp, upTo));
+  }
+
+  async #offsetForTimestamp(timestamp: number, upTo: number): Promise<FoundRecord | null> {
     const { head } = this.#bounds;
     if (head.maxTimestamp < timestamp) return null;
     const end = Math.min(upTo, head.logEndOffset);
@@ -121,7 +180,7 @@ export class LogReader {
       const page = await this.#entriesFrom(from, end, SCAN_PAGE);
       for (const located of page) {
         from = located.entry.lastOffset + 1;
-        if (located.entry.maxTimestamp < timestamp) continue;
+        if (located.entry.maxTimestamp < timestamp || located.entry.place.kind === "hole") continue;
         const [bytes] = await this.#bytesOf([located]);
         for (const record of readRecords(bytes as Uint8Array)) {
           const isInside = record.offset >= head.logStartOffset && record.offset < end;
@@ -135,8 +194,8 @@ export class LogReader {
   }
 
   /**
-   * Base offset of the first batch that reaches `timestamp`, by the sparse index; "unknown" when part of what the index
-   * speaks of is trimmed, so that only a scan from the log start tells.
+   * An offset at or below the first batch that reaches `timestamp`, near it, by the sparse index; "unknown" when only a scan
+   * from the log start tells, because batches below the log start reach it, which those above it were not measured by.
    */
   async #firstReaching(timestamp: number): Promise<number | "none" | "unknown"> {
     // -1 is what a batch without a timestamp has, and never rises.
@@ -146,25 +205,44 @@ export class LogReader {
       this.#timeEntry(-Infinity, timestamp, true),
       this.#timeEntry(timestamp, Infinity, false),
     ]);
-    if (lower === null) {
-      if (upper === null || upper.baseOffset < logStartOffset) return "unknown";
-      return upper.baseOffset;
+    if (upper !== null && upper.baseOffset < logStartOffset) return "unknown";
+    let from = lower?.baseOffset ?? 0;
+    if (from < logStartOffset) {
+      if (await this.#mayReachBelowStart(timestamp, logStartOffset)) return "unknown";
+      from = logStartOffset;
     }
-    if (lower.baseOffset < logStartOffset) return "unknown";
+    // Without a lower entry the first rise is the upper one.
+    if (lower === null && upper !== null) return upper.baseOffset;
     const end = upper?.baseOffset ?? logEndOffset;
-    let from = lower.baseOffset;
     let batches = 0;
     let bytes = 0;
     // One more than the distance, for the lower entry itself.
     while (from < end && batches <= TIME_ENTRY_BATCHES && bytes <= TIME_ENTRY_BYTES) {
       for (const { baseOffset, entry } of await this.#entriesFrom(from, end, SCAN_PAGE)) {
         if (entry.maxTimestamp >= timestamp) return baseOffset;
+        // The batch that the index was measured by may have been among those that compaction took away.
+        const wasCompacted = entry.chainCrc !== entry.crc;
+        if (wasCompacted) return baseOffset;
         from = entry.lastOffset + 1;
         batches++;
-        if (baseOffset !== lower.baseOffset) bytes += entry.sizeBytes;
+        if (baseOffset !== lower?.baseOffset) bytes += entry.sizeBytes;
       }
     }
     return upper === null ? "none" : upper.baseOffset;
+  }
+
+  /** Whether a batch that was deleted, or soon will be, may have reached the timestamp. */
+  async #mayReachBelowStart(timestamp: number, logStartOffset: number): Promise<boolean> {
+    const [stored, below] = await Promise.all([
+      this.#storage.get(this.#keys.trimmedTimestamp),
+      this.#storage.list(this.#keys.indexRange(0, logStartOffset), { limit: 2 }),
+    ]);
+    const [first, second] = below.map(locate);
+    // One entry may reach over the log start; more are not yet deleted, and not yet counted.
+    if (second !== undefined) return true;
+    if (first !== undefined && timestampBound(first.entry) >= timestamp) return true;
+    if (stored !== null) return decodeTrimmedTimestamp(stored.value) >= timestamp;
+    return first?.baseOffset !== 0;
   }
 
   async #timeEntry(from: number, to: number, reverse: boolean): Promise<TimeEntry | null> {
@@ -198,7 +276,7 @@ export class LogReader {
     if (before === undefined) return;
     const isNext = after.baseOffset === before.entry.lastOffset + 1;
     if (!isNext) this.#throwHole(before.entry.lastOffset + 1);
-    if (after.entry.previousCrc !== before.entry.crc) {
+    if (after.entry.previousCrc !== before.entry.chainCrc) {
       throw new CorruptStorageError(`${this.#at(after.baseOffset)}: it does not follow the batch before it`);
     }
   }
@@ -329,6 +407,13 @@ function runsOf(located: readonly Located[]): Run[] {
     run.end = position + sizeBytes;
   }
   return runs;
+}
+
+/** What retention needs to know: a batch without timestamps is as old as its append. */
+export function storedBatchOf(
+  { lastOffset, maxTimestamp, appendedMs, sizeBytes }: BatchIndexEntry,
+): StoredBatch {
+  return { lastOffset, maxTimestamp: maxTimestamp >= 0 ? maxTimestamp : appendedMs, sizeBytes };
 }
 
 function locate(stored: StoredEntry): Located {

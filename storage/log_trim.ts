@@ -2,9 +2,11 @@
  * Deletes what lies below a log's start, low to high and a bounded number of keys at a time. The log start was raised
  * by an earlier commit, so readers already know; a crash in between leaves the rest to the next call.
  */
-import { decodeBatchIndex } from "./keys/batch_index.ts";
+import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
+import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
 import { timeEntryOfKey } from "./keys/time_index.ts";
+import type { Extent } from "./segment_writer.ts";
 import type { Mutation, Storage } from "./storage.ts";
 
 const BATCHES_PER_STEP = 100;
@@ -12,13 +14,17 @@ const DELETIONS_PER_STEP = 400;
 /** So that the disk gives back space in small amounts. */
 const STEP_BYTES_MAX = 8 * 1_024 * 1_024;
 
-/** Deletions of one step, and what they free. */
+/** One step of deletion or compaction: what changes in the store, and what that frees. */
 export interface TrimPlan {
   readonly mutations: readonly Mutation[];
+  /** Entries less; negative when there are more of them. */
   readonly batchCount: number;
+  /** Bytes less. */
   readonly sizeBytes: number;
   /** Bytes that are named no more, for each segment file's number. */
   readonly freedBytes: ReadonlyMap<number, number>;
+  /** Batches that compaction wrote anew into segment files; absent: entries are only deleted. */
+  readonly rewritten?: readonly { readonly extent: Extent; readonly sizeBytes: number }[];
 }
 
 /** Null when nothing is left below the log start. */
@@ -30,10 +36,12 @@ export async function planTrim(
   const mutations: Mutation[] = [];
   let batchCount = 0;
   let freedSizeBytes = 0;
+  let maxTimestamp = -1;
   const freedBytes = new Map<number, number>();
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
   for (const stored of entries) {
-    const { lastOffset, place, sizeBytes } = decodeBatchIndex(stored.value);
+    const entry = decodeBatchIndex(stored.value);
+    const { lastOffset, place, sizeBytes } = entry;
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset) break;
     const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
@@ -47,8 +55,14 @@ export async function planTrim(
     if (place.kind === "extent") {
       freedBytes.set(place.fileNumber, (freedBytes.get(place.fileNumber) ?? 0) + sizeBytes);
     }
+    maxTimestamp = Math.max(maxTimestamp, timestampBound(entry));
     batchCount++;
     freedSizeBytes += sizeBytes;
+  }
+  const [first] = entries;
+  if (batchCount > 0 && first !== undefined) {
+    const isFirstEver = baseOffsetOfKey(first.key) === 0;
+    mutations.push(...await rememberTimestamp(storage, keys, maxTimestamp, isFirstEver));
   }
   // The last time entry at or below the log start stays: searches measure their distance from it.
   const times = await storage.list(keys.timeRange(-Infinity, Infinity), { limit: BATCHES_PER_STEP });
@@ -61,4 +75,22 @@ export async function planTrim(
   const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
   for (const { key } of aborted) mutations.push({ type: "delete", key });
   return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
+}
+
+/** At or above every timestamp that the offsets of the entry ever had: nobody knows those that compaction removed. */
+export function timestampBound({ maxTimestamp, crc, chainCrc }: BatchIndexEntry): number {
+  return crc === chainCrc ? maxTimestamp : Number.MAX_SAFE_INTEGER;
+}
+
+/** Keeps the largest timestamp of all that was ever deleted, if it is known of all. */
+async function rememberTimestamp(
+  storage: Storage,
+  keys: PartitionKeys,
+  timestamp: number,
+  isFirstEver: boolean,
+): Promise<Mutation[]> {
+  const key = keys.trimmedTimestamp;
+  const stored = await storage.get(key);
+  if (stored === null ? !isFirstEver : decodeTrimmedTimestamp(stored.value) >= timestamp) return [];
+  return [{ type: "set", key, value: encodeTrimmedTimestamp(timestamp) }];
 }

@@ -28,12 +28,12 @@ import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
 import { storedCrc } from "./stored_crc.ts";
 
-/** Removing a larger file holds up the disk for longer. */
-const SEGMENT_BYTES = 128 * 1_024 * 1_024;
 /** A log larger than this many files of that size gets larger files, so that its head stays small. */
 const FILES_WANTED_MAX = 64;
 /** Files of one log; beyond it, as after very many restarts, larger batches go into the store. */
 const FILES_MAX = 1_024;
+/** Files that a log may get between the planning of a cleanup and its commit. */
+const FILES_MARGIN = 8;
 
 /** One batch to append, and everything that changes with it. */
 export interface LogAppend {
@@ -44,6 +44,8 @@ export interface LogAppend {
   readonly bytes: Uint8Array;
   /** Milliseconds, -1 for none. */
   readonly maxTimestamp: number;
+  /** Wall clock, for a batch without timestamps. */
+  readonly appendedMs?: number;
   /** The producer's state after this batch; null when it has none. */
   readonly producer: ProducerState | null;
   /** The transaction that the batch opens or ends; absent for every other batch. */
@@ -51,7 +53,7 @@ export interface LogAppend {
   readonly headAfter: LogHead;
 }
 
-/** A change of the log that brings no batch: a raised log start, deletions below it. */
+/** A change of the log that brings no batch: a raised log start, deletions below it, what compaction replaces. */
 export interface LogCleanup {
   readonly headAfter: LogHead;
   readonly trim: TrimPlan | null;
@@ -71,6 +73,8 @@ interface Staged extends LogState {
   readonly extents: readonly Extent[];
   /** Files that nothing names any more once it is durable. */
   readonly dropped: readonly SegmentName[];
+  /** Whether it replaces entries that readers may know. */
+  readonly isRewrite: boolean;
 }
 
 /** A batch on its way into a segment file. */
@@ -93,6 +97,8 @@ export class LogWriter {
   readonly #extentBytesMin: number;
   readonly #segmentWriter: SegmentWriter | null = null;
   readonly #extents = new WeakMap<LogEffect, PendingExtent>();
+  #rewriteCount = 0;
+  #rewriting: Promise<void> | null = null;
 
   constructor(
     shards: ShardStore,
@@ -116,7 +122,7 @@ export class LogWriter {
         opening,
         firstNumber: state.writer.nextFileNumber,
         health: shards.health,
-        fileBytesMax: () => Math.max(SEGMENT_BYTES, this.#staged.head.sizeBytes / FILES_WANTED_MAX),
+        fileBytesMax: () => Math.max(segments.fileBytesMax, this.#staged.head.sizeBytes / FILES_WANTED_MAX),
       });
     }
   }
@@ -127,6 +133,35 @@ export class LogWriter {
 
   get batchCount(): number {
     return this.#durable.writer.batchCount;
+  }
+
+  /** Rises when a commit that replaces entries is sent, and when it ended. */
+  get rewriteCount(): number {
+    return this.#rewriteCount;
+  }
+
+  /** Resolves when the commit that replaces entries has ended; null: there is none. */
+  get rewriting(): Promise<void> | null {
+    return this.#rewriting;
+  }
+
+  /** The file that appends go to; null when there is none. */
+  get currentFile(): number | null {
+    return this.#segmentWriter?.currentFile ?? null;
+  }
+
+  /** Whether one commit takes these mutations along with the head. */
+  fits(mutations: CommitSize): boolean {
+    const { head, writer } = this.#staged;
+    // The head may have grown a little until then.
+    return this.#shard.fits(mutations, logHeadBytes(head, writer.files.length + FILES_MARGIN));
+  }
+
+  /** Writes bytes that a cleanup will name; null when they do not belong into a segment file. */
+  async writeExtent(bytes: Uint8Array): Promise<Extent | null> {
+    const writer = this.#segmentWriter;
+    if (writer === null || bytes.length < this.#extentBytesMin) return null;
+    return this.#staged.writer.files.length >= FILES_MAX ? null : await writer.write(bytes);
   }
 
   /** Null when no index entry names the file (any more). */
@@ -186,7 +221,14 @@ export class LogWriter {
   }
 
   async #commitState(state: LogState, mutations: readonly Mutation[]): Promise<void> {
-    await this.#commit({ ...state, count: 0, mutations: [...mutations], extents: [], dropped: [] });
+    await this.#commit({
+      ...state,
+      count: 0,
+      mutations: [...mutations],
+      extents: [],
+      dropped: [],
+      isRewrite: false,
+    });
   }
 
   /** Runs `work` after everything in line; what it returns is not waited for by the next. */
@@ -201,14 +243,26 @@ export class LogWriter {
 
   async #commit(staged: Staged): Promise<number> {
     this.#staged = staged;
-    await this.#shard.commit({
+    const done = this.#shard.commit({
       mutations: staged.mutations,
       payload: encodeLogHead({ state: "live", head: staged.head, writer: staged.writer }),
     });
+    if (staged.isRewrite) this.#rewrite(done);
+    await done;
     this.#durable = { head: staged.head, writer: staged.writer };
     for (const extent of staged.extents) this.#segmentWriter?.settled(extent);
     for (const file of staged.dropped) this.#segments?.drop(file);
     return staged.count;
+  }
+
+  /** Tells readers that what they read meanwhile may be half old and half new. */
+  #rewrite(done: Promise<void>): void {
+    this.#rewriteCount++;
+    const rewriting: Promise<void> = done.then(() => undefined, () => undefined).then(() => {
+      this.#rewriteCount++;
+      if (this.#rewriting === rewriting) this.#rewriting = null;
+    });
+    this.#rewriting = rewriting;
   }
 
   /** As many appends as one commit takes; null when not even the first fits. */
@@ -223,11 +277,15 @@ export class LogWriter {
     let state = this.#staged;
     let size = emptyCommitSize;
     let count = 0;
+    let isRewrite = false;
     for (const append of appends) {
       if (!("bytes" in append)) {
         const sum = addSizes(size, sizeOfMutations(append.trim?.mutations ?? []));
-        if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, state.writer.files.length))) break;
+        const fileCount = state.writer.files.length + (append.trim?.rewritten?.length ?? 0);
+        if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, fileCount))) break;
         mutations.push(...append.trim?.mutations ?? []);
+        for (const { extent } of append.trim?.rewritten ?? []) extents.push(extent);
+        isRewrite ||= append.trim?.rewritten !== undefined;
         state = this.#cleaned(append, state, dropped);
         size = sum;
         count++;
@@ -271,21 +329,25 @@ export class LogWriter {
           "the commit that follows fails, too"
         );}
     }
-    return { ...state, count, mutations, extents, dropped };
+    return { ...state, count, mutations, extents, dropped, isRewrite };
   }
 
   /** The state without what was trimmed; files that nothing names any more are added to `dropped`. */
   #cleaned({ headAfter, trim }: LogCleanup, before: LogState, dropped: SegmentName[]): LogState {
     invariant(headAfter.logEndOffset === before.head.logEndOffset, "A cleanup leaves the log end as it is");
     if (trim === null) return { head: headAfter, writer: before.writer };
+    let grown = before;
+    for (const { extent, sizeBytes } of trim.rewritten ?? []) {
+      grown = withLiveBytes(withFile(grown, extent), extent.file.number, sizeBytes);
+    }
     const files: LiveSegment[] = [];
-    for (const file of before.writer.files) {
+    for (const file of grown.writer.files) {
       const liveBytes = file.liveBytes - (trim.freedBytes.get(file.number) ?? 0);
       if (liveBytes <= 0 && (this.#segmentWriter?.mayDrop(file.number) ?? true)) dropped.push(file);
       else files.push({ ...file, liveBytes });
     }
     const batchCount = Math.max(0, before.writer.batchCount - trim.batchCount);
-    return { head: headAfter, writer: { ...before.writer, batchCount, files } };
+    return { head: headAfter, writer: { ...grown.writer, batchCount, files } };
   }
 
   /** Writes the first append's pieces; the commit that this returns makes them a batch. */
@@ -296,7 +358,7 @@ export class LogWriter {
     const { mutations, state } = this.#mutationsOf(append, this.#staged, this.#shard.nextToken, place);
     mutations.push({ type: "delete", key: this.#keys.attempt(attempt) });
     if (append.producer !== null) mutations.push(this.#producerOf(append.producer).mutation);
-    return { ...state, count: 1, mutations, extents: [], dropped: [] };
+    return { ...state, count: 1, mutations, extents: [], dropped: [], isRewrite: false };
   }
 
   #placeOf(append: LogAppend): BatchPlace {
@@ -328,6 +390,7 @@ export class LogWriter {
       sizeBytes: bytes.length,
       crc,
       previousCrc: before.writer.lastCrc,
+      ...(append.appendedMs !== undefined && { appendedMs: append.appendedMs }),
       place,
     });
     const mutations: Mutation[] = [{ type: "set", key: this.#keys.index(baseOffset), value }];
@@ -339,12 +402,9 @@ export class LogWriter {
         mutations.push({ type: "set", key: this.#keys.chunk(baseOffset, SAME_COMMIT, k), value: chunk });
       }
     }
+    const { files } =
+      (place.kind === "extent" ? withLiveBytes(before, place.fileNumber, bytes.length) : before).writer;
     const { writer } = before;
-    const files = place.kind === "extent"
-      ? writer.files.map((file) =>
-        file.number === place.fileNumber ? { ...file, liveBytes: file.liveBytes + bytes.length } : file
-      )
-      : writer.files;
     const isRise = maxTimestamp > before.head.maxTimestamp;
     const isDue = !writer.hasTimeEntry || writer.batchesSinceTimeEntry >= TIME_ENTRY_BATCHES ||
       writer.bytesSinceTimeEntry >= TIME_ENTRY_BYTES;
@@ -389,6 +449,14 @@ function withFile(state: LogState, { file }: Extent): LogState {
     files: [...files, { ...file, liveBytes: 0 }],
   };
   return { ...state, writer };
+}
+
+/** The state with more of that file named. */
+function withLiveBytes(state: LogState, number: number, bytes: number): LogState {
+  const files = state.writer.files.map((file) =>
+    file.number === number ? { ...file, liveBytes: file.liveBytes + bytes } : file
+  );
+  return { ...state, writer: { ...state.writer, files } };
 }
 
 function subtract(a: CommitSize, b: CommitSize): CommitSize {

@@ -9,7 +9,8 @@ import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { AbortedTransaction, OpenTransactions } from "../core/partition/transactions.ts";
-import { sweepAttempts } from "./chunked_append.ts";
+import { invariant } from "../lib/invariant.ts";
+import { sweepAttempts, writeAttempt } from "./chunked_append.ts";
 import { StorageUnavailableError } from "./errors.ts";
 import { decodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
@@ -24,6 +25,7 @@ import {
   readProducers,
   scanProducers,
 } from "./log_transactions.ts";
+import type { LogRewriter } from "./log_rewrite.ts";
 import { planTrim, type TrimPlan } from "./log_trim.ts";
 import { type LogAppend, type LogCleanup, type LogEffect, LogWriter } from "./log_writer.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
@@ -191,6 +193,29 @@ export class PartitionLog {
   forgetProducers(producerIds: readonly number[], headAfter: LogHead): LogCleanup {
     const mutations = producerIds.map((id) => ({ type: "delete", key: this.#keys.producer(id) }) as const);
     return { headAfter, trim: { mutations, batchCount: 0, sizeBytes: 0, freedBytes: new Map() } };
+  }
+
+  /** What compaction needs of this log; it must be writable. */
+  rewriter(): LogRewriter {
+    invariant(this.#write !== null, "Only a log that takes writes is compacted");
+    const { writer } = this.#write;
+    const bounds = this.#bounds;
+    return {
+      storage: this.#shards.storage,
+      keys: this.#keys,
+      get head() {
+        return bounds.head;
+      },
+      get currentFile() {
+        return writer.currentFile;
+      },
+      window: (from, upTo, options) => this.#reader.window(from, upTo, options),
+      abortedTransactions: (from, upTo) => this.abortedTransactions(from, upTo),
+      producerState: (producerId) => this.producerState(producerId),
+      fits: (size) => writer.fits(size),
+      writeExtent: (bytes) => writer.writeExtent(bytes),
+      writePieces: (baseOffset, bytes) => writeAttempt(this.#shards, this.#keys, baseOffset, bytes),
+    };
   }
 
   /** Takes no more appends; what is in flight goes on. */

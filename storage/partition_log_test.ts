@@ -226,7 +226,8 @@ Deno.test("read() finds a batch that another was put in the place of", async () 
   storage.tamper(KEYS.index(1), (value) => {
     const entry = decodeBatchIndex(value);
     const bytes = appendAfter({ ...emptyLogHead, logEndOffset: 1 }, { timestamps: [9] }).bytes;
-    return encodeBatchIndex({ ...entry, crc: storedCrc(bytes), place: { kind: "inline", bytes } });
+    const crc = storedCrc(bytes);
+    return encodeBatchIndex({ ...entry, crc, chainCrc: crc, place: { kind: "inline", bytes } });
   });
   await assert.rejects(log.read(0, EVERYTHING), CorruptStorageError);
   await assert.rejects(log.read(1, EVERYTHING), CorruptStorageError);

@@ -119,7 +119,7 @@ class PartitionCheck {
         this.#faults.push(`offset ${baseOffset}: it does not follow the batch before it`);
       }
       next = entry.lastOffset + 1;
-      previousCrc = entry.crc;
+      previousCrc = entry.chainCrc;
       if (entry.lastOffset < head.logStartOffset) {
         this.#garbage.push(`offset ${baseOffset}: below the log start`);
       }
@@ -141,6 +141,7 @@ class PartitionCheck {
     this.#batchCount++;
     this.#sizeBytes += entry.sizeBytes;
     const { place } = entry;
+    if (place.kind === "hole") return;
     if (place.kind === "extent") {
       this.#liveBytes.set(
         place.fileNumber,
@@ -165,6 +166,7 @@ class PartitionCheck {
   ): Promise<Uint8Array | null> {
     const { storage, segments } = this.#options;
     if (place.kind === "inline") return place.bytes;
+    if (place.kind === "hole") return null;
     const bytes = new Uint8Array(sizeBytes);
     if (place.kind === "extent") {
       const file = files.find((each) => each.number === place.fileNumber);

@@ -27,6 +27,8 @@ export class RecordCursor {
   offsetDelta = 0;
   /** −1 for a null key. */
   keySize = -1;
+  /** Where the current record begins in the payload, its length field included. */
+  start = 0;
 
   readonly #bytes: Uint8Array;
   #position = 0;
@@ -42,12 +44,22 @@ export class RecordCursor {
     this.#bytes = payload;
   }
 
+  /** Where the current record ends in the payload. */
+  get end(): number {
+    return this.#end;
+  }
+
+  get hasValue(): boolean {
+    return this.#valueSize >= 0;
+  }
+
   get hasRemaining(): boolean {
     return this.#position < this.#bytes.length;
   }
 
   /** Parses and checks the next record. */
   next(): void {
+    this.start = this.#position;
     this.#end = this.#bytes.length;
     const size = this.#varint();
     if (size < 0 || size > this.#end - this.#position) {

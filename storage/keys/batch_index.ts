@@ -10,8 +10,15 @@
  *   0 INLINE   the batch itself
  *   1 CHUNKS   bytes per chunk i32, chunk count i32, attempt (int16 length, text)
  *   2 EXTENT   a piece of a segment file: number of the file i32 (its name is in the head), position i64
+ *   3 HOLE     nothing (v2): compaction removed every batch of these offsets
  * ```
- * `crc` is the CRC-32C of the batch as `stored_crc.ts` computes it, and `previousCrc` that of the batch before, a chain along the log.
+ * Value v2, for what compaction has touched and for batches without timestamps, has behind `previousCrc`:
+ * ```
+ * 62 chainCrc u32 | 66 deleteHorizonMs i64 | 74 appendedMs i64 | 82 place
+ * ```
+ * `crc` is the CRC-32C of the batch as `stored_crc.ts` computes it. `previousCrc` is the `chainCrc` of the entry before: that of
+ * the batch as it was first written, or of the last of those that a hole stands for. So the chain along the log stays whole when
+ * compaction replaces entries in its middle.
  * Encoded by hand: this is the hot path, and the batch is copied exactly once, into the value.
  */
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
@@ -19,7 +26,7 @@ import { decodeValue } from "./value_codec.ts";
 import { type CommitToken, readToken, writeToken } from "./shard_head.ts";
 
 /** Where a batch's bytes lie. Ordinals are stored and never used again. */
-export const PLACE = { inline: 0, chunks: 1, extent: 2 } as const;
+export const PLACE = { inline: 0, chunks: 1, extent: 2, hole: 3 } as const;
 
 export type BatchPlace =
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
@@ -30,9 +37,20 @@ export type BatchPlace =
     /** "" for pieces in the entry's own commit. */
     readonly attempt: string;
   }
-  | { readonly kind: "extent"; readonly fileNumber: number; readonly position: number };
+  | { readonly kind: "extent"; readonly fileNumber: number; readonly position: number }
+  | { readonly kind: "hole" };
 
-export interface BatchIndexEntry {
+/** What v2 adds; absent: what v1 means. */
+export interface BatchIndexExtension {
+  /** What the next entry's `previousCrc` is. */
+  readonly chainCrc: number;
+  /** When its tombstones, or the marker that it is, may go; -1: not yet decided. */
+  readonly deleteHorizonMs: number;
+  /** Wall clock of the append of a batch without timestamps, for retention; -1 for none. */
+  readonly appendedMs: number;
+}
+
+export interface BatchIndexEntry extends BatchIndexExtension {
   readonly leaderEpoch: number;
   /** The commit that wrote it: evidence that outlives later appends. */
   readonly token: CommitToken;
@@ -45,14 +63,22 @@ export interface BatchIndexEntry {
   readonly place: BatchPlace;
 }
 
-export const BATCH_INDEX_OVERHEAD_BYTES = 62;
+/** Of an inline batch's entry, in either version. */
+export const BATCH_INDEX_OVERHEAD_BYTES = 82;
 
-const VERSION = 1;
+const PLAIN_VERSION = 1;
+const VERSION = 2;
 
-export function encodeBatchIndex(entry: BatchIndexEntry): Uint8Array {
-  const { place } = entry;
+/** An entry as it is written: without the extension where v1 says it all. */
+export type NewBatchIndexEntry =
+  & Omit<BatchIndexEntry, keyof BatchIndexExtension>
+  & Partial<BatchIndexExtension>;
+
+export function encodeBatchIndex(entry: NewBatchIndexEntry): Uint8Array {
+  const { place, chainCrc = entry.crc, deleteHorizonMs = -1, appendedMs = -1 } = entry;
+  const isPlain = chainCrc === entry.crc && deleteHorizonMs < 0 && appendedMs < 0 && place.kind !== "hole";
   const writer = new ByteWriter(BATCH_INDEX_OVERHEAD_BYTES + 64);
-  writer.uint8(VERSION);
+  writer.uint8(isPlain ? PLAIN_VERSION : VERSION);
   writer.uint8(PLACE[place.kind]);
   writer.int32(entry.leaderEpoch);
   writeToken(writer, entry.token);
@@ -61,6 +87,12 @@ export function encodeBatchIndex(entry: BatchIndexEntry): Uint8Array {
   writer.int32(entry.sizeBytes);
   writer.uint32(entry.crc);
   writer.uint32(entry.previousCrc);
+  if (!isPlain) {
+    writer.uint32(chainCrc);
+    writer.int64(deleteHorizonMs);
+    writer.int64(appendedMs);
+  }
+  if (place.kind === "hole") return writer.toBytes();
   if (place.kind === "inline") {
     const head = writer.toBytes();
     const value = new Uint8Array(head.length + place.bytes.length);
@@ -81,7 +113,7 @@ export function encodeBatchIndex(entry: BatchIndexEntry): Uint8Array {
 
 /** The inline bytes are a view of `value`. */
 export function decodeBatchIndex(value: Uint8Array): BatchIndexEntry {
-  return decodeValue("batch index entry", VERSION, value, (reader) => {
+  return decodeValue("batch index entry", VERSION, value, (reader, version) => {
     const place = reader.uint8();
     const entry = {
       leaderEpoch: reader.int32(),
@@ -93,7 +125,10 @@ export function decodeBatchIndex(value: Uint8Array): BatchIndexEntry {
       previousCrc: reader.uint32(),
     };
     if (entry.sizeBytes < 0) reader.fail(`Batch size is ${entry.sizeBytes}`);
-    return { ...entry, place: readPlace(reader, place) };
+    const extension = version === PLAIN_VERSION
+      ? { chainCrc: entry.crc, deleteHorizonMs: -1, appendedMs: -1 }
+      : { chainCrc: reader.uint32(), deleteHorizonMs: reader.int64(), appendedMs: reader.int64() };
+    return { ...entry, ...extension, place: readPlace(reader, place) };
   });
 }
 
@@ -110,6 +145,8 @@ function readPlace(reader: ByteReader, place: number): BatchPlace {
       };
     case PLACE.extent:
       return { kind: "extent", fileNumber: reader.int32(), position: reader.int64() };
+    case PLACE.hole:
+      return { kind: "hole" };
     default:
       return reader.fail(`Place ${place} is unknown`);
   }

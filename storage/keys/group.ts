@@ -7,6 +7,7 @@
  * ["g", shardIndex, "c", groupId, writing, k]             piece of a large group       group_record.ts
  * ["g", shardIndex, "o", groupId, topicId, partition]     committed offset             group_offset.ts
  * ["g", shardIndex, "x", groupId, producerId, topicId, partition]  offset of an open transaction  group_offset.ts
+ * ["g", shardIndex, "q" | "m" | "s", …]                   share groups                 share.ts
  * ```
  * Owner: `group_store.ts`.
  */

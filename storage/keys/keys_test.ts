@@ -5,6 +5,8 @@ import { CorruptStorageError } from "../errors.ts";
 import { compareKeys, keyBytes } from "../key_order.ts";
 import { decodeAssignment, encodeAssignment } from "./assignment.ts";
 import { attemptOfKey, decodeAttempt, encodeAttempt } from "./attempt.ts";
+import { decodeCleanerCheckpoint, encodeCleanerCheckpoint } from "./cleaner_checkpoint.ts";
+import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./trimmed_timestamp.ts";
 import { BATCH_INDEX_OVERHEAD_BYTES, decodeBatchIndex, encodeBatchIndex } from "./batch_index.ts";
 import { brokerFenceKey, decodeBrokerFence, encodeBrokerFence } from "./broker_fence.ts";
 import { below } from "./keyspace.ts";
@@ -119,6 +121,9 @@ const entry = {
   sizeBytes: fc.nat(),
   crc: uint32,
   previousCrc: uint32,
+  chainCrc: uint32,
+  deleteHorizonMs: int64,
+  appendedMs: int64,
 };
 roundTrips(
   "batch index entry of pieces",
@@ -151,6 +156,20 @@ roundTrips(
   encodeBatchIndex,
   decodeBatchIndex,
 );
+
+roundTrips(
+  "batch index entry of a hole",
+  record({ ...entry, place: record({ kind: fc.constant("hole" as const) }) }),
+  encodeBatchIndex,
+  decodeBatchIndex,
+);
+roundTrips(
+  "cleaner checkpoint",
+  record({ firstDirtyOffset: offset, cleanBytes: offset, nextHorizonMs: int64, logStartOffset: offset }),
+  encodeCleanerCheckpoint,
+  decodeCleanerCheckpoint,
+);
+roundTrips("trimmed timestamp", int64, encodeTrimmedTimestamp, decodeTrimmedTimestamp);
 
 const head: fc.Arbitrary<LogHead> = record({
   logStartOffset: offset,
@@ -194,7 +213,7 @@ Deno.test("a log head without a payload is an empty live log, and its length is 
   }));
 });
 
-Deno.test("an index entry with the batch has a constant overhead; an unknown place is refused", () => {
+Deno.test("an index entry with the batch has at most a known overhead; an unknown place is refused", () => {
   const encoded = encodeBatchIndex({
     leaderEpoch: 0,
     token: { incarnation: "00112233-4455-6677-8899-aabbccddeeff", opening: 1, n: 1 },
@@ -203,10 +222,11 @@ Deno.test("an index entry with the batch has a constant overhead; an unknown pla
     sizeBytes: 5,
     crc: 0,
     previousCrc: 0,
+    deleteHorizonMs: 1,
     place: { kind: "inline", bytes: new Uint8Array(5) },
   });
   assert.equal(encoded.length, BATCH_INDEX_OVERHEAD_BYTES + 5);
-  assert.throws(() => decodeBatchIndex(encoded.with(1, 3)), CorruptStorageError);
+  assert.throws(() => decodeBatchIndex(encoded.with(1, 4)), CorruptStorageError);
 });
 
 /** Stored bytes are a promise: these were written by version 1 and must stay readable for ever. */
@@ -229,7 +249,30 @@ Deno.test("golden bytes of version 1 are read", () => {
       sizeBytes: 3,
       crc: 0xdeadbeef,
       previousCrc: 0xcafebabe,
+      chainCrc: 0xdeadbeef,
+      deleteHorizonMs: -1,
+      appendedMs: -1,
       place: { kind: "inline", bytes: new Uint8Array([1, 2, 3]) },
+    },
+  );
+  assert.deepEqual(
+    decodeBatchIndex(hex(
+      "02" + "03" + "00000005" + "00112233445566778899aabbccddeeff" + "00000002" + "0000000000000003" +
+        "000000000000002a" + "0000018bcfe56800" + "00000003" + "deadbeef" + "cafebabe" + "0badf00d" +
+        "0000018bcfe56801" + "0000018bcfe56802",
+    )),
+    {
+      leaderEpoch: 5,
+      token: { incarnation: "00112233-4455-6677-8899-aabbccddeeff", opening: 2, n: 3 },
+      lastOffset: 42,
+      maxTimestamp: 1_700_000_000_000,
+      sizeBytes: 3,
+      crc: 0xdeadbeef,
+      previousCrc: 0xcafebabe,
+      chainCrc: 0x0badf00d,
+      deleteHorizonMs: 1_700_000_000_001,
+      appendedMs: 1_700_000_000_002,
+      place: { kind: "hole" },
     },
   );
   assert.deepEqual(decodeLogHead(hex("0101")), { state: "deleted" });

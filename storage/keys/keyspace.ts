@@ -19,6 +19,10 @@
  * ["p", topicId, partition, "t", maxTimestamp, offset]   sparse time index                  time_index.ts      log_writer.ts
  * ["p", topicId, partition, "x", producerId]             open transaction                   partition_         log_writer.ts
  * ["p", topicId, partition, "a", markerOffset, producer] aborted transaction                 transaction.ts    log_writer.ts
+ * ["p", topicId, partition, "k"]                         how far compaction came          cleaner_           log_compaction.ts
+ *                                                                                           checkpoint.ts
+ * ["p", topicId, partition, "m"]                         newest timestamp deleted below     trimmed_           log_trim.ts
+ *                                                        the log start                      timestamp.ts
  * ["g", …]                                               consumer groups                    group*.ts          group_store.ts
  * ["t", shardIndex, …]                                   transactional ids                  transaction.ts     transaction_store.ts
  * ["d", …]                                               durable streams                    stream.ts          stream_store.ts

@@ -1,7 +1,7 @@
 /**
  * `["p", topicId, partition, …]`: everything of one partition's log lies below one prefix; this makes its keys. What
  * lies under them is in `log_head.ts`, `batch_index.ts`, `chunk.ts`, `attempt.ts`, `producer.ts`, `time_index.ts`,
- * `partition_transaction.ts`.
+ * `partition_transaction.ts`, `cleaner_checkpoint.ts`, `trimmed_timestamp.ts`.
  */
 import type { KvKey } from "../storage.ts";
 import { below, FAMILY, type KeyRange } from "./keyspace.ts";
@@ -44,6 +44,16 @@ export class PartitionKeys {
   /** `["p", topicId, partition, "t", maxTimestamp, baseOffset]` */
   time(maxTimestamp: number, baseOffset: number): KvKey {
     return this.#key("t", maxTimestamp, baseOffset);
+  }
+
+  /** `["p", topicId, partition, "k"]` */
+  get cleanerCheckpoint(): KvKey {
+    return this.#key("k");
+  }
+
+  /** `["p", topicId, partition, "m"]` */
+  get trimmedTimestamp(): KvKey {
+    return this.#key("m");
   }
 
   /** `["p", topicId, partition, "x", producerId]` */
