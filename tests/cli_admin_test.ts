@@ -1,7 +1,11 @@
 /** The administrative commands against a broker in this process: what they print and their exit codes. */
 import assert from "node:assert/strict";
+import { deleteRecords, recordsToDelete } from "../cli/delete_records.ts";
+import { getOffsets, parseGetOffsetsArguments } from "../cli/get_offsets.ts";
+import { logDirs } from "../cli/log_dirs.ts";
 import { topics } from "../cli/topics.ts";
 import { type CliTerminal, cliTerminal, run } from "./cli_terminal.ts";
+import { Admin, Producer, realEnv } from "../client/mod.ts";
 import { serveBroker } from "./served_broker.ts";
 
 Deno.test("kafka-topics.sh adds partitions, and says why it cannot", async () => {
@@ -41,3 +45,103 @@ Deno.test("kafka-topics.sh adds partitions, and says why it cannot", async () =>
   const id = /TopicId: (\S+)/.exec(described.out)?.[1] ?? "";
   assert.match((await kafkaTopics(`--describe --topic-id ${id}`)).out, /^Topic: a\t/);
 });
+
+Deno.test("kafka-get-offsets.sh chooses partitions and places as Kafka's does", async () => {
+  await using served = await serveBroker();
+  const terminal = cliTerminal(served.bootstrapServers);
+  const offsets = (line: string) => run(getOffsets, line, terminal);
+  await withRecords(served.bootstrapServers);
+  assert.deepEqual(await offsets("--topic a"), {
+    code: 0,
+    out: "a:0:3\na:1:0\na:10:0\na:11:0\na:2:0\na:3:0\na:4:0\na:5:0\na:6:0\na:7:0\na:8:0\na:9:0\n",
+  });
+  assert.deepEqual(await offsets("--topic-partitions a:0,b"), { code: 0, out: "a:0:3\nb:0:0\n" });
+  assert.deepEqual(await offsets("--topic-partitions a:-1 --time earliest"), { code: 0, out: "a:0:0\n" });
+  assert.deepEqual(await offsets("--topic a --time -3"), { code: 0, out: "a:0:2\n" });
+  assert.deepEqual(await offsets("--topic a --time 150"), { code: 0, out: "a:0:1\n" });
+  assert.deepEqual(await offsets("--topic a --partitions 99"), {
+    code: 1,
+    out: "",
+    error: "Error occurred: Could not match any topic-partitions with the specified filters",
+  });
+  const chosen = (line: string) => {
+    const { isWanted } = parseGetOffsetsArguments(line.split(" "));
+    return [0, 1, 2, 3].filter((partition) => isWanted({ topic: "a", partition }));
+  };
+  assert.deepEqual(chosen("--topic-partitions a:1-3"), [1, 2]);
+  assert.deepEqual(chosen("--topic-partitions :2-"), [2, 3]);
+  assert.deepEqual(chosen("--topic-partitions b"), []);
+  assert.deepEqual(chosen("--partitions 0,3"), [0, 3]);
+  for (
+    const wrong of [
+      "--topic-partitions a:x",
+      "--time soon",
+      "--partitions 1,x",
+      "--topic-partitions a --topic a",
+    ]
+  ) {
+    assert.throws(() => parseGetOffsetsArguments(wrong.split(" ")), { name: "UsageError" }, wrong);
+  }
+});
+
+Deno.test("kafka-delete-records.sh deletes what the file says and names what it could not", async () => {
+  await using served = await serveBroker();
+  const terminal = cliTerminal(served.bootstrapServers);
+  await withRecords(served.bootstrapServers);
+  const file = await Deno.makeTempFile();
+  const entry = (partition: number, offset: number) => ({ topic: "a", partition, offset });
+  await Deno.writeTextFile(file, JSON.stringify({ partitions: [entry(0, 2), entry(1, 9)], version: 1 }));
+  const deleted = await run(deleteRecords, `--offset-json-file ${file}`, terminal);
+  assert.equal(deleted.code, 0);
+  assert.match(
+    deleted.out,
+    /^Executing records delete operation\nRecords delete operation completed:\npartition: a-0\tlow_watermark: 2\npartition: a-1\terror: org.apache.kafka.common.errors.OffsetOutOfRangeException: .+\n$/,
+  );
+  assert.equal((await run(getOffsets, "--topic-partitions a:0 --time -2", terminal)).out, "a:0:2\n");
+  await Deno.remove(file);
+  const missing = await run(deleteRecords, "--offset-json-file /nowhere.json", terminal);
+  assert.deepEqual(missing, { code: 1, out: "", error: "Unable to read file /nowhere.json" });
+  for (
+    const [text, message] of [
+      ["frob", /not a valid JSON/],
+      ['{"version":2}', /Not supported version field value 2/],
+      ['{"version":1}', /Missing partitions field/],
+      ['{"partitions":[{"topic":"a","partition":0}]}', /No such field exists: `offset`/],
+      ['{"partitions":[{"topic":"a","partition":0,"offset":"x"}]}', /Wrong value of the field `offset`/],
+      [`{"partitions":[${JSON.stringify(entry(0, 1))},${JSON.stringify(entry(0, 2))}]}`, /duplicate .*: a-0/],
+    ] as const
+  ) assert.throws(() => recordsToDelete(text), message, text);
+});
+
+Deno.test("kafka-log-dirs.sh prints Kafka's JSON", async () => {
+  await using served = await serveBroker();
+  const terminal = cliTerminal(served.bootstrapServers);
+  await withRecords(served.bootstrapServers);
+  const { code, out } = await run(logDirs, "--describe --topic-list b", terminal);
+  assert.equal(code, 0);
+  const [first, second, json = ""] = out.split("\n");
+  assert.equal(first, "Querying brokers for log directories information");
+  assert.equal(second, "Received log directory information from brokers 1");
+  assert.match(
+    json,
+    /^\{"brokers":\[\{"broker":1,"logDirs":\[\{"partitions":\[\{"partition":"b-0","size":0,"offsetLag":0,"isFuture":false\}\],"error":null,"logDir":"[^"]*"\}\]\}\],"version":1\}$/,
+  );
+  assert.deepEqual(await run(logDirs, "--describe --broker-list 1,5", terminal), {
+    code: 1,
+    out: "",
+    error: "ERROR: The given brokers do not exist from --broker-list: 5. Current existent brokers: 1",
+  });
+});
+
+/** Topic `a` with 12 partitions and three records in the first, of 100, 200 and 300 ms; `b` with nothing in it. */
+async function withRecords(bootstrapServers: string): Promise<void> {
+  using admin = new Admin(realEnv(), { bootstrapServers });
+  await admin.createTopics([
+    { name: "a", partitionCount: 12, configs: { "message.timestamp.before.max.ms": String(2 ** 53) } },
+    { name: "b" },
+  ]);
+  await using producer = new Producer(realEnv(), { bootstrapServers });
+  for (const timestamp of [100, 200, 300]) {
+    await producer.send({ topic: "a", partition: 0, value: "v", timestamp });
+  }
+}
