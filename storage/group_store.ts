@@ -49,6 +49,7 @@ import {
   isConsumerGroupBody,
 } from "./keys/group_record.ts";
 import { below } from "./keys/keyspace.ts";
+import { shareGroupKey } from "./keys/share.ts";
 import { scan } from "./scan.ts";
 import { OpenedShards } from "./opened_shards.ts";
 import type { Shard, ShardStore } from "./shard.ts";
@@ -83,7 +84,15 @@ export class GroupShards {
     return this.#opened.storeOf(groupId);
   }
 
-  /** The groups that are stored, e.g. to wake those that have members after a restart. */
+  get storage(): Storage {
+    return this.#shards.storage;
+  }
+
+  get shardCount(): number {
+    return this.#shardCount;
+  }
+
+  /** The groups that are stored, e.g. to wake those that have members after a restart. Not the share groups. */
   async list(): Promise<GroupSummary[]> {
     const groups: GroupSummary[] = [];
     for (let shardIndex = 0; shardIndex < this.#shardCount; shardIndex++) {
@@ -109,14 +118,14 @@ export class GroupShards {
 
 /** One group shard. */
 export class GroupStore {
-  readonly #storage: Storage;
+  readonly storage: Storage;
+  readonly shardIndex: number;
   readonly #shard: Shard;
-  readonly #shardIndex: number;
 
   private constructor(storage: Storage, shard: Shard, shardIndex: number) {
-    this.#storage = storage;
+    this.storage = storage;
     this.#shard = shard;
-    this.#shardIndex = shardIndex;
+    this.shardIndex = shardIndex;
   }
 
   /** Takes the shard: older writers are fenced. One per shard and process; `GroupShards` sees to that. */
@@ -130,22 +139,33 @@ export class GroupStore {
     return this.#shard.fault;
   }
 
+  /** In one commit, which must fit. Throws `FencedError`, `StorageUnavailableError`. */
+  async commit(mutations: readonly Mutation[]): Promise<void> {
+    await this.#shard.commit({ mutations });
+  }
+
+  /** As few commits as the store allows, one after the other. */
+  async commitInOrder(mutations: readonly Mutation[]): Promise<void> {
+    await commitInOrder(this.#shard, mutations);
+  }
+
   /** Reads a group, stored or not. Throws `CorruptStorageError`. */
   async openGroup(groupId: string): Promise<StoredGroup> {
-    const entry = await this.#storage.get(groupKey(this.#shardIndex, groupId));
+    const entry = await this.storage.get(groupKey(this.shardIndex, groupId));
+    const shareGroup = await this.storage.get(shareGroupKey(this.shardIndex, groupId));
     const pieces: StoredEntry[] = [];
-    for await (const piece of scan(this.#storage, below(groupPiecesPrefix(this.#shardIndex, groupId)))) {
+    for await (const piece of scan(this.storage, below(groupPiecesPrefix(this.shardIndex, groupId)))) {
       pieces.push(piece);
     }
     const offsets: OffsetFact[] = [];
     for await (
-      const { key, value } of scan(this.#storage, below(groupOffsetsPrefix(this.#shardIndex, groupId)))
+      const { key, value } of scan(this.storage, below(groupOffsetsPrefix(this.shardIndex, groupId)))
     ) {
       offsets.push({ ...decodeGroupOffset(value), ...partitionOfOffsetKey(key) });
     }
     const pendingOffsets: PendingOffsetFact[] = [];
     for await (
-      const { key, value } of scan(this.#storage, below(pendingOffsetsPrefix(this.#shardIndex, groupId)))
+      const { key, value } of scan(this.storage, below(pendingOffsetsPrefix(this.shardIndex, groupId)))
     ) {
       const { producerId, ...partition } = partsOfPendingOffsetKey(key);
       const { producerEpoch, offset } = decodePendingOffset(value);
@@ -154,12 +174,13 @@ export class GroupStore {
     return new StoredGroup({
       pendingOffsets,
       shard: this.#shard,
-      shardIndex: this.#shardIndex,
-      valueBytesMax: this.#storage.limits.valueBytesMax,
+      shardIndex: this.shardIndex,
+      valueBytesMax: this.storage.limits.valueBytesMax,
       groupId,
       ...(entry === null ? { record: null, consumerRecord: null } : readRecord(groupId, entry.value, pieces)),
       offsets,
       pieceKeys: pieces.map(({ key }) => key),
+      isShareGroup: shareGroup !== null,
     });
   }
 }
@@ -174,6 +195,7 @@ interface StoredGroupOptions {
   readonly offsets: readonly OffsetFact[];
   readonly pendingOffsets: readonly PendingOffsetFact[];
   readonly pieceKeys: readonly KvKey[];
+  readonly isShareGroup: boolean;
 }
 
 /** One group as found, and the way to change it. One writer at a time: the group's actor. */
@@ -184,6 +206,8 @@ export class StoredGroup {
   readonly consumerRecord: ConsumerGroupRecord | null;
   readonly offsets: readonly OffsetFact[];
   readonly pendingOffsets: readonly PendingOffsetFact[];
+  /** The name belongs to a share group. */
+  readonly isShareGroup: boolean;
   readonly #shard: Shard;
   readonly #shardIndex: number;
   readonly #valueBytesMax: number;
@@ -198,6 +222,7 @@ export class StoredGroup {
     this.consumerRecord = options.consumerRecord;
     this.offsets = options.offsets;
     this.pendingOffsets = options.pendingOffsets;
+    this.isShareGroup = options.isShareGroup;
     this.#shard = options.shard;
     this.#shardIndex = options.shardIndex;
     this.#valueBytesMax = options.valueBytesMax;
@@ -243,7 +268,7 @@ export class StoredGroup {
       }
       for (const key of stale) mutations.push({ type: "delete", key });
     }
-    await this.#commitInOrder(mutations);
+    await commitInOrder(this.#shard, mutations);
   }
 
   /** Pieces are nobody's until the group names them; returns the group's value that does. */
@@ -256,7 +281,7 @@ export class StoredGroup {
       value,
     }));
     this.#pieceKeys = mutations.map(({ key }) => key);
-    await this.#commitInOrder(mutations);
+    await commitInOrder(this.#shard, mutations);
     return encodeGroupValue({
       memberCount,
       body: { writing, pieceCount: pieces.length, byteLength: body.length, crc: crc32c(body) },
@@ -266,23 +291,23 @@ export class StoredGroup {
   #setGroup(value: Uint8Array): Mutation {
     return { type: "set", key: groupKey(this.#shardIndex, this.groupId), value };
   }
+}
 
-  /** As few commits as the store allows, one after the other. */
-  async #commitInOrder(mutations: readonly Mutation[]): Promise<void> {
-    let part: Mutation[] = [];
-    let size = emptyCommitSize;
-    for (const mutation of mutations) {
-      const grown = addSizes(size, sizeOfMutations([mutation]));
-      if (part.length > 0 && !this.#shard.fits(grown, this.#shard.payload?.length ?? 0)) {
-        await this.#shard.commit({ mutations: part });
-        part = [];
-        size = emptyCommitSize;
-      }
-      part.push(mutation);
-      size = addSizes(size, sizeOfMutations([mutation]));
+/** As few commits as the store allows, one after the other. */
+async function commitInOrder(shard: Shard, mutations: readonly Mutation[]): Promise<void> {
+  let part: Mutation[] = [];
+  let size = emptyCommitSize;
+  for (const mutation of mutations) {
+    const grown = addSizes(size, sizeOfMutations([mutation]));
+    if (part.length > 0 && !shard.fits(grown, shard.payload?.length ?? 0)) {
+      await shard.commit({ mutations: part });
+      part = [];
+      size = emptyCommitSize;
     }
-    if (part.length > 0) await this.#shard.commit({ mutations: part });
+    part.push(mutation);
+    size = addSizes(size, sizeOfMutations([mutation]));
   }
+  if (part.length > 0) await shard.commit({ mutations: part });
 }
 
 /** What is left to write. Later facts replace earlier ones: no answer that depends on either has left. */

@@ -110,6 +110,7 @@ Deno.test("a restarted group knows its members, whatever epoch they are at", () 
   group.state = restoreShareGroup("g", group.state.record, stored, { nowMs: 0, sessionTimeoutMs: 45_000 });
   const back = group.heartbeat("a", 1);
   assert.deepEqual([back.error, back.memberEpoch, back.assignment?.get("id-t")?.length], ["NONE", 2, 2]);
+  assert.equal(group.heartbeat("a", 1).error, "FENCED_MEMBER_EPOCH", "it was told which epoch it is");
   assert.equal(group.heartbeat("b", 9).error, "FENCED_MEMBER_EPOCH");
 });
 
