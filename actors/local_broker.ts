@@ -31,6 +31,7 @@ import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
 import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
+import { ProducerSweep } from "./producer_sweep.ts";
 import { RetentionSweep } from "./retention.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
@@ -76,6 +77,7 @@ export class LocalBroker implements Broker {
   readonly #groups: GroupDirectory;
   readonly #transactions: TransactionDirectory;
   readonly #retention: RetentionSweep;
+  readonly #producers: ProducerSweep;
   #metadata: MetadataImage = emptyMetadataImage;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
@@ -113,8 +115,18 @@ export class LocalBroker implements Broker {
       endpoint: () => this.#endpoint,
       onImage: (image) => this.#onImage(image),
     }));
+    const producerExpirationMs = () => Number(config("producer.id.expiration.ms"));
+    this.#producers = new ProducerSweep({
+      env,
+      log,
+      storage: shards.storage,
+      metadata: () => this.#metadata,
+      partition: (topicId, partition) => this.partition(topicId, partition),
+      expirationMs: producerExpirationMs,
+    });
     this.#runtime.register(partitionKind({
       shards,
+      producerExpirationMs,
       tailCacheBytesMax: limits.tailCacheBytesMax,
       leaderEpochOf: (topicId, partition) =>
         this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
@@ -195,6 +207,7 @@ export class LocalBroker implements Broker {
     this.#groups.start();
     this.#transactions.start();
     this.#retention.start();
+    this.#producers.start();
   }
 
   config(name: string): string {
@@ -243,6 +256,7 @@ export class LocalBroker implements Broker {
     this.#groups.stop();
     this.#transactions.stop();
     this.#retention.stop();
+    this.#producers.stop();
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
   }

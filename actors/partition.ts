@@ -50,7 +50,7 @@ import type {
   WriteMarker,
 } from "./messages/partition.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
-import { PartitionProducers } from "./partition_producers.ts";
+import { PartitionProducers, PRODUCERS_FORGOTTEN_MAX } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
@@ -647,7 +647,9 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
 
   async #forgetProducers(victims: readonly ProducerState[]): Promise<void> {
     const forgotten = await this.#producers.forget(victims, this.#assignedOpen);
-    if (forgotten.length > 0) this.#context.stage(this.#log.forgetProducers(forgotten, this.#assigned));
+    if (forgotten.length === 0) return;
+    this.#context.stage(this.#log.forgetProducers(forgotten, this.#assigned));
+    if (victims.length >= PRODUCERS_FORGOTTEN_MAX) this.#context.tellSelf({ type: "expireProducers" });
   }
 
   #fetch(message: Fetch, reply: Reply<unknown>): void {

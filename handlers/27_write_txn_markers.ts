@@ -28,7 +28,7 @@ async function serveWriteTxnMarkers(request: WriteTxnMarkersRequest, context: Re
 async function write(marker: Marker, name: string, partition: number, context: RequestContext) {
   const topic = context.broker.metadata.topicsByName.get(name);
   if (topic === undefined || !hasPartition(topic, partition)) return errorCode("UNKNOWN_TOPIC_OR_PARTITION");
-  const { producerId, producerEpoch, coordinatorEpoch, transactionResult } = marker;
+  const { producerId, producerEpoch, coordinatorEpoch, transactionResult, transactionVersion } = marker;
   try {
     const { error } = await context.broker.partition(topic.topicId, partition).ask({
       type: "writeMarker",
@@ -36,6 +36,7 @@ async function write(marker: Marker, name: string, partition: number, context: R
       producerEpoch,
       coordinatorEpoch,
       committed: transactionResult,
+      transactionVersion,
     });
     return errorCode(error);
   } catch (error) {

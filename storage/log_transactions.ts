@@ -75,9 +75,19 @@ export async function readProducers(
   countMax: number,
 ): Promise<ProducerState[]> {
   const producers: ProducerState[] = [];
-  for await (const { key, value } of scan(storage, keys.producers())) {
-    producers.push(decodeProducer(key[4] as number, value));
+  for await (const producer of scanProducers(storage, keys)) {
+    producers.push(producer);
     if (producers.length >= countMax) break;
   }
   return producers;
+}
+
+/** All producers that the partition remembers, by id. */
+export async function* scanProducers(
+  storage: Storage,
+  keys: PartitionKeys,
+): AsyncGenerator<ProducerState, void, void> {
+  for await (const { key, value } of scan(storage, keys.producers())) {
+    yield decodeProducer(key[4] as number, value);
+  }
 }

@@ -136,7 +136,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["offsets.topic.replication.factor", "SHORT", "3", "none", "Replicas of __consumer_offsets.", { min: 1 }],
   ["offsets.topic.segment.bytes", "INT", "104857600", "none", "Size of a segment of __consumer_offsets.", { min: 1 }],
   ["process.roles", "LIST", null, "none", "broker, controller or both; here every broker can be the supervisor."],
-  ["producer.id.expiration.ms", "INT", "86400000", "none", "How long an idle producer's sequence numbers are remembered.", { min: 1 }],
+  ["producer.id.expiration.ms", "INT", "86400000", "now", "How long an idle producer's sequence numbers are remembered.", { min: 1 }],
   ["queued.max.requests", "INT", "500", "none", "Requests waiting for a thread.", { min: 1 }],
   ["replica.fetch.max.bytes", "INT", "1048576", "none", "Bytes that a follower fetches of one partition.", { min: 0 }],
   ["replica.lag.time.max.ms", "LONG", "30000", "none", "Time after which a follower that lags leaves the ISR."],

@@ -13,6 +13,12 @@ export interface SequencedBatch {
   readonly baseSequence: number;
   readonly recordCount: number;
   readonly maxTimestamp: number;
+  /**
+   * Where a producer without batches here must begin at the latest: 0 in transactions v2 (KIP-890), and otherwise where
+   * an earlier batch of its was turned away, so that the batches in flight behind that one do not overtake it. Absent:
+   * anywhere, since its state may have expired.
+   */
+  readonly firstSequenceMax?: number;
 }
 
 export type SequenceDecision =
@@ -33,8 +39,14 @@ export function addToSequence(sequence: number, increment: number): number {
 
 /** Judges `batch` against the producer's `state`, null when the partition does not know the producer (any more). */
 export function decideSequence(state: ProducerState | null, batch: SequencedBatch): SequenceDecision {
+  if (mutant("any-sequence")) return { type: "next" };
+  const firstSequenceMax = batch.firstSequenceMax ?? Infinity;
+  if ((state === null || state.batches.length === 0) && batch.baseSequence > firstSequenceMax) {
+    return outOfOrder(batch, `the partition does not know it, and expects ${firstSequenceMax}`);
+  }
   // A producer whose state expired may go on where it was: its older batches cannot be told from lost ones (KIP-360).
-  if (state === null || mutant("any-sequence")) return { type: "next" };
+  // Kafka has answered no UNKNOWN_PRODUCER_ID since.
+  if (state === null) return { type: "next" };
   if (batch.producerEpoch < state.producerEpoch) {
     return {
       type: "refused",

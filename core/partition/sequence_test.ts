@@ -65,3 +65,12 @@ Deno.test("addToSequence() wraps from 2^31-1 to 0", () => {
     }),
   );
 });
+
+Deno.test("decideSequence() in transactions v2 wants an unknown producer to begin at sequence 0 (KIP-890)", () => {
+  const first = (baseSequence: number) => ({ ...batch(baseSequence, 1), firstSequenceMax: 0 });
+  const refused = decideSequence(null, first(1));
+  assert.ok(refused.type === "refused");
+  assert.equal(refused.error, "OUT_OF_ORDER_SEQUENCE_NUMBER");
+  assert.equal(decideSequence(null, first(0)).type, "next");
+  assert.equal(decideSequence(appendAll(batch(0, 3)), first(3)).type, "next", "a known producer goes on");
+});

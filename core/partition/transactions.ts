@@ -71,6 +71,8 @@ export interface TransactionMarker {
   readonly producerEpoch: number;
   readonly coordinatorEpoch: number;
   readonly committed: boolean;
+  /** From 2 on (KIP-890) a marker has a higher epoch than the data that it ends (KIP-1228). */
+  readonly transactionVersion?: number;
 }
 
 export type MarkerDecision =
@@ -91,13 +93,16 @@ export function decideMarker(
   nowMs: number,
 ): MarkerDecision {
   const { producerId, producerEpoch, coordinatorEpoch, committed } = marker;
-  if (producer !== null && coordinatorEpoch < (producer.coordinatorEpoch ?? -1)) {
-    return { type: "refused", error: "TRANSACTION_COORDINATOR_FENCED" };
-  }
-  if (producer !== null && producerEpoch < producer.producerEpoch) {
-    return { type: "refused", error: "INVALID_PRODUCER_EPOCH" };
-  }
   const firstOffset = open.firstOffsetOf(producerId);
+  if (producer !== null) {
+    const mustRise = (marker.transactionVersion ?? 0) >= 2 && firstOffset !== null;
+    const isOld = producerEpoch < producer.producerEpoch ||
+      mustRise && producerEpoch === producer.producerEpoch;
+    if (isOld) return { type: "refused", error: "INVALID_PRODUCER_EPOCH" };
+    if (coordinatorEpoch < (producer.coordinatorEpoch ?? -1)) {
+      return { type: "refused", error: "TRANSACTION_COORDINATOR_FENCED" };
+    }
+  }
   if (firstOffset === null) return { type: "done" };
   const lastStableOffset = open.lastStableOffset(offset + 1, producerId);
   const aborted = committed ? null : { producerId, firstOffset, lastOffset: offset, lastStableOffset };

@@ -144,3 +144,14 @@ Deno.test("the aborted index tells a read_committed reader the truth", () => {
     { numRuns: 300 },
   );
 });
+
+Deno.test("decideMarker() in transactions v2 wants an epoch above the data's, but takes its own retry (KIP-1228)", () => {
+  const open = new OpenTransactions([[7, 3]]);
+  const same = { ...marker(1, false), transactionVersion: 2 };
+  assert.deepEqual(decideMarker(open, producer(1), same, 10, 5), {
+    type: "refused",
+    error: "INVALID_PRODUCER_EPOCH",
+  });
+  assert.equal(decideMarker(open, producer(0), same, 10, 5).type, "append");
+  assert.equal(decideMarker(new OpenTransactions(), producer(1), same, 10, 5).type, "done");
+});
