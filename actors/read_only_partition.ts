@@ -51,6 +51,7 @@ export class ReadOnlyPartition implements ActorHost<PartitionMessage, LogEffect>
       case "deleteRecords":
         return reply.sendNow({ error, lowWatermark: -1 });
       case "clean":
+      case "expireProducers":
         return reply.sendNow(false);
       default:
         return this.#reads.receive(message, reply);
