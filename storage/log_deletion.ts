@@ -37,12 +37,16 @@ async function* deleteAll(
     await shard.commit({ mutations: [], payload: encodeLogHead({ state: "deleted" }) });
     yield 0;
   }
+  // The commit writes the head, too.
+  const countMax = Math.min(KEYS_PER_STEP, shards.storage.limits.mutationsMax - 1);
   while (true) {
     // One more than is deleted, since the head is among them.
-    const found = await shards.storage.list(keys.all(), { limit: KEYS_PER_STEP + 1 });
+    const found = await shards.storage.list(keys.all(), { limit: countMax + 1 });
     const mutations: Mutation[] = [];
     for (const { key } of found) {
-      if (compareKeys(key, keys.head) !== 0) mutations.push({ type: "delete", key });
+      if (compareKeys(key, keys.head) !== 0 && mutations.length < countMax) {
+        mutations.push({ type: "delete", key });
+      }
     }
     if (mutations.length === 0) return;
     await shard.commit({ mutations });

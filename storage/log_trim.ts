@@ -38,14 +38,17 @@ export async function planTrim(
   let freedSizeBytes = 0;
   let maxTimestamp = -1;
   const freedBytes = new Map<number, number>();
-  const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
+  // Half of a commit at most, so that what comes besides has room, and so has a batch of very many pieces.
+  const deletionCountMax = Math.min(DELETIONS_PER_STEP, storage.limits.mutationsMax >> 1);
+  const pageLength = Math.min(BATCHES_PER_STEP, deletionCountMax >> 2);
+  const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: pageLength });
   for (const stored of entries) {
     const entry = decodeBatchIndex(stored.value);
     const { lastOffset, place, sizeBytes } = entry;
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset) break;
     const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
-    if (batchCount > 0 && mutations.length + 1 + chunkCount > DELETIONS_PER_STEP) break;
+    if (batchCount > 0 && mutations.length + 1 + chunkCount > deletionCountMax) break;
     if (batchCount > 0 && freedSizeBytes + sizeBytes > STEP_BYTES_MAX) break;
     const baseOffset = baseOffsetOfKey(stored.key);
     mutations.push({ type: "delete", key: stored.key });
@@ -65,14 +68,14 @@ export async function planTrim(
     mutations.push(...await rememberTimestamp(storage, keys, maxTimestamp, isFirstEver));
   }
   // The last time entry at or below the log start stays: searches measure their distance from it.
-  const times = await storage.list(keys.timeRange(-Infinity, Infinity), { limit: BATCHES_PER_STEP });
+  const times = await storage.list(keys.timeRange(-Infinity, Infinity), { limit: pageLength });
   for (const [i, stored] of times.entries()) {
     const next = times[i + 1];
     if (next === undefined || timeEntryOfKey(next.key).baseOffset > logStartOffset) break;
     mutations.push({ type: "delete", key: stored.key });
   }
   // All data of a transaction lies before its marker.
-  const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: BATCHES_PER_STEP });
+  const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: pageLength });
   for (const { key } of aborted) mutations.push({ type: "delete", key });
   return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
 }
