@@ -1,5 +1,6 @@
 /** The administrative commands against a broker in this process: what they print and their exit codes. */
 import assert from "node:assert/strict";
+import { configs } from "../cli/configs.ts";
 import { deleteRecords, recordsToDelete } from "../cli/delete_records.ts";
 import { getOffsets, parseGetOffsetsArguments } from "../cli/get_offsets.ts";
 import { logDirs } from "../cli/log_dirs.ts";
@@ -131,6 +132,45 @@ Deno.test("kafka-log-dirs.sh prints Kafka's JSON", async () => {
     out: "",
     error: "ERROR: The given brokers do not exist from --broker-list: 5. Current existent brokers: 1",
   });
+});
+
+Deno.test("kafka-configs.sh shows what was set for a topic, and changes it", async () => {
+  await using served = await serveBroker();
+  const terminal = cliTerminal(served.bootstrapServers);
+  const kafkaConfigs = (line: string) => run(configs, line, terminal);
+  await run(topics, "--create --topic a", terminal);
+  const done = { code: 0, out: "Completed updating config for topic a.\n" };
+  assert.deepEqual(
+    await kafkaConfigs("--alter --topic a --add-config retention.ms=5,cleanup.policy=[compact,delete]"),
+    done,
+  );
+  assert.deepEqual(await kafkaConfigs("--describe --topic a"), {
+    code: 0,
+    out: "Dynamic configs for topic a are:\n" +
+      "  cleanup.policy=compact,delete sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:cleanup.policy=compact,delete, DEFAULT_CONFIG:log.cleanup.policy=delete}\n" +
+      "  retention.ms=5 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=5, DEFAULT_CONFIG:log.retention.hours=168}\n",
+  });
+  assert.deepEqual(await kafkaConfigs("--alter --topic a --delete-config retention.ms,cleanup.policy"), done);
+  assert.deepEqual(await kafkaConfigs("--describe --entity-type topics"), {
+    code: 0,
+    out: "Dynamic configs for topic a are:\n",
+  });
+  assert.deepEqual(await kafkaConfigs("--describe --topic nope"), {
+    code: 0,
+    out: "The topic 'nope' doesn't exist and doesn't have dynamic config.\n",
+  });
+  const refused = await kafkaConfigs("--alter --topic a --add-config retention.ms=soon");
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.error ?? "",
+    /^Error while executing config command with args '--alter --topic a --add-config retention.ms=soon'\n/,
+  );
+  const all = await kafkaConfigs("--describe --broker 1 --all");
+  assert.match(all.out, /^All configs for broker 1 are:\n {2}\S+=/);
+  assert.match(
+    all.out,
+    /\n {2}num.partitions=1 sensitive=false synonyms=\{DEFAULT_CONFIG:num.partitions=1\}\n/,
+  );
 });
 
 /** Topic `a` with 12 partitions and three records in the first, of 100, 200 and 300 ms; `b` with nothing in it. */
