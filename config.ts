@@ -30,6 +30,8 @@ export interface Config {
   readonly rack: string | null;
   readonly logLevel: LogLevel;
   readonly insecure: boolean;
+  /** A key of the HTTP door that may do everything, with which keys are required; null for none. */
+  readonly adminKey: string | null;
   /** Server-wide settings by Kafka's names over their defaults, the flags' values included. */
   readonly server: ServerConfigReader;
   /** One line each, to be logged at the start. */
@@ -61,6 +63,8 @@ export const usage = `Usage: kavka [options] [server.properties]
   --override KEY=VALUE    a setting by Kafka's name, repeatable
   --config FILE           a server.properties file (KAVKA_CONFIG)
   --help                  this text
+
+KAVKA_ADMIN_KEY, in the environment only, is a key that may do everything over HTTP; with it every request needs a key.
 
 Port 0 picks a free port. Flags win over the environment, that over the file, that over the defaults.`;
 
@@ -233,7 +237,10 @@ async function buildConfig(flags: Flags, { env, readText }: ConfigSources): Prom
   const insecure = flags.insecure ||
     read(schemas.switch, { text: env("KAVKA_INSECURE") || "false", origin: "KAVKA_INSECURE" });
 
-  for (const [name, address] of [["HTTP", http], ["Kafka", kafka]] as const) {
+  const adminKey = readAdminKey(env("KAVKA_ADMIN_KEY") ?? "");
+  const needsKeys = adminKey !== null ||
+    settings.get("http.api.keys.required")?.text.toLowerCase() === "true";
+  for (const [name, address] of [["HTTP", needsKeys ? null : http], ["Kafka", kafka]] as const) {
     if (address !== null && !isLoopbackHost(address.host)) {
       warnings.push(
         `The ${name} listener ${formatHostPort(address)} is open to other machines without authentication`,
@@ -263,6 +270,7 @@ async function buildConfig(flags: Flags, { env, readText }: ConfigSources): Prom
     rack: server("broker.rack") || null,
     logLevel,
     insecure,
+    adminKey,
     server,
     warnings,
   };
@@ -345,6 +353,15 @@ function mergeSettings(
     );
   }
   return settings;
+}
+
+/** Never shown, so not quoted in the message either. */
+function readAdminKey(text: string): string | null {
+  if (text === "") return null;
+  if (!/^[!-~]{16,200}$/.test(text)) {
+    throw new ConfigFault("Invalid value for KAVKA_ADMIN_KEY: expected 16 to 200 letters, digits and signs");
+  }
+  return text;
 }
 
 function readMode(mode: Sourced | null, env: ConfigSources["env"]): void {

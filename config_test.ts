@@ -38,6 +38,7 @@ Deno.test("resolveConfig() has the documented defaults", async () => {
     rack: null,
     logLevel: "info",
     insecure: false,
+    adminKey: null,
     warnings: [],
   });
   assert.equal(server("num.partitions"), "1");
@@ -213,4 +214,23 @@ for (const [name, given, expected] of faults) {
 Deno.test("--help wins and is no error", async () => {
   const result = await resolve({ args: ["--help"] });
   assert.ok(!result.ok && result.exitCode === 0 && result.message.startsWith("Usage"));
+});
+
+Deno.test("resolveConfig() takes the admin's key from the environment alone, and never shows it", async () => {
+  const key = "0123456789abcdef-secret";
+  const result = await resolve({
+    args: ["--http", "0.0.0.0:0", "--kafka", "off"],
+    env: { KAVKA_ADMIN_KEY: key },
+  });
+  assert.ok(result.ok);
+  assert.equal(result.config.adminKey, key);
+  assert.deepEqual(result.config.warnings, []);
+  const open = await resolve({ args: ["--http", "0.0.0.0:0", "--kafka", "off"] });
+  assert.ok(open.ok);
+  assert.match(open.config.warnings.join(), /HTTP listener 0.0.0.0:0 is open/);
+  for (const wrong of ["short", "with space in it 123", "x".repeat(201)]) {
+    const refused = await resolve({ env: { KAVKA_ADMIN_KEY: wrong } });
+    assert.ok(!refused.ok);
+    assert.ok(!refused.message.includes(wrong), refused.message);
+  }
 });

@@ -74,7 +74,11 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     config: server,
   });
   const listener = config.kafka === null ? null : await listen(env, config.kafka);
-  const app = httpApp(broker, { version: VERSION, isLoopback: isLoopbackHost(config.http.host) });
+  const app = httpApp(broker, {
+    version: VERSION,
+    isLoopback: isLoopbackHost(config.http.host),
+    adminKey: config.adminKey,
+  });
   const http = serveHttp(config.http, (request) => app.fetch(request));
   await broker.start(advertisedAddress(config, listener?.port ?? 0));
   const kafka = listener === null ? null : new KafkaServer({
@@ -124,7 +128,10 @@ function announce(config: Config, httpPort: number, kafka: Listener | null, log:
   if (config.kafka !== null && kafka !== null) {
     console.log(`kavka: kafka listening on ${formatHostPort({ ...config.kafka, port: kafka.port })}`);
   }
-  const open = [config.http, config.kafka].filter((each) => each !== null && !isLoopbackHost(each.host));
+  const needsKeys = config.adminKey !== null || config.server("http.api.keys.required") === "true";
+  const open = [needsKeys ? null : config.http, config.kafka].filter((each) =>
+    each !== null && !isLoopbackHost(each.host)
+  );
   for (const address of open) {
     if (address === null) continue;
     log.warn(

@@ -15,19 +15,26 @@ import {
 import type { MetadataImage, TopicImage } from "../core/cluster/metadata_image.ts";
 import { decidePartitionAddition } from "../core/cluster/partition_addition.ts";
 import { decideTopicCreation } from "../core/cluster/topic_creation.ts";
+import { limits } from "../core/config/limits.ts";
 import { changeTopicConfigs } from "../core/config/config_changes.ts";
+import { configKey, configsOf } from "../core/config/config_resource.ts";
+import { changeResourceConfigs, resourceNameFault } from "../core/config/resource_changes.ts";
+import { layeredReader, type ServerLayers, serverLayers } from "../core/config/server_layers.ts";
 import type { MetadataStore, StoredTopic } from "../storage/metadata_store.ts";
 import { BROKER_KIND, SUPERVISOR_KIND } from "./kinds.ts";
 import type { BrokerMessage } from "./messages/broker.ts";
 import type {
   AddPartitions,
   AllocateProducerIds,
+  AlterConfigs,
   AlterTopicConfigs,
   ConsumerLiveness,
+  CreateApiKey,
   CreateTopic,
   DeleteTopic,
   RegisterBroker,
   ReportConsumers,
+  RevokeApiKey,
   SupervisorDescription,
   SupervisorMessage,
   TopicFault,
@@ -49,6 +56,7 @@ export interface SupervisorKindOptions {
   /** The broker that hosts the supervisor: Kafka clients call it the controller. */
   readonly controllerId: number;
   readonly openMetadata: () => Promise<MetadataStore>;
+  /** As the server was started. */
   readonly config: (name: string) => string;
   /** `broker.session.timeout.ms`. */
   readonly brokerSessionTimeoutMs: number;
@@ -100,6 +108,8 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
       brokers: [],
       topicsByName: new Map(topics.map((topic) => [topic.name, topic])),
       topicsById: new Map(topics.map((topic) => [topic.topicId, topic])),
+      configs: metadata.resourceConfigs(),
+      apiKeys: metadata.apiKeys(),
     };
   }
 
@@ -119,8 +129,14 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
         return this.#deleteTopic(message).then((outcome) => reply.send(outcome));
       case "alterTopicConfigs":
         return this.#alterTopicConfigs(message).then((outcome) => reply.send(outcome));
+      case "alterConfigs":
+        return this.#alterConfigs(message).then((outcome) => reply.send(outcome));
       case "addPartitions":
         return this.#addPartitions(message).then((outcome) => reply.send(outcome));
+      case "createApiKey":
+        return this.#createApiKey(message).then((created) => reply.send(created));
+      case "revokeApiKey":
+        return this.#revokeApiKey(message).then((revoked) => reply.send(revoked));
       case "allocateProducerIds":
         return this.#allocateProducerIds(message, reply);
       case "registerBroker":
@@ -204,13 +220,53 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     const topic = this.#image.topicsByName.get(name);
     if (topic === undefined) return unknownTopic(name);
     const current = replace ? {} : topic.configs;
-    const changed = changeTopicConfigs(current, changes, this.#options.config);
-    if ("fault" in changed) return fault("INVALID_CONFIG", changed.fault);
+    const changed = changeTopicConfigs(current, changes, this.#config);
+    if ("fault" in changed) return fault(changed.error, changed.fault);
     const altered = { ...topic, configs: changed.configs };
     if (validateOnly) return { topic: altered };
     await this.#metadata.putConfigs(topic.topicId, altered.configs);
     await this.#putTopic(altered);
     return { topic: altered };
+  }
+
+  async #alterConfigs(
+    { kind, name, changes, replace, validateOnly }: AlterConfigs,
+  ): Promise<{ readonly error: "NONE" } | TopicFault> {
+    const nameFault = resourceNameFault(kind, name);
+    if (nameFault !== null) return fault("INVALID_REQUEST", nameFault);
+    const { configs } = this.#image;
+    const current = configsOf(configs, kind, name);
+    const changed = changeResourceConfigs(kind, replace ? {} : current, changes, this.#layers);
+    if ("fault" in changed) return fault(changed.error, changed.fault);
+    if (!configs.has(configKey(kind, name)) && configs.size >= limits.configResourcesMax) {
+      return fault("POLICY_VIOLATION", `There are ${configs.size} resources with settings, one more is too many`);
+    }
+    if (validateOnly) return { error: "NONE" };
+    await this.#metadata.putResourceConfigs([{ kind, name, configs: changed.configs }]);
+    this.#context.log.info("Settings changed", { kind, name });
+    await this.#publishConfigs(kind === "broker");
+    return { error: "NONE" };
+  }
+
+  /** Who keeps what follows from a topic's settings keeps it by the topic's object: a server-wide change makes new ones. */
+  #publishConfigs(isServerWide: boolean): Promise<void> {
+    const configs = this.#metadata.resourceConfigs();
+    if (!isServerWide) return this.#publish({ configs });
+    const topics = [...this.#image.topicsByName.values()].map((topic) => ({ ...topic }));
+    return this.#publish({
+      configs,
+      topicsByName: new Map(topics.map((topic) => [topic.name, topic])),
+      topicsById: new Map(topics.map((topic) => [topic.topicId, topic])),
+    });
+  }
+
+  get #layers(): ServerLayers {
+    return serverLayers(this.#image.configs, this.#options.controllerId, this.#options.config);
+  }
+
+  /** A server-wide setting as it is now. */
+  get #config(): (name: string) => string {
+    return layeredReader(this.#layers);
   }
 
   async #addPartitions({ name, count, assignments, validateOnly }: AddPartitions): Promise<TopicOutcome> {
@@ -224,6 +280,22 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     this.#context.log.info("Partitions added", { topic: name, partitions: grown.partitions.length });
     await this.#putTopic(grown);
     return { topic: grown };
+  }
+
+  async #createApiKey({ key }: CreateApiKey): Promise<boolean> {
+    if (this.#image.apiKeys.size >= limits.apiKeysMax) return false;
+    await this.#metadata.putApiKey(key);
+    this.#context.log.info("API key created", { id: key.id, scopes: key.scopes.join(" ") });
+    await this.#publish({ apiKeys: this.#metadata.apiKeys() });
+    return true;
+  }
+
+  async #revokeApiKey({ id }: RevokeApiKey): Promise<boolean> {
+    if (!this.#image.apiKeys.has(id)) return false;
+    await this.#metadata.removeApiKey(id);
+    this.#context.log.info("API key revoked", { id });
+    await this.#publish({ apiKeys: this.#metadata.apiKeys() });
+    return true;
   }
 
   async #allocateProducerIds(_message: AllocateProducerIds, reply: Reply<unknown>): Promise<void> {

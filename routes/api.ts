@@ -3,11 +3,17 @@
  * become answers. `app.ts` loads it on demand, because zod and the document's generator take their time.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
 import type { Broker } from "../actors/broker.ts";
+import { type AccessGuard, accessGuard } from "./access.ts";
+import { apiKeysApp } from "./api_keys.ts";
 import { clusterApp } from "./cluster.ts";
-import { v2App } from "./confluent/v2_app.ts";
-import { v3App } from "./confluent/v3_app.ts";
+import { v2App, v2Failure, v2Routes } from "./confluent/v2_app.ts";
+import type { ContractRoute } from "./confluent/contract_router.ts";
+import { v3App, v3Failure, v3RecordRoutes, v3Routes } from "./confluent/v3_app.ts";
+import { securityHeaders, STREAM_ROOT } from "./durable_streams/stream_headers.ts";
 import { streamsApp } from "./durable_streams/streams_app.ts";
+import { CONTROL_ROOT, controlRoutes } from "./durable_streams/subscriptions.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { liveRecordsApp } from "./live_records.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
@@ -18,15 +24,21 @@ import { topicsApp } from "./topics.ts";
 export interface ApiOptions {
   /** Kavka's version, for the document. */
   readonly version: string;
+  /** The key that is there before any other; null for none. */
+  readonly adminKey: string | null;
 }
 
 export interface Api {
   fetch(request: Request): Response | Promise<Response>;
+  /** Every route that is there, contracts included; `{name}` is a segment, `{name*}` the rest. */
+  routes(): { readonly method: string; readonly path: string }[];
 }
 
-export function createApi(broker: Broker, { version }: ApiOptions): Api {
+export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Api {
   const app = new OpenAPIHono();
 
+  const access = accessGuard(broker, { adminKey });
+  if (access.isRequired) app.use("*", requireAccess(access));
   app.use("/v1/*", async (_context, next) => {
     if (!broker.ready) throw new Problem(503, { detail: "The broker is not ready" });
     await next();
@@ -35,6 +47,7 @@ export function createApi(broker: Broker, { version }: ApiOptions): Api {
     app.route("/v1/topics", resource(broker));
   }
   app.route("/v1", clusterApp(broker));
+  app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
   for (const contract of [streamsApp, v3App, v2App]) {
     app.route(
       "/",
@@ -59,7 +72,41 @@ export function createApi(broker: Broker, { version }: ApiOptions): Api {
     );
   });
   app.onError((error) => problemResponse(problemOf(error, broker)));
-  return { fetch: (request) => app.fetch(request) };
+  return { fetch: (request) => app.fetch(request), routes: () => routesOf(app) };
+}
+
+function routesOf(app: OpenAPIHono) {
+  const own = app.routes.filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => ({ method, path: path.replaceAll(/:(\w+)/g, "{$1}") }));
+  const under = (mount: string) => ({ method, pattern }: ContractRoute) => ({
+    method,
+    path: mount + pattern,
+  });
+  return [
+    ...own,
+    ...controlRoutes.map(under(CONTROL_ROOT)),
+    ...["GET", "HEAD", "PUT", "POST", "DELETE"].map((method) => ({ method, path: `${STREAM_ROOT}{path*}` })),
+    ...v2Routes.map(under("")),
+    ...["/v3", "/kafka/v3"].flatMap((mount) => [...v3Routes, ...v3RecordRoutes].map(under(mount))),
+  ];
+}
+
+/** Refuses in the words of the contract that the path belongs to. */
+function requireAccess(access: AccessGuard): MiddlewareHandler {
+  return async ({ req }, next) => {
+    const refusal = access.refusal(req.raw);
+    if (refusal === null) {
+      await next();
+      return;
+    }
+    if (/^\/(kafka\/)?v3\//.test(req.path)) return v3Failure(refusal);
+    if (/^\/(topics|brokers|consumers|status)\b/.test(req.path)) return v2Failure(refusal);
+    const response = problemResponse(refusal);
+    if (req.path.startsWith(STREAM_ROOT)) {
+      for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);
+    }
+    return response;
+  };
 }
 
 /** What a client may know of an error; a bug is logged, and only its number is told. */

@@ -14,6 +14,8 @@ export interface HttpAppOptions {
   readonly version: string;
   /** Whether the listener is for this machine only, as it is by default. */
   readonly isLoopback?: boolean;
+  /** A key that may do everything, and with which keys are required. Default none. */
+  readonly adminKey?: string | null;
 }
 
 export interface HttpApp {
@@ -24,13 +26,13 @@ export interface HttpApp {
 }
 
 export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
-  const { version, isLoopback = true } = options;
+  const { version, isLoopback = true, adminKey = null } = options;
   const guard = browserGuard(broker, { isLoopback });
   let loaded: Api | null = null;
   let loading: Promise<Api> | null = null;
 
   function load(): Promise<Api> {
-    loading ??= import("./api.ts").then(({ createApi }) => loaded = createApi(broker, { version }));
+    loading ??= import("./api.ts").then(({ createApi }) => loaded = createApi(broker, { version, adminKey }));
     return loading;
   }
 

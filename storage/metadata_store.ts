@@ -6,6 +6,8 @@
  * Methods are to be called one after the other. After an error other than `RangeError` the store must be opened anew.
  */
 import type { PartitionImage } from "../core/cluster/metadata_image.ts";
+import type { ApiKey } from "../core/access/api_key.ts";
+import { configKey, type ConfigKind, type Configs, type ConfigsByResource } from "../core/config/config_resource.ts";
 import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { CorruptStorageError } from "./errors.ts";
 import {
@@ -30,6 +32,14 @@ import {
   topicsPrefix,
   type TopicState,
 } from "./keys/topic.ts";
+import { apiKeyKey, apiKeysPrefix, decodeApiKey, encodeApiKey } from "./keys/api_key.ts";
+import {
+  decodeResourceConfigs,
+  encodeResourceConfigs,
+  resourceConfigsKey,
+  resourceConfigsPrefix,
+  resourceOfKey,
+} from "./keys/resource_configs.ts";
 import { scan } from "./scan.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
@@ -53,11 +63,20 @@ const DELETIONS_PER_COMMIT = 500;
 export class MetadataStore {
   readonly #shard: Shard;
   readonly #topics: Map<string, StoredTopic>;
+  readonly #apiKeys: Map<string, ApiKey>;
+  /** Set by `open`, and by nobody else from outside. */
+  #configs = new Map<string, Configs>();
   #nextProducerId: number;
 
-  private constructor(shard: Shard, topics: Map<string, StoredTopic>, nextProducerId: number) {
+  private constructor(
+    shard: Shard,
+    topics: Map<string, StoredTopic>,
+    apiKeys: Map<string, ApiKey>,
+    nextProducerId: number,
+  ) {
     this.#shard = shard;
     this.#topics = topics;
+    this.#apiKeys = apiKeys;
     this.#nextProducerId = nextProducerId;
   }
 
@@ -93,7 +112,17 @@ export class MetadataStore {
       topics.set(topicId, { name, topicId, partitions: partitions.slice(0, partitionCount), configs, state });
     }
     const next = await storage.get(nextProducerIdKey);
-    return new MetadataStore(shard, topics, next === null ? 0 : decodeNextProducerId(next.value));
+    const apiKeys = new Map<string, ApiKey>();
+    for await (const { key, value } of scan(storage, below(apiKeysPrefix))) {
+      const id = key[2] as string;
+      apiKeys.set(id, decodeApiKey(id, value));
+    }
+    const store = new MetadataStore(shard, topics, apiKeys, next === null ? 0 : decodeNextProducerId(next.value));
+    for await (const { key, value } of scan(storage, below(resourceConfigsPrefix))) {
+      const { kind, name } = resourceOfKey(key);
+      store.#configs.set(configKey(kind, name), decodeResourceConfigs(value));
+    }
+    return store;
   }
 
   /** ACTIVE and DELETING ones. */
@@ -186,6 +215,45 @@ export class MetadataStore {
     await this.#shard.commit({ mutations: [{ type: "set", key: nextProducerIdKey, value }] });
     this.#nextProducerId = first + count;
     return first;
+  }
+
+  /** Keys of the HTTP door, by id. */
+  apiKeys(): ReadonlyMap<string, ApiKey> {
+    return new Map(this.#apiKeys);
+  }
+
+  async putApiKey(key: ApiKey): Promise<void> {
+    await this.#shard.commit({
+      mutations: [{ type: "set", key: apiKeyKey(key.id), value: encodeApiKey(key) }],
+    });
+    this.#apiKeys.set(key.id, key);
+  }
+
+  async removeApiKey(id: string): Promise<void> {
+    await this.#shard.commit({ mutations: [{ type: "delete", key: apiKeyKey(id) }] });
+    this.#apiKeys.delete(id);
+  }
+
+  /** What was set for resources other than topics. */
+  resourceConfigs(): ConfigsByResource {
+    return new Map(this.#configs);
+  }
+
+  /** Replaces what was set for some resources, in one commit where they fit; without settings a resource is forgotten. */
+  async putResourceConfigs(
+    changes: readonly { readonly kind: ConfigKind; readonly name: string; readonly configs: Configs }[],
+  ): Promise<void> {
+    const mutations = changes.map(({ kind, name, configs }): Mutation => {
+      const key = resourceConfigsKey(kind, name);
+      return Object.keys(configs).length === 0
+        ? { type: "delete", key }
+        : { type: "set", key, value: encodeResourceConfigs(configs) };
+    });
+    for (const part of this.#split(mutations)) await this.#shard.commit({ mutations: part });
+    for (const { kind, name, configs } of changes) {
+      if (Object.keys(configs).length === 0) this.#configs.delete(configKey(kind, name));
+      else this.#configs.set(configKey(kind, name), configs);
+    }
   }
 
   close(): void {

@@ -2,7 +2,9 @@
  * Messages of the supervisor actor (`supervisor/cluster`), which plays ZooKeeper's role: it registers brokers,
  * watches their and the consumers' liveness, keeps topics and the assignment, and tells everyone who subscribed.
  */
+import type { ApiKey } from "../../core/access/api_key.ts";
 import type { ConfigChange } from "../../core/config/config_changes.ts";
+import type { AlterableKind } from "../../core/config/resource_changes.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
@@ -45,6 +47,17 @@ export interface AlterTopicConfigs extends Expects<TopicOutcome> {
   readonly validateOnly: boolean;
 }
 
+/** Settings of a broker, a group, or a client metrics subscription. */
+export interface AlterConfigs extends Expects<{ readonly error: "NONE" } | TopicFault> {
+  readonly type: "alterConfigs";
+  readonly kind: AlterableKind;
+  readonly name: string;
+  readonly changes: readonly ConfigChange[];
+  /** As with topics. */
+  readonly replace: boolean;
+  readonly validateOnly: boolean;
+}
+
 /** Gives a topic more partitions. */
 export interface AddPartitions extends Expects<TopicOutcome> {
   readonly type: "addPartitions";
@@ -54,6 +67,18 @@ export interface AddPartitions extends Expects<TopicOutcome> {
   /** Brokers of each new partition, when the client fixed them. */
   readonly assignments: readonly (readonly number[])[] | null;
   readonly validateOnly: boolean;
+}
+
+/** Adds a key of the HTTP door; false when there are as many as there may be. */
+export interface CreateApiKey extends Expects<boolean> {
+  readonly type: "createApiKey";
+  readonly key: ApiKey;
+}
+
+/** From the answer on the key is worth nothing; false when there is none with the id. */
+export interface RevokeApiKey extends Expects<boolean> {
+  readonly type: "revokeApiKey";
+  readonly id: string;
 }
 
 /** A block of producer ids, never handed out before. */
@@ -121,8 +146,11 @@ export type SupervisorMessage =
   | CreateTopic
   | DeleteTopic
   | AlterTopicConfigs
+  | AlterConfigs
   | AddPartitions
   | AllocateProducerIds
+  | CreateApiKey
+  | RevokeApiKey
   | RegisterBroker
   | BrokerHeartbeat
   | ReportConsumers

@@ -3,6 +3,9 @@
  * The name and the idea are Kafka's (KRaft's MetadataImage).
  */
 
+import type { ApiKey } from "../access/api_key.ts";
+import type { ConfigsByResource } from "../config/config_resource.ts";
+
 export interface BrokerImage {
   readonly brokerId: number;
   readonly host: string;
@@ -38,6 +41,10 @@ export interface MetadataImage {
   readonly brokers: readonly BrokerImage[];
   readonly topicsByName: ReadonlyMap<string, TopicImage>;
   readonly topicsById: ReadonlyMap<string, TopicImage>;
+  /** Settings of brokers, groups, client metrics and quotas. */
+  readonly configs: ConfigsByResource;
+  /** Keys of the HTTP door, by id. */
+  readonly apiKeys: ReadonlyMap<string, ApiKey>;
 }
 
 export const emptyMetadataImage: MetadataImage = {
@@ -47,4 +54,6 @@ export const emptyMetadataImage: MetadataImage = {
   brokers: [],
   topicsByName: new Map(),
   topicsById: new Map(),
+  configs: new Map(),
+  apiKeys: new Map(),
 };

@@ -77,6 +77,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["group.max.size", "INT", "2147483647", "now", "Members of one group.", { min: 1 }],
   ["group.min.session.timeout.ms", "INT", "6000", "now", "Shortest session timeout that a member may ask for.", { min: 1 }],
   ["http.allowed.hosts", "LIST", "", "now", "Host names by which the HTTP listener is reached, besides localhost and addresses; * for any. Without one, a listener on loopback takes no other name, any other listener takes all. Kavka's own."],
+  ["http.api.keys.required", "BOOLEAN", "false", "now", "Whether HTTP requests need an API key; KAVKA_ADMIN_KEY makes it so too. Kavka's own."],
   ["http.cors.origins", "LIST", "", "now", "Origins whose web pages may use the HTTP listener, as https://app.example; * for any. Kavka's own.", { check: notOrigins }],
   ["inter.broker.listener.name", "STRING", null, "none", "The listener that brokers use among each other."],
   ["listener.security.protocol.map", "STRING", "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", "now", "Security protocols by the listeners' names; only PLAINTEXT is served so far."],

@@ -55,6 +55,10 @@ export const limits = {
   partitionsPerTopicMax: 10_000,
   /** Partitions that one CreateTopics request may create; then INVALID_REQUEST. */
   partitionsPerRequestMax: 10_000,
+  /** Groups, client metrics subscriptions and entities with quotas that have settings; then POLICY_VIOLATION. */
+  configResourcesMax: 10_000,
+  /** Bytes of such a resource's name; then INVALID_REQUEST. */
+  configResourceNameBytesMax: 900,
   /** Characters of a configuration value; then INVALID_CONFIG. */
   configValueLengthMax: 8_192,
   /** `offset.metadata.max.bytes`: then OFFSET_METADATA_TOO_LARGE. */
@@ -98,6 +102,10 @@ export const limits = {
   subscriptionStreamsPerWakeMax: 200,
   /** Partitions that one live tail over HTTP reads; then 400. */
   livePartitionsMax: 256,
+  /** Keys of the HTTP door; then 409. */
+  apiKeysMax: 1_000,
+  /** Scopes of one key; then 400. */
+  apiKeyScopesMax: 64,
   /** Topics on one page of a list. */
   pageLengthMax: 1_000,
   /** Characters of a configuration file. */

@@ -30,7 +30,7 @@ export type ContractRouter = (
 
 /** The first route that fits answers. Throws 404 and 405 as problems, and what handlers throw. */
 export function contractRouter(routes: readonly ContractRoute[]): ContractRouter {
-  const compiled = routes.map((route) => ({ ...route, ...compile(route.pattern) }));
+  const compiled = routes.map((route) => ({ ...route, ...compilePattern(route.pattern) }));
   return (broker, request, mount) => {
     const url = new URL(request.url);
     const path = url.pathname.slice(mount.length);
@@ -53,7 +53,10 @@ export function contractRouter(routes: readonly ContractRoute[]): ContractRouter
   };
 }
 
-function compile(pattern: string): { readonly shape: RegExp; readonly names: readonly string[] } {
+/** What a path must look like, and the names of its variable segments in order. */
+export function compilePattern(
+  pattern: string,
+): { readonly shape: RegExp; readonly names: readonly string[] } {
   const names: string[] = [];
   const source = pattern
     .replaceAll(/[.+?^$()|[\]\\]/g, "\\$&")

@@ -10,17 +10,24 @@ import { topicRoutes } from "./v2_topics.ts";
 
 const codes: ErrorCodes = { unknownTopic: 40401, kafkaRefusal: 400 };
 
+export const v2Routes = [...topicRoutes, ...consumerRoutes];
+
+/** A failure in the contract's words. */
+export function v2Failure(problem: Problem): Response {
+  return confluentErrorResponse(problem, codes, V2_TYPE);
+}
+
 /** `toProblem` tells what a client may know of an error. */
 export function v2App(broker: Broker, toProblem: (error: unknown) => Problem): OpenAPIHono {
   const app = new OpenAPIHono();
-  const router = contractRouter([...topicRoutes, ...consumerRoutes]);
+  const router = contractRouter(v2Routes);
   for (const path of ["/topics", "/topics/*", "/brokers", "/consumers/*", "/status/ready"]) {
     app.all(path, async ({ req }) => {
       try {
         if (!broker.ready) throw new Problem(503, { detail: "The broker is not ready" });
         return await router(broker, req.raw, "");
       } catch (error) {
-        return confluentErrorResponse(toProblem(error), codes, V2_TYPE);
+        return v2Failure(toProblem(error));
       }
     });
   }

@@ -9,6 +9,8 @@ import { z } from "@hono/zod-openapi";
 import type { RestConsumerAnswer } from "../../actors/messages/rest_consumer.ts";
 import { limits } from "../../core/config/limits.ts";
 import { groupIdError } from "../../core/group/group_config.ts";
+import type { Interest } from "../../core/rest_consumer/rest_consumer.ts";
+import { accessOf, checkTopicAccess } from "../access.ts";
 import { parse } from "../endpoint.ts";
 import { fieldProblem, kafkaProblem } from "../problem.ts";
 import { readJson } from "../request_body.ts";
@@ -85,6 +87,37 @@ function instancePath({ base }: ContractRequest, group: string, instance: string
   return `${base}/consumers/${encodeURIComponent(group)}/instances/${encodeURIComponent(instance)}`;
 }
 
+/** A key that is not for all topics must be for each that the consumer is about; a pattern is about all. */
+function checkInterest(request: Request, interest: Interest): void {
+  switch (interest.type) {
+    case "none":
+      return;
+    case "pattern":
+      return checkTopicAccess(request, "consume", null);
+    case "topics":
+      return checkTopics(request, interest.topics);
+    case "assigned":
+      return checkTopics(request, interest.partitions.map(({ topic }) => topic));
+  }
+}
+
+function checkTopics(request: Request, topics: readonly string[]): void {
+  for (const topic of new Set(topics)) checkTopicAccess(request, "consume", topic);
+}
+
+/** What the contract says of an instance, once it is clear that the key is for its topics. */
+async function describe(context: ContractRequest) {
+  const { request } = context;
+  const description = valueOf(await actorOf(context).ask({ type: "describe" }));
+  checkInterest(request, description.interest);
+  return description;
+}
+
+/** Saves the question where every topic is allowed. */
+async function checkInstance(context: ContractRequest): Promise<void> {
+  if (!accessOf(context.request).allows("consume", null)) await describe(context);
+}
+
 async function create(context: ContractRequest): Promise<Response> {
   const { broker, request, params } = context;
   const body = parse(createSchema, await readJson(request, broker.env));
@@ -126,6 +159,8 @@ async function subscribe(context: ContractRequest): Promise<Response> {
   const interest = hasPattern
     ? { type: "pattern", pattern } as const
     : { type: "topics", topics: topics ?? [] } as const;
+  checkInterest(context.request, interest);
+  await checkInstance(context);
   valueOf(await actorOf(context).ask({ type: "setInterest", interest }));
   return noContent();
 }
@@ -141,7 +176,7 @@ function checkPattern(pattern: string): void {
 async function records(context: ContractRequest): Promise<Response> {
   const { request, url: { searchParams: query } } = context;
   const actor = actorOf(context);
-  const { config } = valueOf(await actor.ask({ type: "describe" }));
+  const { config } = await describe(context);
   if (acceptedFormat(request, config.format) !== config.format) {
     throw confluentProblem(
       40601,
@@ -177,6 +212,8 @@ async function commit(context: ContractRequest): Promise<Response> {
     offset: offset + 1,
     metadata: metadata ?? "",
   })) ?? null;
+  checkTopics(request, (offsets ?? []).map(({ topic }) => topic));
+  await checkInstance(context);
   valueOf(await actorOf(context).ask({ type: "commit", offsets }));
   return noContent();
 }
@@ -187,6 +224,8 @@ async function committed(context: ContractRequest): Promise<Response> {
   const partitions = request.body === null
     ? null
     : parse(partitionsSchema, await readJson(request, broker.env)).partitions;
+  checkTopics(request, (partitions ?? []).map(({ topic }) => topic));
+  await checkInstance(context);
   return v2Response({ offsets: valueOf(await actorOf(context).ask({ type: "committed", partitions })) });
 }
 
@@ -199,12 +238,16 @@ async function seek(context: ContractRequest, place: "beginning" | "end" | null)
       offset,
     }))
     : parse(partitionsSchema, body).partitions.map((each) => ({ ...each, offset: place }));
+  checkTopics(context.request, offsets.map(({ topic }) => topic));
+  await checkInstance(context);
   valueOf(await actorOf(context).ask({ type: "seek", offsets }));
   return noContent();
 }
 
 async function assign(context: ContractRequest): Promise<Response> {
   const { partitions } = parse(partitionsSchema, await readJson(context.request, context.broker.env));
+  checkInterest(context.request, { type: "assigned", partitions });
+  await checkInstance(context);
   valueOf(await actorOf(context).ask({ type: "setInterest", interest: { type: "assigned", partitions } }));
   return noContent();
 }
@@ -213,12 +256,13 @@ export const consumerRoutes: readonly ContractRoute[] = [
   { method: "POST", pattern: "/consumers/{group}", handle: create },
   ...([
     ["DELETE", "", async (context) => {
+      await checkInstance(context);
       valueOf(await actorOf(context).ask({ type: "remove" }));
       return noContent();
     }],
     ["POST", "/subscription", subscribe],
     ["GET", "/subscription", async (context) => {
-      const { interest } = valueOf(await actorOf(context).ask({ type: "describe" }));
+      const { interest } = await describe(context);
       const { topicsByName } = context.broker.metadata;
       if (interest.type === "topics") return v2Response({ topics: interest.topics });
       if (interest.type !== "pattern") return v2Response({ topics: [] });
@@ -226,12 +270,13 @@ export const consumerRoutes: readonly ContractRoute[] = [
       return v2Response({ topics: [...topicsByName.keys()].filter((name) => pattern.test(name)) });
     }],
     ["DELETE", "/subscription", async (context) => {
+      await checkInstance(context);
       valueOf(await actorOf(context).ask({ type: "setInterest", interest: { type: "none" } }));
       return noContent();
     }],
     ["POST", "/assignments", assign],
     ["GET", "/assignments", async (context) => {
-      const { assigned } = valueOf(await actorOf(context).ask({ type: "describe" }));
+      const { assigned } = await describe(context);
       return v2Response({ partitions: assigned });
     }],
     ["GET", "/records", records],

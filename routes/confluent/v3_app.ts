@@ -11,23 +11,31 @@ import { replicaRoutes, topicRoutes } from "./v3_topics.ts";
 
 const codes: ErrorCodes = { unknownTopic: 40403, kafkaRefusal: 40002 };
 
+export const v3Routes = [
+  ...clusterRoutes,
+  ...topicRoutes,
+  ...replicaRoutes,
+  ...groupRoutes,
+];
+
+export const v3RecordRoutes = recordRoutes(codes, () => new Problem(500));
+
+/** A failure in the contract's words. */
+export function v3Failure(problem: Problem): Response {
+  return confluentErrorResponse(problem, codes, "application/json");
+}
+
 /** `toProblem` tells what a client may know of an error. */
 export function v3App(broker: Broker, toProblem: (error: unknown) => Problem): OpenAPIHono {
   const app = new OpenAPIHono();
-  const router = contractRouter([
-    ...clusterRoutes,
-    ...topicRoutes,
-    ...replicaRoutes,
-    ...groupRoutes,
-    ...recordRoutes(codes, toProblem),
-  ]);
+  const router = contractRouter([...v3Routes, ...recordRoutes(codes, toProblem)]);
   for (const mount of ["/v3", "/kafka/v3"]) {
     app.all(`${mount}/*`, async ({ req }) => {
       try {
         if (!broker.ready) throw new Problem(503, { detail: "The broker is not ready" });
         return await router(broker, req.raw, mount);
       } catch (error) {
-        return confluentErrorResponse(toProblem(error), codes, "application/json");
+        return v3Failure(toProblem(error));
       }
     });
   }

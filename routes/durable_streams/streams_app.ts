@@ -16,6 +16,7 @@ import {
   type StreamRecord,
 } from "../../core/stream/stream_record.ts";
 import { limits } from "../../core/config/limits.ts";
+import { checkTopicAccess } from "../access.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { isDeeperThan, parseExactly, readBytes } from "../request_body.ts";
 import {
@@ -153,6 +154,7 @@ async function create(broker: Broker, request: Request, path: string, url: URL):
     if (hasLog(broker, stream)) return await confirm(broker, stream, wish, close);
     await broker.streams.ask({ type: "remove", path, streamId: stream.streamId });
   }
+  if (fork !== null) checkTopicAccess(request, "consume", fork.from);
   const origin = fork === null ? null : await resolveFork(broker, fork);
   const contentType = wish.contentType ?? origin?.source.contentType ?? "";
   const values = body.length === 0 ? [] : valuesOf(contentType, body);

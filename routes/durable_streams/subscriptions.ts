@@ -267,7 +267,8 @@ async function keys({ broker }: ContractRequest): Promise<Response> {
   });
 }
 
-const routes: readonly ContractRoute[] = [
+/** Below `CONTROL_ROOT`. */
+export const controlRoutes: readonly ContractRoute[] = [
   { method: "PUT", pattern: "/subscriptions/{id}", handle: put },
   { method: "GET", pattern: "/subscriptions/{id}", handle: get },
   { method: "DELETE", pattern: "/subscriptions/{id}", handle: remove },
@@ -289,7 +290,7 @@ const routes: readonly ContractRoute[] = [
   { method: "GET", pattern: "/jwks.json", handle: keys },
 ];
 
-const router = contractRouter(routes);
+const router = contractRouter(controlRoutes);
 
 /** Answers below `CONTROL_ROOT`. Throws what is not the request's fault, except as a problem. */
 export async function answerControl(broker: Broker, request: Request): Promise<Response> {

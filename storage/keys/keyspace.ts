@@ -9,6 +9,7 @@
  * ["m", "n", name]                                       topic id of a name                 topic.ts           metadata_store.ts
  * ["m", "t", topicId]                                    topic                              topic.ts           metadata_store.ts
  * ["m", "a", topicId, page]                              assignment of 500 partitions       assignment.ts      metadata_store.ts
+ * ["m", "k", id]                                         key of the HTTP door               api_key.ts          metadata_store.ts
  * ["m", "p"]                                             next producer id                   producer_id.ts     metadata_store.ts
  * ["p", topicId, partition, "h"]                         head of the log's shard            shard_head.ts,     shard.ts
  *                                                        and of the log                     log_head.ts        log_writer.ts

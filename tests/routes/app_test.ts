@@ -114,14 +114,17 @@ Deno.test("the OpenAPI document names every route and every problem", async () =
       Object.keys(item as object).map((method) => `${method} ${path}`)
     ).sort(),
     [
+      "delete /v1/api-keys/{id}",
       "delete /v1/topics/{topic}",
       "get /v1/actors",
+      "get /v1/api-keys",
       "get /v1/cluster",
       "get /v1/consumers",
       "get /v1/topics",
       "get /v1/topics/{topic}",
       "get /v1/topics/{topic}/live",
       "get /v1/topics/{topic}/partitions/{partition}/records",
+      "post /v1/api-keys",
       "post /v1/topics",
       "post /v1/topics/{topic}/records",
     ],

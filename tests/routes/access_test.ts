@@ -1,0 +1,260 @@
+/** Keys: who may do what, on every contract. */
+import assert from "node:assert/strict";
+import { createApi } from "../../routes/api.ts";
+import { needOf } from "../../routes/access.ts";
+import { httpApp } from "../../routes/app.ts";
+import { accessRows } from "../../routes/access_table.ts";
+import { compilePattern } from "../../routes/confluent/contract_router.ts";
+import { serveBroker, type ServedBroker } from "../served_broker.ts";
+import { FakeBroker } from "./fake_broker.ts";
+import { readAnswer } from "./http_client.ts";
+
+const ADMIN = "the-admin-key-of-these-tests";
+const json = { "content-type": "application/json" };
+
+Deno.test("access: no route is without a row, and no row without a route", () => {
+  const routes = createApi(new FakeBroker(), { version: "0", adminKey: null }).routes();
+  assert.ok(routes.length > 80, String(routes.length));
+  const used = new Set<string>();
+  const missing: string[] = [];
+  for (const { method, path } of routes) {
+    const asked = method === "HEAD" ? "GET" : method;
+    const concrete = path.replaceAll(/\{\w+\*?\}/g, "x");
+    const row = accessRows.find((row) =>
+      row.method === asked && compilePattern(row.pattern).shape.test(concrete)
+    );
+    if (row === undefined) missing.push(`${method} ${path}`);
+    else used.add(`${row.method} ${row.pattern}`);
+  }
+  assert.deepEqual(missing, [], "add these to routes/access_table.ts");
+  assert.deepEqual(
+    accessRows.map(({ method, pattern }) => `${method} ${pattern}`).filter((row) => !used.has(row)),
+    [],
+  );
+});
+
+Deno.test("needOf(): what is not known is for admins, whatever its spelling", () => {
+  for (
+    const path of [
+      "/v1/nope",
+      "/v1/%74opics",
+      "//v1/topics",
+      "/v1/topics//live",
+      "/V1/topics",
+      "/v3/clustersx",
+    ]
+  ) {
+    assert.equal(needOf("GET", path).need, "admin", path);
+  }
+  assert.equal(needOf("BREW", "/v1/topics").need, "admin");
+  assert.deepEqual(needOf("POST", "/v1/topics/a%20b/records").topic, "a b");
+  assert.deepEqual(needOf("GET", "/v1/stream/chat/42").topic, "chat/42");
+  assert.deepEqual(needOf("POST", "/v3/clusters/c/topics/t/records%3Abatch").topic, "t");
+});
+
+class Keys implements AsyncDisposable {
+  readonly #served: ServedBroker;
+  readonly #app;
+
+  constructor(served: ServedBroker) {
+    this.#served = served;
+    this.#app = httpApp(served.broker, { version: "0", adminKey: ADMIN });
+  }
+
+  static async open(): Promise<Keys> {
+    return new Keys(await serveBroker());
+  }
+
+  async send(method: string, path: string, authorization: string | null, body?: unknown, headers = {}) {
+    const init: RequestInit = {
+      method,
+      headers: { ...json, ...headers, ...(authorization === null ? {} : { authorization }) },
+    };
+    if (body !== undefined) init.body = typeof body === "string" ? body : JSON.stringify(body);
+    return await readAnswer(await this.#app.fetch(new Request(`http://localhost${path}`, init)));
+  }
+
+  async make(...scopes: string[]): Promise<string> {
+    const { status, body } = await this.send("POST", "/v1/api-keys", `Bearer ${ADMIN}`, {
+      name: "k",
+      scopes,
+    });
+    assert.equal(status, 201);
+    return `Bearer ${body.key}`;
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.#served[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("access: without a valid key everything but the public paths is 401, in the contract's words", async () => {
+  await using keys = await Keys.open();
+  const made = (await keys.make("consume")).slice("Bearer ".length);
+  const bad = [
+    null,
+    "",
+    "Bearer",
+    `Bearer ${made.slice(0, -1)}`,
+    `Bearer ${made.slice(0, -1)}${made.endsWith("0") ? "1" : "0"}`,
+    `Bearer ${ADMIN}x`,
+    `Basic ${btoa("u:p")}`,
+    "Basic %",
+    `Digest ${made}`,
+    `Bearer ${"x".repeat(10_000)}`,
+  ];
+  for (const authorization of bad) {
+    const { status, headers, body } = await keys.send("GET", "/v1/topics", authorization);
+    assert.equal(status, 401, String(authorization));
+    assert.match(headers.get("www-authenticate") ?? "", /^Bearer/);
+    assert.equal(body.status, 401);
+  }
+  for (const query of [`?key=${made}`, `?access_token=${made}`, `?authorization=Bearer%20${made}`]) {
+    assert.equal((await keys.send("GET", `/v1/topics${query}`, null)).status, 401, query);
+  }
+  assert.equal((await keys.send("GET", "/v3/clusters", null)).body.error_code, 401);
+  assert.equal((await keys.send("GET", "/topics", null)).body.error_code, 401);
+  const stream = await keys.send("GET", "/v1/stream/a", null);
+  assert.deepEqual([stream.status, stream.headers.get("x-content-type-options")], [401, "nosniff"]);
+  for (const path of ["/healthz", "/readyz", "/", "/openapi.json", "/status/ready"]) {
+    assert.equal((await keys.send("GET", path, null)).status, 200, path);
+  }
+});
+
+Deno.test("access: a key works until it is revoked, its secret is not told again", async () => {
+  await using keys = await Keys.open();
+  const admin = `Bearer ${ADMIN}`;
+  const made = await keys.send("POST", "/v1/api-keys", admin, {
+    name: "a",
+    scopes: ["admin"],
+    expiresInMs: 60_000,
+  });
+  assert.equal(made.status, 201);
+  const { key, id } = made.body;
+  const list = await keys.send("GET", "/v1/api-keys", `Bearer ${key}`);
+  assert.deepEqual([list.status, list.body.required, list.body.keys.length], [200, true, 1]);
+  assert.equal(list.text.includes(key.split("_")[2]), false);
+  assert.equal((await keys.send("GET", "/v1/topics", `Basic ${btoa(`x:${key}`)}`)).status, 200);
+  assert.equal((await keys.send("DELETE", `/v1/api-keys/${id}`, admin)).status, 204);
+  assert.equal((await keys.send("GET", "/v1/topics", `Bearer ${key}`)).status, 401);
+  assert.equal((await keys.send("DELETE", `/v1/api-keys/${id}`, admin)).status, 404);
+});
+
+Deno.test("access: an expired key is 401", async () => {
+  await using keys = await Keys.open();
+  const made = await keys.send("POST", "/v1/api-keys", `Bearer ${ADMIN}`, {
+    name: "a",
+    scopes: ["consume"],
+    expiresInMs: 1,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal((await keys.send("GET", "/v1/topics", `Bearer ${made.body.key}`)).status, 401);
+});
+
+Deno.test("access: scopes hold on every contract", async () => {
+  await using keys = await Keys.open();
+  const admin = `Bearer ${ADMIN}`;
+  for (const name of ["mine", "other"]) {
+    assert.equal((await keys.send("POST", "/v1/topics", admin, { name })).status, 201);
+  }
+  const cluster = (await keys.send("GET", "/v3/clusters", admin)).body.data[0].cluster_id;
+  const producer = await keys.make("produce:mine");
+  const consumer = await keys.make("consume:mine");
+  const monitor = await keys.make("consume");
+  const v3 = `/v3/clusters/${cluster}/topics`;
+  const record = { value: { type: "JSON", data: 1 } };
+  const records = { records: [{ value: 1 }] };
+  const v2json = { "content-type": "application/vnd.kafka.json.v2+json" };
+  type Case = [
+    method: string,
+    path: string,
+    body: unknown,
+    p: number,
+    c: number,
+    m: number,
+    headers?: object,
+  ];
+  const cases: Case[] = [
+    ["POST", "/v1/topics/mine/records", { value: "a" }, 200, 403, 403],
+    ["POST", "/v1/topics/other/records", { value: "a" }, 403, 403, 403],
+    ["GET", "/v1/topics/mine/partitions/0/records", undefined, 403, 200, 200],
+    ["GET", "/v1/topics/other/partitions/0/records", undefined, 403, 403, 200],
+    ["GET", "/v1/topics/mine", undefined, 200, 200, 200],
+    ["GET", "/v1/topics/other", undefined, 403, 403, 200],
+    ["DELETE", "/v1/topics/mine", undefined, 403, 403, 403],
+    ["GET", "/v1/cluster", undefined, 403, 403, 200],
+    ["GET", "/v1/actors", undefined, 403, 403, 200],
+    ["GET", "/v1/api-keys", undefined, 403, 403, 403],
+    ["POST", "/v1/topics", { name: "x" }, 403, 403, 403],
+    ["POST", `${v3}/mine/records`, record, 200, 403, 403],
+    ["POST", `/kafka${v3}/other/records`, record, 403, 403, 403],
+    ["POST", `${v3}/other/records%3abatch`, { entries: [{ id: "1", ...record }] }, 403, 403, 403],
+    ["GET", `${v3}/mine/configs`, undefined, 200, 200, 200],
+    ["DELETE", `${v3}/mine`, undefined, 403, 403, 403],
+    ["GET", `/v3/clusters/${cluster}/consumer-groups`, undefined, 403, 403, 200],
+    ["POST", "/topics/mine", records, 200, 403, 403, v2json],
+    ["POST", "/topics/other", records, 403, 403, 403, v2json],
+    ["GET", "/topics/other/partitions/0/records?offset=0", undefined, 403, 403, 200],
+    ["PUT", "/v1/stream/other", undefined, 403, 403, 403],
+    ["GET", "/v1/stream/other", undefined, 403, 403, 404],
+    ["PUT", "/v1/stream/__ds/subscriptions/s", {}, 403, 403, 403],
+    ["POST", "/v1/stream/__ds/subscriptions/s/claim", {}, 403, 403, 400],
+    ["GET", "/v1/stream/%2e%2e/api-keys", undefined, 403, 403, 403],
+  ];
+  for (const [method, path, body, p, c, m, headers = {}] of cases) {
+    const statuses = [];
+    for (const key of [producer, consumer, monitor]) {
+      statuses.push((await keys.send(method, path, key, body, headers)).status);
+    }
+    assert.deepEqual(statuses, [p, c, m], `${method} ${path}`);
+  }
+});
+
+Deno.test("access: a consumer on the server is for the topics of the key that asks", async () => {
+  await using keys = await Keys.open();
+  const admin = `Bearer ${ADMIN}`;
+  for (const name of ["mine", "other"]) {
+    assert.equal((await keys.send("POST", "/v1/topics", admin, { name })).status, 201);
+  }
+  const mine = await keys.make("consume:mine");
+  const all = await keys.make("consume");
+  const v2 = { "content-type": "application/vnd.kafka.v2+json" };
+  const at = "/consumers/g/instances/c";
+  const create = { name: "c", format: "json" };
+  assert.equal((await keys.send("POST", "/consumers/g", mine, create, v2)).status, 200);
+  const subscribe = (key: string, body: unknown) => keys.send("POST", `${at}/subscription`, key, body, v2);
+  assert.equal((await subscribe(mine, { topics: ["mine", "other"] })).status, 403);
+  assert.equal((await subscribe(mine, { topic_pattern: "mine" })).status, 403);
+  assert.equal((await subscribe(mine, { topics: ["mine"] })).status, 204);
+  const accept = { accept: "application/vnd.kafka.json.v2+json" };
+  const read = (key: string) => keys.send("GET", `${at}/records?timeout=1`, key, undefined, accept);
+  assert.equal((await read(mine)).status, 200);
+  assert.equal((await subscribe(all, { topics: ["other"] })).status, 204);
+  const offsets = { offsets: [{ topic: "mine", partition: 0, offset: 0 }] };
+  assert.deepEqual([
+    (await read(mine)).status,
+    (await keys.send("POST", `${at}/offsets`, mine, offsets, v2)).status,
+    (await keys.send("GET", `${at}/subscription`, mine)).status,
+    (await keys.send("DELETE", at, mine)).status,
+    (await read(all)).status,
+  ], [403, 403, 403, 403, 200]);
+});
+
+Deno.test("access: bad wishes for a key", async () => {
+  await using keys = await Keys.open();
+  const admin = `Bearer ${ADMIN}`;
+  const wrong = [
+    {},
+    { name: "", scopes: ["admin"] },
+    { name: "a", scopes: [] },
+    { name: "a", scopes: ["root"] },
+    { name: "a", scopes: ["produce:a*b"] },
+    { name: "a", scopes: ["admin", "produce"] },
+    { name: "a", scopes: ["produce"], expiresInMs: 0 },
+    { name: "a", scopes: ["produce"], secret: "x" },
+    { name: "a", scopes: Array(65).fill("produce") },
+  ];
+  for (const body of wrong) {
+    assert.equal((await keys.send("POST", "/v1/api-keys", admin, body)).status, 400, JSON.stringify(body));
+  }
+});
