@@ -16,12 +16,12 @@ LONG = os.environ.get("KAVKA_INTEROP_LONG") == "1"
 _failed = 0
 
 
-def check(name):
+def check(name, seconds=240):
     """Decorator: runs the function at once as a check of this name; returns what it returned, or None."""
 
     def run(function):
         global _failed
-        faulthandler.dump_traceback_later(240, exit=True)
+        faulthandler.dump_traceback_later(seconds, exit=True)
         try:
             result = function()
         except Exception as error:  # a check reports whatever went wrong, the next one still runs

@@ -29,6 +29,7 @@ const SUITES: readonly Suite[] = [
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "kill9", file: "kill9.py", server: "suite" },
+  { name: "copy_job", file: "copy_job.py", server: "suite" },
 ];
 
 const SUITE_DEADLINE_MS = 12 * 60_000;
