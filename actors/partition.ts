@@ -12,7 +12,6 @@ import { type BatchFacts, decideAppend } from "../core/partition/append.ts";
 import { decideDivergence, epochEndOffset } from "../core/partition/leader_epochs.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
-import { decideRetention } from "../core/partition/retention.ts";
 import { decideSequence } from "../core/partition/sequence.ts";
 import {
   decideMarker,
@@ -34,12 +33,12 @@ import {
   validateRecords,
 } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError, StorageUnavailableError } from "../storage/errors.ts";
+import type { TrimPlan } from "../storage/log_trim.ts";
 import { type LogAppend, type LogEffect, PartitionLog } from "../storage/partition_log.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
 import type {
   AwaitData,
-  CleanPartition,
   Fetch,
   FetchResult,
   ListOffset,
@@ -52,6 +51,7 @@ import type {
 import type { TransactionMessage } from "./messages/transaction.ts";
 import { PartitionProducers, PRODUCERS_FORGOTTEN_MAX } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
+import { PartitionCleaner } from "./partition_cleaner.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
@@ -143,6 +143,8 @@ class AbsentPartition implements ActorHost<PartitionMessage, LogEffect> {
       case "clean":
       case "expireProducers":
         return reply.sendNow(false);
+      case "compact":
+        return reply.sendNow("done");
       case "forgetProducers":
         return;
       case "awaitData":
@@ -251,8 +253,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   /** Offset of the newest abort marker that is durable; -1 when there is none. */
   #lastAbort: number;
   readonly #waiters = new Set<Waiter>();
-  /** One step at a time: two would delete, and count, the same batches. */
-  #cleaning = false;
+  readonly #cleaner: PartitionCleaner;
   /** Likewise for the look at the producers. */
   #expiring = false;
   /** Includes appends whose commit is under way. */
@@ -271,6 +272,12 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     this.#lastAbort = lastAbort;
     this.#assigned = log.head;
     this.#durable = log.head;
+    this.#cleaner = new PartitionCleaner(context, log, {
+      durable: () => this.#durable,
+      assigned: () => this.#assigned,
+      lastStableOffset: () => this.#lastStableOffset,
+      stage: (change, trim) => this.#stageCleanup(change, trim),
+    });
   }
 
   receive(message: PartitionMessage, reply: Reply<unknown>): void | Promise<void> {
@@ -320,7 +327,9 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
       case "deleteRecords":
         return this.#deleteRecords(message.offset, reply);
       case "clean":
-        return this.#clean(message, reply);
+        return this.#cleaner.clean(message, reply);
+      case "compact":
+        return this.#cleaner.compact(message, reply);
       case "close":
         this.release();
         return reply.send(true);
@@ -337,7 +346,10 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     const last = effects[count - 1];
     if (last !== undefined) this.#durable = last.headAfter;
     for (const append of effects.slice(0, count)) {
-      if (!("bytes" in append)) continue;
+      if (!("bytes" in append)) {
+        if (append.trim?.rewritten !== undefined) this.#cache.dropBelow(append.trim.rewritten.upTo);
+        continue;
+      }
       this.#cache.add(append);
       const { transaction } = append;
       if (transaction === undefined) continue;
@@ -346,6 +358,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
         this.#lastAbort = transaction.aborted.lastOffset;
       }
     }
+    this.#cleaner.committed(effects.slice(0, count));
     this.#wakeWaiters();
     return count;
   }
@@ -537,6 +550,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
           leaderEpoch: this.#leaderEpoch,
           bytes: message.batch,
           maxTimestamp,
+          ...(maxTimestamp < 0 && { appendedMs: nowMs }),
           producer: decision.producer,
           ...(opensTransaction ? { transaction: this.#open(facts.producerId, decision.baseOffset) } : {}),
           headAfter: decision.head,
@@ -576,45 +590,14 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   #raiseLogStart(logStartOffset: number): void {
-    this.#assigned = { ...this.#assigned, logStartOffset };
-    this.#context.stage({ headAfter: this.#assigned, trim: null });
+    this.#stageCleanup({ logStartOffset }, null);
   }
 
-  /** Deletes some of what lies below the log start, or, when nothing does, looks whether the start may rise. */
-  #clean(message: CleanPartition, reply: Reply<unknown>): void {
-    if (this.#cleaning) return reply.sendNow(true);
-    this.#cleaning = true;
-    this.#context.run(async () => {
-      try {
-        reply.send(await this.#cleanStep(message));
-      } catch (error) {
-        // The next look tries again; nothing else depends on it.
-        this.#context.log.error("Cannot delete old records", {
-          partition: this.#context.address.key,
-          error: String(error),
-        });
-        reply.sendNow(false);
-      } finally {
-        this.#cleaning = false;
-      }
-    });
-  }
-
-  async #cleanStep(settings: CleanPartition): Promise<boolean> {
-    const trim = await this.#log.planTrim();
-    if (trim !== null) {
-      this.#assigned = { ...this.#assigned, sizeBytes: this.#assigned.sizeBytes - trim.sizeBytes };
-      this.#context.stage({ headAfter: this.#assigned, trim });
-      return true;
-    }
-    const upTo = this.#lastStableOffset;
-    const batches = await this.#log.oldestBatches(upTo);
-    const { env } = this.#context;
-    // Since the page was read no cleanup came between; appends only add behind it.
-    const start = decideRetention(this.#durable, batches, settings, env.now());
-    if (start <= this.#assigned.logStartOffset) return false;
-    this.#raiseLogStart(start);
-    return true;
+  #stageCleanup(change: Partial<LogHead>, trim: TrimPlan | null): LogEffect {
+    this.#assigned = { ...this.#assigned, ...change };
+    const effect = { headAfter: this.#assigned, trim };
+    this.#context.stage(effect);
+    return effect;
   }
 
   #rememberProducer(state: ProducerState, offset: number, isNew: boolean): void {

@@ -93,6 +93,11 @@ export class TailCache {
     }
   }
 
+  /** Drops the batches that begin below `offset`, which are not those of the log any more. */
+  dropBelow(offset: number): void {
+    while ((this.#batches[this.#first]?.baseOffset ?? Infinity) < offset) this.dropOldest();
+  }
+
   /** Gives everything back; used when the partition's actor stops. */
   clear(): void {
     const count = this.#batches.length - this.#first;

@@ -10,6 +10,7 @@
 import {
   type CleanerCheckpoint,
   CompactionPass,
+  type CompactionReason,
   type CompactionSettings,
   estimateCleanBytes,
   firstDirtyOffset,
@@ -38,7 +39,7 @@ const PRODUCERS_KNOWN_MAX = 10_000;
 export interface CompactionOptions {
   readonly settings: CompactionSettings;
   /** Why the round is made: for "ratio" enough must be dirty. */
-  readonly reason: "ratio" | "lag" | "horizon";
+  readonly reason: CompactionReason;
   readonly nowMs: number;
   /** Bytes of the offset map: `log.cleaner.dedupe.buffer.size`. */
   readonly mapBytesMax: number;

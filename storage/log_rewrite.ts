@@ -77,6 +77,7 @@ export class RewritePlanner {
   #mutations: Mutation[] = [];
   #size: CommitSize = emptyCommitSize;
   #entryCount = 0;
+  #upTo = 0;
   #freedEntries = 0;
   #freedBytes = new Map<number, number>();
   #freedSize = 0;
@@ -119,6 +120,7 @@ export class RewritePlanner {
   add(located: LocatedBatch, decision: BatchDecision): void {
     const { baseOffset, entry, bytes } = located;
     this.#entryCount++;
+    this.#upTo = entry.lastOffset + 1;
     if (bytes !== null && !this.#log.fits(this.#worstOf(baseOffset, entry))) {
       // More pieces than one commit deletes: it stays as it is.
       this.#hole = null;
@@ -170,7 +172,7 @@ export class RewritePlanner {
       batchCount: this.#freedEntries,
       sizeBytes: this.#freedSize,
       freedBytes: this.#freedBytes,
-      rewritten: extents,
+      rewritten: { extents, upTo: this.#upTo },
     };
   }
 

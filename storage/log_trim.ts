@@ -23,8 +23,13 @@ export interface TrimPlan {
   readonly sizeBytes: number;
   /** Bytes that are named no more, for each segment file's number. */
   readonly freedBytes: ReadonlyMap<number, number>;
-  /** Batches that compaction wrote anew into segment files; absent: entries are only deleted. */
-  readonly rewritten?: readonly { readonly extent: Extent; readonly sizeBytes: number }[];
+  /** What compaction did; absent: entries are only deleted. */
+  readonly rewritten?: {
+    /** Batches that it wrote anew into segment files. */
+    readonly extents: readonly { readonly extent: Extent; readonly sizeBytes: number }[];
+    /** Batches below this offset may be others now. */
+    readonly upTo: number;
+  };
 }
 
 /** Null when nothing is left below the log start. */

@@ -281,10 +281,10 @@ export class LogWriter {
     for (const append of appends) {
       if (!("bytes" in append)) {
         const sum = addSizes(size, sizeOfMutations(append.trim?.mutations ?? []));
-        const fileCount = state.writer.files.length + (append.trim?.rewritten?.length ?? 0);
+        const fileCount = state.writer.files.length + (append.trim?.rewritten?.extents.length ?? 0);
         if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, fileCount))) break;
         mutations.push(...append.trim?.mutations ?? []);
-        for (const { extent } of append.trim?.rewritten ?? []) extents.push(extent);
+        for (const { extent } of append.trim?.rewritten?.extents ?? []) extents.push(extent);
         isRewrite ||= append.trim?.rewritten !== undefined;
         state = this.#cleaned(append, state, dropped);
         size = sum;
@@ -337,7 +337,7 @@ export class LogWriter {
     invariant(headAfter.logEndOffset === before.head.logEndOffset, "A cleanup leaves the log end as it is");
     if (trim === null) return { head: headAfter, writer: before.writer };
     let grown = before;
-    for (const { extent, sizeBytes } of trim.rewritten ?? []) {
+    for (const { extent, sizeBytes } of trim.rewritten?.extents ?? []) {
       grown = withLiveBytes(withFile(grown, extent), extent.file.number, sizeBytes);
     }
     const files: LiveSegment[] = [];

@@ -3,6 +3,7 @@
  * Offsets, timestamps and producer ids are numbers; record batches are the bytes the producer sent.
  */
 import type { EpochEndOffset } from "../../core/partition/leader_epochs.ts";
+import type { CompactionReason, CompactionSettings } from "../../core/partition/compaction.ts";
 import type { ProducerState } from "../../core/partition/producer_state.ts";
 import type { RetentionSettings } from "../../core/partition/retention.ts";
 import type { TransactionMarker } from "../../core/partition/transactions.ts";
@@ -156,6 +157,22 @@ export interface CleanPartition extends RetentionSettings, Expects<boolean> {
   readonly type: "clean";
 }
 
+/**
+ * One bounded step of a round of compaction; the first one of a round begins it. "more": ask again; "failed": the log has
+ * something in it that cannot be compacted, or the store does not answer.
+ */
+export interface CompactPartition extends Expects<"more" | "done" | "failed"> {
+  readonly type: "compact";
+  /** Another number begins another round. */
+  readonly roundId: number;
+  readonly reason: CompactionReason;
+  readonly settings: CompactionSettings;
+  /** `log.cleaner.dedupe.buffer.size`. */
+  readonly mapBytesMax: number;
+  /** `producer.id.expiration.ms`. */
+  readonly producerExpirationMs: number;
+}
+
 /** Forgets some of the producers that are idle for too long, or too many; answered with true while there may be more. */
 export interface ExpireProducers extends Expects<boolean> {
   readonly type: "expireProducers";
@@ -183,6 +200,7 @@ export type PartitionMessage =
   | DescribeProducers
   | DeleteRecords
   | CleanPartition
+  | CompactPartition
   | ExpireProducers
   | ForgetProducers
   | ClosePartition;

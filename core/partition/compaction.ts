@@ -50,13 +50,16 @@ export interface CompactableLog {
   readonly oldestDirtyTimestamp: number;
 }
 
+/** "ratio": enough is dirty; "lag": something waited for too long; "horizon": the time of tombstones or markers is over. */
+export type CompactionReason = "ratio" | "lag" | "horizon";
+
 /** Why a log should be compacted now, or null. */
 export function compactionDue(
   log: CompactableLog,
   checkpoint: CleanerCheckpoint,
   settings: CompactionSettings,
   nowMs: number,
-): "ratio" | "lag" | "horizon" | null {
+): CompactionReason | null {
   const firstDirty = firstDirtyOffset(log, checkpoint);
   if (checkpoint.nextHorizonMs >= 0 && nowMs >= checkpoint.nextHorizonMs) return "horizon";
   if (firstDirty >= log.lastStableOffset) return null;
