@@ -3,6 +3,7 @@
  *
  * It translates into the commands that are there already, so that both spellings do the same.
  */
+import { apiKeys } from "./api_keys.ts";
 import { consoleConsumer } from "./console_consumer.ts";
 import { consoleProducer, standardInput } from "./console_producer.ts";
 import { type Terminal, UsageError, utf8 } from "./command_line.ts";
@@ -17,6 +18,9 @@ const USAGE = `Usage: kavka COMMAND [options]
   topic delete NAME
   produce TOPIC                        sends the lines of standard input
   consume TOPIC [--from-beginning] [--group ID] [--max-messages N]
+  key create --name NAME --scope SCOPE [--expires-in TIME]
+  key list
+  key revoke ID                        keys of the HTTP interface, at --server URL, else KAVKA_SERVER
 
 The broker is --bootstrap-server HOST:PORT, else KAVKA_BOOTSTRAP, else localhost:9092. The other options are those of
 bin/kafka-topics.sh, bin/kafka-console-producer.sh and bin/kafka-console-consumer.sh; a server is started by deno task start.
@@ -26,7 +30,7 @@ const DEFAULT_BOOTSTRAP = "localhost:9092";
 
 /** A command of Kafka's with its arguments, or help. */
 export type Translation =
-  | { readonly command: "topics" | "produce" | "consume"; readonly args: readonly string[] }
+  | { readonly command: "topics" | "produce" | "consume" | "key"; readonly args: readonly string[] }
   | { readonly command: "help" };
 
 /** Reads nouns and verbs. Throws `UsageError`. */
@@ -47,6 +51,8 @@ export function translate(args: readonly string[]): Translation {
       }
       return { command: noun, args: ["--topic", topic, ...options] };
     }
+    case "key":
+      return { command: "key", args: rest };
     default:
       throw new UsageError(`"${noun}" is not a command: see kavka --help`);
   }
@@ -83,6 +89,8 @@ export async function kavka(args: readonly string[], terminal: Terminal): Promis
       return 0;
     case "topics":
       return await topics(translation.args, local);
+    case "key":
+      return await apiKeys(translation.args, terminal);
     case "produce":
       return await consoleProducer(translation.args, local, standardInput(local), interruption());
     case "consume":
