@@ -11,6 +11,8 @@ import type { GroupListing } from "./group_directory.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { RestConsumerMessage } from "./messages/rest_consumer.ts";
+import type { ShareGroupMessage } from "./messages/share_group.ts";
+import type { SharePartitionMessage } from "./messages/share_partition.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
@@ -31,6 +33,10 @@ export interface Broker {
   config(name: string): string;
   partition(topicId: string, partition: number): ActorRef<PartitionMessage>;
   group(groupId: string): ActorRef<ConsumerGroupMessage>;
+  /** The coordinator of a share group, there or not. */
+  shareGroup(groupId: string): ActorRef<ShareGroupMessage>;
+  /** How far a share group has got in a partition. */
+  sharePartition(groupId: string, topicId: string, partition: number): ActorRef<SharePartitionMessage>;
   /** Every group that this broker coordinates. Throws what storage throws. */
   listGroups(): Promise<GroupListing[]>;
   readonly supervisor: ActorRef<SupervisorMessage>;

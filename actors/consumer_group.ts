@@ -7,6 +7,7 @@
  */
 import { emptyMetadataImage } from "../core/cluster/metadata_image.ts";
 import { type GroupConfig, groupConfigDefaults, groupIdError } from "../core/group/group_config.ts";
+import type { GroupCommand } from "../core/group/group_commands.ts";
 import type { GroupEvent } from "../core/group/group_event.ts";
 import { decideGroup, restoreGroup, resumeGroup, tickGroup } from "../core/group/group_machine.ts";
 import {
@@ -21,11 +22,13 @@ import type { ConsumerGroupState } from "../core/group/modern/consumer_group_sta
 import { namedTopics } from "../core/group/modern/describe_consumer_group.ts";
 import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
 import { isTransactionKnown } from "../core/group/offsets/pending.ts";
+import { refusalOfTakenName } from "../core/share/group/taken_name.ts";
 import { DecodeError } from "../lib/bytes.ts";
 import { decodeAssignment } from "../protocol/messages/consumer_protocol.ts";
 import type { GroupShards, StoredGroup } from "../storage/group_store.ts";
 import { TRANSACTION_KIND } from "./kinds.ts";
 import type {
+  ClaimForShareGroup,
   ConsumerGroupMessage,
   GroupError,
   GroupTimer,
@@ -101,6 +104,8 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   readonly #state: GroupState;
   readonly #owed = new Map<RequestId, Reply<unknown>>();
   #lastRequestId = 0;
+  /** The name belongs to a share group, whose actor is another one. */
+  #isShareGroup: boolean;
   /** When the deadline timer rings (monotonic). */
   #armedAtMs = Infinity;
   #reportedVersion: number;
@@ -111,6 +116,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     this.#stored = stored;
     this.#onMembership = onMembership;
     this.#topics = topics;
+    this.#isShareGroup = stored?.isShareGroup ?? false;
     this.#state = restoreGroup(
       context.address.key,
       {
@@ -133,6 +139,9 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     const fault = this.#stored?.fault ?? null;
     if (fault !== null) throw fault;
     if (message.type === "timer") return this.#onTimer(message);
+    if (message.type === "claimForShareGroup") return this.#onClaim(message, reply);
+    const refusal = this.#isShareGroup ? refusalOfTakenName(this.#context.address.key, message) : null;
+    if (refusal !== null) return reply.send(refusal);
     if (message.type !== "txnOffsetCommit" || isTransactionKnown(this.#state, message)) {
       return this.#decide(message, reply);
     }
@@ -141,6 +150,13 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
       if (error === "NONE") return this.#decide(message, reply);
       reply.send({ error, offsetErrors: [] });
     });
+  }
+
+  /** A name is one kind of group's; this actor, which sees every consumer that comes, decides whose it becomes. */
+  #onClaim({ claimed }: ClaimForShareGroup, reply: Reply<unknown>): void {
+    if (claimed && groupExists(this.#state)) return reply.send("GROUP_ID_NOT_FOUND");
+    this.#isShareGroup = claimed;
+    reply.send("NONE");
   }
 
   /** Asks the coordinator whether this group is in the producer's open transaction. */
@@ -156,7 +172,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     }
   }
 
-  #decide(message: Exclude<ConsumerGroupMessage, GroupTimer>, reply: Reply<unknown>): void {
+  #decide(message: GroupCommand, reply: Reply<unknown>): void {
     const turn = this.#newTurn(needsUuid(message) ? this.#context.env.uuid() : "");
     const requestId = ++this.#lastRequestId;
     this.#owed.set(requestId, reply);

@@ -17,7 +17,7 @@ const SWEEP_AFTER_DELETION_MS = 1_000;
 
 export interface GroupListing {
   readonly groupId: string;
-  readonly groupType: "classic" | "consumer";
+  readonly groupType: "classic" | "consumer" | "share";
   /** Empty for groups of consumers without group management. */
   readonly protocolType: string;
   /** Kafka's spelling: Empty, PreparingRebalance, CompletingRebalance, Stable; Assigning, Reconciling. */

@@ -5,3 +5,5 @@ export const SUPERVISOR_KIND = "supervisor";
 export const SUPERVISOR_KEY = "cluster";
 export const PARTITION_KIND = "partition";
 export const TRANSACTION_KIND = "transaction";
+export const SHARE_GROUP_KIND = "share_group";
+export const SHARE_PARTITION_KIND = "share_partition";

@@ -7,6 +7,7 @@ import { limits } from "../core/config/limits.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
+import { resolveShareConfig } from "../core/share/resolve_config.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
@@ -20,11 +21,21 @@ import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
 import { CONSUMER_GROUP_KIND, consumerGroupKind } from "./consumer_group.ts";
-import { BROKER_KIND, PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND, TRANSACTION_KIND } from "./kinds.ts";
+import {
+  BROKER_KIND,
+  PARTITION_KIND,
+  SHARE_GROUP_KIND,
+  SHARE_PARTITION_KIND,
+  SUPERVISOR_KEY,
+  SUPERVISOR_KIND,
+  TRANSACTION_KIND,
+} from "./kinds.ts";
 import type { BrokerMessage } from "./messages/broker.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { RestConsumerMessage } from "./messages/rest_consumer.ts";
+import type { ShareGroupMessage } from "./messages/share_group.ts";
+import type { SharePartitionMessage } from "./messages/share_partition.ts";
 import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts";
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
@@ -36,6 +47,9 @@ import { RetentionSweep } from "./retention.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 import { REST_CONSUMER_KIND, restConsumerKey, restConsumerKind } from "./rest_consumer.ts";
+import { shareGroupKind } from "./share_group.ts";
+import { ShareGroupDirectory } from "./share_group_directory.ts";
+import { sharePartitionKey, sharePartitionKind } from "./share_partition.ts";
 import { STREAM_KIND, streamKind } from "./stream.ts";
 import { STREAM_REGISTRY_KEY, STREAM_REGISTRY_KIND, streamRegistryKind } from "./stream_registry.ts";
 import {
@@ -75,6 +89,7 @@ export class LocalBroker implements Broker {
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
   readonly #groups: GroupDirectory;
+  readonly #shareGroups: ShareGroupDirectory;
   readonly #transactions: TransactionDirectory;
   readonly #retention: RetentionSweep;
   readonly #producers: ProducerSweep;
@@ -147,6 +162,25 @@ export class LocalBroker implements Broker {
       config: groupConfig(config),
       onMembership: (report) => this.supervisor.tell(report),
     }));
+    const share = {
+      groupShards,
+      topics: () => this.#metadata,
+      configOf: (_groupId: string) => resolveShareConfig({}, config),
+    };
+    this.#runtime.register(shareGroupKind({
+      ...share,
+      onMembership: (report) => this.supervisor.tell(report),
+    }));
+    this.#runtime.register(sharePartitionKind(share));
+    this.#shareGroups = new ShareGroupDirectory({
+      env,
+      log,
+      groupShards,
+      metadata: () => this.#metadata,
+      shareGroup: (groupId) => this.shareGroup(groupId),
+      sharePartition: (...id) => this.sharePartition(...id),
+      inspect: () => this.inspect(),
+    });
     const transactionShards = new TransactionShards(shards);
     this.#runtime.register(transactionKind({
       transactionShards,
@@ -182,7 +216,10 @@ export class LocalBroker implements Broker {
     const before = this.#metadata;
     this.#metadata = image;
     for (const topicId of before.topicsById.keys()) {
-      if (!image.topicsById.has(topicId)) return this.#groups.topicsDeleted();
+      if (image.topicsById.has(topicId)) continue;
+      this.#groups.topicsDeleted();
+      this.#shareGroups.topicsDeleted();
+      return;
     }
   }
 
@@ -205,6 +242,7 @@ export class LocalBroker implements Broker {
     await broker.ask({ type: "start" });
     this.#ready = true;
     this.#groups.start();
+    this.#shareGroups.start();
     this.#transactions.start();
     this.#retention.start();
     this.#producers.start();
@@ -230,8 +268,16 @@ export class LocalBroker implements Broker {
     return this.#runtime.ref(STREAM_KIND, streamId);
   }
 
+  shareGroup(groupId: string): ActorRef<ShareGroupMessage> {
+    return this.#runtime.ref(SHARE_GROUP_KIND, groupId);
+  }
+
+  sharePartition(groupId: string, topicId: string, partition: number): ActorRef<SharePartitionMessage> {
+    return this.#runtime.ref(SHARE_PARTITION_KIND, sharePartitionKey(groupId, { topicId, partition }));
+  }
+
   async listGroups(): Promise<GroupListing[]> {
-    return await this.#groups.list();
+    return [...await this.#groups.list(), ...await this.#shareGroups.list()];
   }
 
   transaction(transactionalId: string): ActorRef<TransactionMessage> {
@@ -254,6 +300,7 @@ export class LocalBroker implements Broker {
   async drain(): Promise<void> {
     this.#ready = false;
     this.#groups.stop();
+    this.#shareGroups.stop();
     this.#transactions.stop();
     this.#retention.stop();
     this.#producers.stop();

@@ -15,7 +15,8 @@ export type MutantName =
   | "no-sweep"
   | "reply-before-commit"
   | "any-sequence"
-  | "commit-any-generation";
+  | "commit-any-generation"
+  | "acknowledge-in-memory";
 
 let active: MutantName | null = null;
 

@@ -16,6 +16,7 @@ import type {
   ExpireOffsetsRequest,
   ExpireOffsetsResult,
   GroupDescription,
+  GroupError,
   GroupHeartbeatRequest,
   GroupHeartbeatResult,
   GroupTransactionEnd,
@@ -115,6 +116,15 @@ export interface EndGroupTransaction extends GroupTransactionEnd, Expects<GroupT
   readonly type: "endTransaction";
 }
 
+/**
+ * From a share group's actor: the name is to be a share group's from here on (NONE, or GROUP_ID_NOT_FOUND when it is a
+ * consumer group's already), or no longer.
+ */
+export interface ClaimForShareGroup extends Expects<GroupError> {
+  readonly type: "claimForShareGroup";
+  readonly claimed: boolean;
+}
+
 /** Internal: a deadline of core/group is due, or it is time to report the members. */
 export interface GroupTimer {
   readonly type: "timer";
@@ -136,4 +146,5 @@ export type ConsumerGroupMessage =
   | DescribeGroup
   | TxnOffsetCommit
   | EndGroupTransaction
+  | ClaimForShareGroup
   | GroupTimer;

@@ -247,6 +247,14 @@ export class FakeBroker implements Broker {
     throw new Error(`no streams here: ${streamId}`);
   }
 
+  shareGroup(groupId: string): never {
+    throw new Error(`no share group in this test: ${groupId}`);
+  }
+
+  sharePartition(groupId: string): never {
+    throw new Error(`no share group in this test: ${groupId}`);
+  }
+
   group(groupId: string): never {
     throw new Error(`no groups here: ${groupId}`);
   }
