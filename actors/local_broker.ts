@@ -2,7 +2,7 @@
  * One broker in this process: the actor kinds, wired to the stores, and the `Broker` that the doors get. `main.ts`
  * opens it, tests open it on a memory store.
  */
-import { retentionSettings } from "../core/config/cleanup_settings.ts";
+import { compactionSettings, retentionSettings } from "../core/config/cleanup_settings.ts";
 import { limits } from "../core/config/limits.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
@@ -20,6 +20,7 @@ import { removeWriterSnapshot, StreamStore } from "../storage/stream_store.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
+import { CompactionSweep } from "./compaction.ts";
 import { CONSUMER_GROUP_KIND, consumerGroupKind } from "./consumer_group.ts";
 import {
   BROKER_KIND,
@@ -92,6 +93,7 @@ export class LocalBroker implements Broker {
   readonly #shareGroups: ShareGroupDirectory;
   readonly #transactions: TransactionDirectory;
   readonly #retention: RetentionSweep;
+  readonly #compaction: CompactionSweep;
   readonly #producers: ProducerSweep;
   #metadata: MetadataImage = emptyMetadataImage;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
@@ -154,6 +156,17 @@ export class LocalBroker implements Broker {
       settings: (topic) => retentionSettings(topic, config),
       partition: (topicId, partition) => this.partition(topicId, partition),
       checkIntervalMs: Number(config("log.retention.check.interval.ms")),
+    });
+    this.#compaction = new CompactionSweep({
+      env,
+      log,
+      storage: shards.storage,
+      metadata: () => this.#metadata,
+      settings: (topic) => compactionSettings(topic, config),
+      partition: (topicId, partition) => this.partition(topicId, partition),
+      intervalMs: Number(config("log.cleaner.backoff.ms")),
+      mapBytesMax: Number(config("log.cleaner.dedupe.buffer.size")),
+      producerExpirationMs,
     });
     const groupShards = new GroupShards(shards);
     this.#runtime.register(consumerGroupKind({
@@ -245,6 +258,7 @@ export class LocalBroker implements Broker {
     this.#shareGroups.start();
     this.#transactions.start();
     this.#retention.start();
+    if (this.config("log.cleaner.enable") === "true") this.#compaction.start();
     this.#producers.start();
   }
 
@@ -303,6 +317,7 @@ export class LocalBroker implements Broker {
     this.#shareGroups.stop();
     this.#transactions.stop();
     this.#retention.stop();
+    this.#compaction.stop();
     this.#producers.stop();
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });

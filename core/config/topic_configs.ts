@@ -54,7 +54,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: "delete",
     oneOf: ["compact", "delete"],
     synonyms: same("log.cleanup.policy"),
-    effect: "none",
+    effect: "now",
     documentation:
       "What is done with old records: delete drops them by age or size, compact keeps the newest of each key; empty keeps all.",
   },
@@ -105,7 +105,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: "86400000",
     min: 0,
     synonyms: same("log.cleaner.delete.retention.ms"),
-    effect: "none",
+    effect: "now",
     documentation: "How long a compacted topic keeps the records that delete a key.",
   },
   {
@@ -171,7 +171,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: LONG_MAX,
     min: 1,
     synonyms: same("log.cleaner.max.compaction.lag.ms"),
-    effect: "none",
+    effect: "now",
     documentation: "Longest time for which a record stays out of compaction.",
   },
   {
@@ -218,7 +218,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     min: 0,
     max: 1,
     synonyms: same("log.cleaner.min.cleanable.ratio"),
-    effect: "none",
+    effect: "now",
     documentation: "Share of uncompacted bytes in the log at which it is compacted.",
   },
   {
@@ -227,7 +227,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     default: "0",
     min: 0,
     synonyms: same("log.cleaner.min.compaction.lag.ms"),
-    effect: "none",
+    effect: "now",
     documentation: "Shortest time for which a record stays out of compaction.",
   },
   {
@@ -284,7 +284,8 @@ const definitions: readonly TopicConfigDefinition[] = [
     min: 1_048_576,
     synonyms: same("log.segment.bytes"),
     effect: "none",
-    documentation: "Size of one segment of the log.",
+    documentation: 
+      "Size of one segment of the log; here records are deleted and compacted batch by batch, and none is rolled.",
   },
   {
     name: "segment.index.bytes",
