@@ -3,6 +3,7 @@
  * `routes/` get a `Broker` and nothing else of the house.
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
+import type { ServerLayers } from "../core/config/server_layers.ts";
 import type { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { Env } from "../lib/env.ts";
@@ -31,6 +32,8 @@ export interface Broker {
   readonly storeFault: string | null;
   /** Server-wide configuration by Kafka's names, resolved over the defaults, e.g. `num.partitions`. */
   config(name: string): string;
+  /** Where that comes from. */
+  readonly configLayers: ServerLayers;
   partition(topicId: string, partition: number): ActorRef<PartitionMessage>;
   group(groupId: string): ActorRef<ConsumerGroupMessage>;
   /** The coordinator of a share group, there or not. */

@@ -51,8 +51,8 @@ const REPORT_TIMER: GroupTimer = { type: "timer", timerKey: "report" };
 
 export interface ConsumerGroupOptions {
   readonly groupShards: GroupShards;
-  /** Over Kafka's defaults. */
-  readonly config?: Partial<GroupConfig>;
+  /** Over Kafka's defaults; as a function, what holds for a group at the moment. */
+  readonly config?: Partial<GroupConfig> | ((groupId: string) => GroupConfig);
   /** Called when members or assignments change, and every 3 s while there are members. */
   readonly onMembership?: (report: ReportConsumers) => void;
   /** The broker's newest image; without it no topic is known to be gone. */
@@ -66,7 +66,9 @@ type Context = ActorContext<ConsumerGroupMessage, GroupEvent>;
 export function consumerGroupKind(
   options: ConsumerGroupOptions,
 ): ActorKind<ConsumerGroupMessage, GroupEvent> {
-  const config = { ...groupConfigDefaults, ...options.config };
+  const given = options.config ?? {};
+  const shared = typeof given === "function" ? groupConfigDefaults : { ...groupConfigDefaults, ...given };
+  const configOf = typeof given === "function" ? given : () => shared;
   return {
     kind: CONSUMER_GROUP_KIND,
     ...(options.actorOptions === undefined ? {} : { options: options.actorOptions }),
@@ -78,7 +80,7 @@ export function consumerGroupKind(
         : null;
       return new ConsumerGroupHost({
         context,
-        config,
+        config: () => configOf(groupId),
         stored,
         onMembership: options.onMembership ?? null,
         topics: options.topics ?? (() => emptyMetadataImage),
@@ -89,7 +91,7 @@ export function consumerGroupKind(
 
 interface HostOptions {
   readonly context: Context;
-  readonly config: GroupConfig;
+  readonly config: () => GroupConfig;
   readonly stored: StoredGroup | null;
   readonly onMembership: ((report: ReportConsumers) => void) | null;
   readonly topics: () => GroupTopics;
@@ -97,7 +99,7 @@ interface HostOptions {
 
 class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   readonly #context: Context;
-  readonly #config: GroupConfig;
+  readonly #config: () => GroupConfig;
   readonly #stored: StoredGroup | null;
   readonly #onMembership: ((report: ReportConsumers) => void) | null;
   readonly #topics: () => GroupTopics;
@@ -234,7 +236,7 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
   #newTurn(uuid: string): GroupTurn {
     const { env } = this.#context;
     // Whole milliseconds are what can be stored.
-    return new GroupTurn(this.#state, this.#config, {
+    return new GroupTurn(this.#state, this.#config(), {
       monoMs: env.mono(),
       wallMs: Math.floor(env.now()),
       uuid,

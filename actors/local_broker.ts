@@ -3,7 +3,9 @@
  * opens it, tests open it on a memory store.
  */
 import { compactionSettings, retentionSettings } from "../core/config/cleanup_settings.ts";
+import { type ConfigsByResource, configsOf } from "../core/config/config_resource.ts";
 import { limits } from "../core/config/limits.ts";
+import { layeredReader, type ServerLayers, serverLayers, startLayers } from "../core/config/server_layers.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
@@ -96,12 +98,17 @@ export class LocalBroker implements Broker {
   readonly #compaction: CompactionSweep;
   readonly #producers: ProducerSweep;
   #metadata: MetadataImage = emptyMetadataImage;
+  /** As the image has them. */
+  #layers: ServerLayers;
+  #config: (name: string) => string;
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
 
   constructor(options: LocalBrokerOptions) {
     const { env, log, brokerId, incarnation, shards, config } = options;
     this.#options = options;
+    this.#layers = startLayers(config);
+    this.#config = config;
     this.env = env;
     this.log = log;
     this.brokerId = brokerId;
@@ -132,7 +139,8 @@ export class LocalBroker implements Broker {
       endpoint: () => this.#endpoint,
       onImage: (image) => this.#onImage(image),
     }));
-    const producerExpirationMs = () => Number(config("producer.id.expiration.ms"));
+    const current = (name: string) => this.config(name);
+    const producerExpirationMs = () => Number(current("producer.id.expiration.ms"));
     this.#producers = new ProducerSweep({
       env,
       log,
@@ -153,7 +161,7 @@ export class LocalBroker implements Broker {
       log,
       storage: shards.storage,
       metadata: () => this.#metadata,
-      settings: (topic) => retentionSettings(topic, config),
+      settings: (topic) => retentionSettings(topic, current),
       partition: (topicId, partition) => this.partition(topicId, partition),
       checkIntervalMs: Number(config("log.retention.check.interval.ms")),
     });
@@ -162,7 +170,7 @@ export class LocalBroker implements Broker {
       log,
       storage: shards.storage,
       metadata: () => this.#metadata,
-      settings: (topic) => compactionSettings(topic, config),
+      settings: (topic) => compactionSettings(topic, current),
       partition: (topicId, partition) => this.partition(topicId, partition),
       intervalMs: Number(config("log.cleaner.backoff.ms")),
       mapBytesMax: Number(config("log.cleaner.dedupe.buffer.size")),
@@ -172,13 +180,14 @@ export class LocalBroker implements Broker {
     this.#runtime.register(consumerGroupKind({
       groupShards,
       topics: () => this.#metadata,
-      config: groupConfig(config),
+      config: groupConfigReader(config, () => this.#metadata.configs),
       onMembership: (report) => this.supervisor.tell(report),
     }));
     const share = {
       groupShards,
       topics: () => this.#metadata,
-      configOf: (_groupId: string) => resolveShareConfig({}, config),
+      configOf: (groupId: string) =>
+        resolveShareConfig(configsOf(this.#metadata.configs, "group", groupId), current),
     };
     this.#runtime.register(shareGroupKind({
       ...share,
@@ -228,6 +237,10 @@ export class LocalBroker implements Broker {
   #onImage(image: MetadataImage): void {
     const before = this.#metadata;
     this.#metadata = image;
+    if (image.configs !== before.configs) {
+      this.#layers = serverLayers(image.configs, this.brokerId, this.#options.config);
+      this.#config = layeredReader(this.#layers);
+    }
     for (const topicId of before.topicsById.keys()) {
       if (image.topicsById.has(topicId)) continue;
       this.#groups.topicsDeleted();
@@ -263,7 +276,11 @@ export class LocalBroker implements Broker {
   }
 
   config(name: string): string {
-    return this.#options.config(name);
+    return this.#config(name);
+  }
+
+  get configLayers(): ServerLayers {
+    return this.#layers;
   }
 
   partition(topicId: string, partition: number): ActorRef<PartitionMessage> {
@@ -331,6 +348,25 @@ export class LocalBroker implements Broker {
     // Its actor is gone and the metadata no longer holds the topic, so nobody opens the log again.
     await removeTombstone(this.#options.shards, topicId, partition);
   }
+}
+
+/** What holds for each group: its own settings over those of the server. */
+function groupConfigReader(
+  config: (name: string) => string,
+  configs: () => ConfigsByResource,
+): (groupId: string) => GroupConfig {
+  const shared = groupConfig(config);
+  return (groupId) => {
+    const own = configsOf(configs(), "group", groupId);
+    const session = own["consumer.session.timeout.ms"];
+    const interval = own["consumer.heartbeat.interval.ms"];
+    if (session === undefined && interval === undefined) return shared;
+    return {
+      ...shared,
+      ...(session === undefined ? {} : { consumerSessionTimeoutMs: Number(session) }),
+      ...(interval === undefined ? {} : { consumerHeartbeatIntervalMs: Number(interval) }),
+    };
+  };
 }
 
 /** The group coordinator's settings by Kafka's names. */

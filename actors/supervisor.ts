@@ -239,7 +239,10 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     const changed = changeResourceConfigs(kind, replace ? {} : current, changes, this.#layers);
     if ("fault" in changed) return fault(changed.error, changed.fault);
     if (!configs.has(configKey(kind, name)) && configs.size >= limits.configResourcesMax) {
-      return fault("POLICY_VIOLATION", `There are ${configs.size} resources with settings, one more is too many`);
+      return fault(
+        "POLICY_VIOLATION",
+        `There are ${configs.size} resources with settings, one more is too many`,
+      );
     }
     if (validateOnly) return { error: "NONE" };
     await this.#metadata.putResourceConfigs([{ kind, name, configs: changed.configs }]);

@@ -8,7 +8,7 @@ import { limits } from "../core/config/limits.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { createTopics, type CreateTopicsRequest } from "../protocol/messages/19_create_topics.ts";
 import { adminFailure } from "./admin_failure.ts";
-import { repeated } from "./repeated.ts";
+import { firstOfEach, repeated } from "./repeated.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 type Topic = CreateTopicsRequest["topics"][number];
@@ -19,7 +19,7 @@ async function serveCreateTopics(request: CreateTopicsRequest, context: RequestC
   const isNamedTwice = repeated(request.topics.map((topic) => topic.name));
   const partitions = request.topics.reduce((sum, topic) => sum + Math.max(topic.numPartitions, 0), 0);
   const topics = [];
-  for (const topic of request.topics) {
+  for (const topic of firstOfEach(request.topics, ({ name }) => name)) {
     if (isNamedTwice(topic.name)) {
       topics.push(refused(topic, "INVALID_REQUEST", "The request names the topic twice"));
     } else if (partitions > limits.partitionsPerRequestMax) {
@@ -34,10 +34,6 @@ async function serveCreateTopics(request: CreateTopicsRequest, context: RequestC
 }
 
 async function createOne(topic: Topic, request: CreateTopicsRequest, context: RequestContext) {
-  const configNames = new Set(topic.configs.map((config) => config.name));
-  if (configNames.size !== topic.configs.length) {
-    return refused(topic, "INVALID_CONFIG", "A configuration name is given twice");
-  }
   const assigned = new Set(topic.assignments.map((each) => each.partitionIndex));
   if (assigned.size !== topic.assignments.length) {
     return refused(topic, "INVALID_REPLICA_ASSIGNMENT", "A partition is assigned twice");
@@ -49,6 +45,7 @@ async function createOne(topic: Topic, request: CreateTopicsRequest, context: Re
       name: topic.name,
       partitionCount: topic.numPartitions,
       replicationFactor: topic.replicationFactor,
+      // Of a name that is given twice the last value counts, as in Kafka.
       configs: Object.fromEntries(topic.configs.map(({ name, value }) => [name, value])),
       validateOnly: request.validateOnly,
       ...(topic.assignments.length === 0
@@ -68,7 +65,7 @@ async function createOne(topic: Topic, request: CreateTopicsRequest, context: Re
     errorMessage: null,
     numPartitions: created.partitions.length,
     replicationFactor: created.partitions[0]?.replicas.length ?? 1,
-    configs: describeTopicConfigs(created.configs, (name) => context.broker.config(name), null)
+    configs: describeTopicConfigs(created.configs, context.broker.configLayers, null)
       .map(({ name, value, readOnly, source, isSensitive }) => ({
         name,
         value,

@@ -3,6 +3,7 @@ import { ZERO_UUID } from "../lib/bytes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { deleteTopics, type DeleteTopicsRequest } from "../protocol/messages/20_delete_topics.ts";
 import { adminFailure } from "./admin_failure.ts";
+import { firstOfEach, repeated } from "./repeated.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 const TOPIC_ID_VERSION = 6;
@@ -18,8 +19,16 @@ async function serveDeleteTopics(request: DeleteTopicsRequest, context: RequestC
   const asked: readonly Asked[] = context.apiVersion >= TOPIC_ID_VERSION
     ? request.topics
     : request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+  const keyOf = ({ name, topicId }: Asked) => `${topicId} ${name ?? ""}`;
+  const isNamedTwice = repeated(asked.map(keyOf));
   const responses = [];
-  for (const each of asked) responses.push(await deleteOne(each, context));
+  for (const each of firstOfEach(asked, keyOf)) {
+    responses.push(
+      isNamedTwice(keyOf(each))
+        ? refused(each, "INVALID_REQUEST", "The request names the topic twice")
+        : await deleteOne(each, context),
+    );
+  }
   return { responses };
 }
 

@@ -1,14 +1,21 @@
-/** DescribeConfigs (API 32): settings of topics and of this broker, with sources, synonyms and documentation (KIP-226, KIP-569). */
+/**
+ * DescribeConfigs (API 32): settings of topics, this broker, groups and client metrics subscriptions, with sources,
+ * synonyms and documentation (KIP-226, KIP-569, KIP-714, KIP-848). Loggers of the broker are not configured this way.
+ */
 import { describeBrokerConfigs } from "../core/config/broker_configs.ts";
+import { configResourceTypes, configsOf } from "../core/config/config_resource.ts";
 import type { ConfigEntry } from "../core/config/config_definition.ts";
+import {
+  describeClientMetricsConfigs,
+  describeGroupConfigs,
+  describeSharedBrokerConfigs,
+} from "../core/config/resource_changes.ts";
 import { describeTopicConfigs } from "../core/config/topic_configs.ts";
 import { topicNameFault } from "../core/config/topic_name.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { describeConfigs, type DescribeConfigsRequest } from "../protocol/messages/32_describe_configs.ts";
+import { lookUpResource } from "./config_resources.ts";
 import { handler, type RequestContext } from "./handler.ts";
-
-const TOPIC = 2;
-const BROKER = 4;
 
 type Resource = DescribeConfigsRequest["resources"][number];
 
@@ -22,29 +29,32 @@ function serveDescribeConfigs(request: DescribeConfigsRequest, context: RequestC
   return { results: [...distinct.values()].map((resource) => describeOne(resource, request, context)) };
 }
 
-function describeOne(resource: Resource, request: DescribeConfigsRequest, { broker }: RequestContext) {
-  const server = (name: string) => broker.config(name);
+function describeOne(resource: Resource, request: DescribeConfigsRequest, context: RequestContext) {
   const { resourceType, resourceName, configurationKeys } = resource;
-  switch (resourceType) {
-    case TOPIC: {
-      const fault = topicNameFault(resourceName);
-      if (fault !== null) return refused(resource, "INVALID_TOPIC_EXCEPTION", fault);
-      const topic = broker.metadata.topicsByName.get(resourceName);
-      if (topic === undefined) {
-        return refused(resource, "UNKNOWN_TOPIC_OR_PARTITION", `Topic "${resourceName}" does not exist`);
-      }
-      return described(resource, describeTopicConfigs(topic.configs, server, configurationKeys), request);
+  const { metadata, configLayers } = context.broker;
+  if (resourceType === configResourceTypes.TOPIC) {
+    const fault = topicNameFault(resourceName);
+    if (fault !== null) return refused(resource, "INVALID_TOPIC_EXCEPTION", fault);
+    const topic = metadata.topicsByName.get(resourceName);
+    if (topic === undefined) {
+      return refused(resource, "UNKNOWN_TOPIC_OR_PARTITION", `Topic "${resourceName}" does not exist`);
     }
-    case BROKER:
-      // The empty name asks for what all brokers share dynamically: nothing is set that way here.
-      if (resourceName === "") return described(resource, [], request);
-      if (resourceName !== String(broker.brokerId)) {
-        const message = `This is broker ${broker.brokerId}, not "${resourceName}"`;
-        return refused(resource, "INVALID_REQUEST", message);
-      }
-      return described(resource, describeBrokerConfigs(server, configurationKeys), request);
-    default:
-      return refused(resource, "INVALID_REQUEST", `Resource type ${resourceType} has no settings here`);
+    return described(resource, describeTopicConfigs(topic.configs, configLayers, configurationKeys), request);
+  }
+  const found = lookUpResource(resource, context);
+  if ("error" in found) return refused(resource, found.error, found.message);
+  const own = configsOf(metadata.configs, found.kind, found.name);
+  switch (found.kind) {
+    case "broker": {
+      const entries = found.name === ""
+        ? describeSharedBrokerConfigs(own, configurationKeys)
+        : describeBrokerConfigs(configLayers, configurationKeys);
+      return described(resource, entries, request);
+    }
+    case "group":
+      return described(resource, describeGroupConfigs(own, configLayers, configurationKeys), request);
+    case "client-metrics":
+      return described(resource, describeClientMetricsConfigs(own, configurationKeys), request);
   }
 }
 

@@ -3,7 +3,7 @@ import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { createPartitions, type CreatePartitionsRequest } from "../protocol/messages/37_create_partitions.ts";
 import { adminFailure } from "./admin_failure.ts";
 import { handler, type RequestContext } from "./handler.ts";
-import { repeated } from "./repeated.ts";
+import { firstOfEach, repeated } from "./repeated.ts";
 
 type Topic = CreatePartitionsRequest["topics"][number];
 
@@ -12,7 +12,7 @@ export const createPartitionsHandler = handler(createPartitions, serveCreatePart
 async function serveCreatePartitions(request: CreatePartitionsRequest, context: RequestContext) {
   const isNamedTwice = repeated(request.topics.map((topic) => topic.name));
   const results = [];
-  for (const topic of request.topics) {
+  for (const topic of firstOfEach(request.topics, ({ name }) => name)) {
     results.push(
       isNamedTwice(topic.name)
         ? answered(topic, "INVALID_REQUEST", "The request names the topic twice")

@@ -10,3 +10,14 @@ export function repeated(names: readonly string[]): (name: string) => boolean {
   }
   return (name) => twice.has(name);
 }
+
+/** `items` with the first of each name; whoever names one twice is told so once. */
+export function firstOfEach<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
+  const seen = new Set<string>();
+  return items.filter((item) => {
+    const name = nameOf(item);
+    if (seen.has(name)) return false;
+    seen.add(name);
+    return true;
+  });
+}

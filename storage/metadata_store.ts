@@ -7,7 +7,12 @@
  */
 import type { PartitionImage } from "../core/cluster/metadata_image.ts";
 import type { ApiKey } from "../core/access/api_key.ts";
-import { configKey, type ConfigKind, type Configs, type ConfigsByResource } from "../core/config/config_resource.ts";
+import {
+  configKey,
+  type ConfigKind,
+  type Configs,
+  type ConfigsByResource,
+} from "../core/config/config_resource.ts";
 import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { CorruptStorageError } from "./errors.ts";
 import {
@@ -117,7 +122,12 @@ export class MetadataStore {
       const id = key[2] as string;
       apiKeys.set(id, decodeApiKey(id, value));
     }
-    const store = new MetadataStore(shard, topics, apiKeys, next === null ? 0 : decodeNextProducerId(next.value));
+    const store = new MetadataStore(
+      shard,
+      topics,
+      apiKeys,
+      next === null ? 0 : decodeNextProducerId(next.value),
+    );
     for await (const { key, value } of scan(storage, below(resourceConfigsPrefix))) {
       const { kind, name } = resourceOfKey(key);
       store.#configs.set(configKey(kind, name), decodeResourceConfigs(value));

@@ -22,8 +22,12 @@ export type ConfigType = keyof typeof configTypeCodes;
 /** Source codes of DescribeConfigs that occur here. */
 export const configSourceCodes = {
   DYNAMIC_TOPIC_CONFIG: 1,
+  DYNAMIC_BROKER_CONFIG: 2,
+  DYNAMIC_DEFAULT_BROKER_CONFIG: 3,
   STATIC_BROKER_CONFIG: 4,
   DEFAULT_CONFIG: 5,
+  CLIENT_METRICS_CONFIG: 7,
+  GROUP_CONFIG: 8,
 } as const;
 export type ConfigSource = (typeof configSourceCodes)[keyof typeof configSourceCodes];
 
@@ -133,6 +137,12 @@ export function configNumber(value: string): number {
 /** The documentation as shown: it says so when a setting does nothing. */
 export function configDocumentation({ documentation, effect }: ConfigDefinition): string {
   return effect === "now" ? documentation : `${documentation} Accepted by Kavka, without effect so far.`;
+}
+
+/** Values as they are stored and shown: trimmed, lists without blanks, booleans in lower case. Call it on valid values. */
+export function normalizeConfig(type: ConfigType | undefined, value: string): string {
+  if (type === "LIST") return listElements(value).join(",");
+  return type === "BOOLEAN" ? value.trim().toLowerCase() : value.trim();
 }
 
 export function isSensitiveConfig({ type }: ConfigDefinition): boolean {

@@ -15,11 +15,12 @@ import {
   configTypeCodes,
   configValueFault,
   isSensitiveConfig,
-  listElements,
+  normalizeConfig,
   type ServerConfigReader,
 } from "./config_definition.ts";
 import { brokerConfigDefinition } from "./broker_configs.ts";
 import { limits } from "./limits.ts";
+import { layeredReader, type ServerLayers, serverSynonyms, startLayers } from "./server_layers.ts";
 
 const LONG_MAX = "9223372036854775807";
 const HOUR_MS = 3_600_000;
@@ -166,6 +167,24 @@ const definitions: readonly TopicConfigDefinition[] = [
     documentation: "Leaders whose replication is throttled, as partition:broker pairs, or *.",
   },
   {
+    name: "local.retention.bytes",
+    type: "LONG",
+    default: "-2",
+    min: -2,
+    synonyms: same("log.local.retention.bytes"),
+    effect: "none",
+    documentation: "With tiered storage, bytes that stay on the broker; -2 for retention.bytes.",
+  },
+  {
+    name: "local.retention.ms",
+    type: "LONG",
+    default: "-2",
+    min: -2,
+    synonyms: same("log.local.retention.ms"),
+    effect: "none",
+    documentation: "With tiered storage, how long records stay on the broker; -2 for retention.ms.",
+  },
+  {
     name: "max.compaction.lag.ms",
     type: "LONG",
     default: LONG_MAX,
@@ -248,6 +267,22 @@ const definitions: readonly TopicConfigDefinition[] = [
     documentation: "Whether files get their full size when they are created.",
   },
   {
+    name: "remote.log.copy.disable",
+    type: "BOOLEAN",
+    default: "false",
+    synonyms: [],
+    effect: "none",
+    documentation: "With tiered storage, whether no more is copied there.",
+  },
+  {
+    name: "remote.log.delete.on.disable",
+    type: "BOOLEAN",
+    default: "false",
+    synonyms: [],
+    effect: "none",
+    documentation: "With tiered storage, whether its data goes when it is switched off.",
+  },
+  {
     name: "remote.storage.enable",
     type: "BOOLEAN",
     default: "false",
@@ -284,7 +319,7 @@ const definitions: readonly TopicConfigDefinition[] = [
     min: 1_048_576,
     synonyms: same("log.segment.bytes"),
     effect: "none",
-    documentation: 
+    documentation:
       "Size of one segment of the log; here records are deleted and compacted batch by batch, and none is rolled.",
   },
   {
@@ -362,11 +397,9 @@ export function topicConfigsFault(
   return null;
 }
 
-/** Values as they are stored and shown: trimmed, lists without blanks, booleans in lower case. Call it on valid values. */
+/** Values as they are stored and shown. Call it on valid values. */
 export function normalizeTopicConfig(name: string, value: string): string {
-  const type = topicConfigDefinitions.get(name)?.type;
-  if (type === "LIST") return listElements(value).join(",");
-  return type === "BOOLEAN" ? value.trim().toLowerCase() : value.trim();
+  return normalizeConfig(topicConfigDefinitions.get(name)?.type, value);
 }
 
 /** The value in force for a topic. `name` must be a known one. */
@@ -375,7 +408,7 @@ export function topicConfig(
   server: ServerConfigReader,
   name: string,
 ): string {
-  return resolve(configs, server, name).value;
+  return resolve(configs, server, name);
 }
 
 /** The same as a number. */
@@ -387,19 +420,25 @@ export function topicConfigNumber(
   return configNumber(topicConfig(configs, server, name));
 }
 
-/** Entries of a DescribeConfigs answer about a topic; `names` null for all, unknown names are left out, as in Kafka. */
+/**
+ * Entries of a DescribeConfigs answer about a topic; `names` null or empty for all, unknown names are left out, as in Kafka.
+ * `server` tells what was set where, or only reads what is in force.
+ */
 export function describeTopicConfigs(
   configs: Readonly<Record<string, string>>,
-  server: ServerConfigReader,
+  server: ServerConfigReader | ServerLayers,
   names: readonly string[] | null,
 ): ConfigEntry[] {
-  const wanted = names === null ? null : new Set(names);
+  const layers = typeof server === "function" ? startLayers(server) : server;
+  const wanted = names === null || names.length === 0 ? null : new Set(names);
   return definitions
     .filter(({ name }) => wanted === null || wanted.has(name))
     .map((definition) => {
-      const { value, synonyms } = resolve(configs, server, definition.name);
+      const { name } = definition;
+      const synonyms = synonymsOf(configs, layers, definition);
+      const value = topicConfig(configs, layeredReader(layers), name);
       return {
-        name: definition.name,
+        name,
         value,
         readOnly: false,
         source: synonyms[0]?.source ?? configSourceCodes.DEFAULT_CONFIG,
@@ -411,37 +450,37 @@ export function describeTopicConfigs(
     });
 }
 
+function synonymsOf(
+  configs: Readonly<Record<string, string>>,
+  layers: ServerLayers,
+  { name, synonyms }: TopicConfigDefinition,
+): ConfigSynonym[] {
+  const own = Object.hasOwn(configs, name) ? configs[name] : undefined;
+  const set = own === undefined ? [] : [{ name, value: own, source: configSourceCodes.DYNAMIC_TOPIC_CONFIG }];
+  const given = synonyms.flatMap((synonym) => serverSynonyms(layers, synonym.name));
+  const defaults = synonyms.flatMap((synonym) => {
+    const value = brokerConfigDefinition(synonym.name)?.default ?? "";
+    return value === "" ? [] : [{ name: synonym.name, value, source: configSourceCodes.DEFAULT_CONFIG }];
+  });
+  return [...set, ...given, ...defaults];
+}
+
 function resolve(
   configs: Readonly<Record<string, string>>,
   server: ServerConfigReader,
   name: string,
-): { value: string; synonyms: ConfigSynonym[] } {
+): string {
   const definition = topicConfigDefinitions.get(name);
   invariant(definition !== undefined, `Unknown topic configuration "${name}"`);
-  const values: string[] = [];
-  const synonyms: ConfigSynonym[] = [];
   const own = Object.hasOwn(configs, name) ? configs[name] : undefined;
-  if (own !== undefined) {
-    values.push(own);
-    synonyms.push({ name, value: own, source: configSourceCodes.DYNAMIC_TOPIC_CONFIG });
-  }
-  const defaults: ConfigSynonym[] = [];
+  if (own !== undefined) return own;
   for (const { name: synonym, factor } of definition.synonyms) {
     const value = server(synonym);
     const serverDefault = brokerConfigDefinition(synonym)?.default ?? "";
     // Like Kafka's own, a server setting that spells out the default cannot be told from an absent one by a reader.
-    if (value !== "" && value !== serverDefault) {
-      values.push(factor === 1 ? value : scaled(value, factor));
-      synonyms.push({ name: synonym, value, source: configSourceCodes.STATIC_BROKER_CONFIG });
-    }
-    if (serverDefault !== "") {
-      defaults.push({ name: synonym, value: serverDefault, source: configSourceCodes.DEFAULT_CONFIG });
-    }
+    if (value !== "" && value !== serverDefault) return factor === 1 ? value : scaled(value, factor);
   }
-  if (definition.synonyms.length === 0) {
-    defaults.push({ name, value: definition.default, source: configSourceCodes.DEFAULT_CONFIG });
-  }
-  return { value: values[0] ?? definition.default, synonyms: [...synonyms, ...defaults] };
+  return definition.default;
 }
 
 /** Hours or minutes in milliseconds; a negative number means no bound and stays one. */

@@ -10,6 +10,7 @@
  * ["m", "t", topicId]                                    topic                              topic.ts           metadata_store.ts
  * ["m", "a", topicId, page]                              assignment of 500 partitions       assignment.ts      metadata_store.ts
  * ["m", "k", id]                                         key of the HTTP door               api_key.ts          metadata_store.ts
+ * ["m", "c", kind, name]                                 settings of a broker, group, …     resource_configs.ts metadata_store.ts
  * ["m", "p"]                                             next producer id                   producer_id.ts     metadata_store.ts
  * ["p", topicId, partition, "h"]                         head of the log's shard            shard_head.ts,     shard.ts
  *                                                        and of the log                     log_head.ts        log_writer.ts

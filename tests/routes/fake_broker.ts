@@ -16,6 +16,7 @@ import {
   type TopicImage,
 } from "../../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../../core/fetch/fetch_session.ts";
+import { startLayers } from "../../core/config/server_layers.ts";
 import { serverConfigReader } from "../../core/config/broker_configs.ts";
 import type { Env, Files } from "../../lib/env.ts";
 import type { LogFields, Logger } from "../../lib/log.ts";
@@ -167,6 +168,7 @@ export class FakeBroker implements Broker {
   });
   readonly settings = new Map<string, string>();
   readonly config = serverConfigReader(this.settings);
+  readonly configLayers = startLayers(this.config);
   readonly lines: { level: string; message: string; fields: LogFields }[] = [];
   readonly partitions = new Map<string, FakePartition>();
   readonly supervisorFailures: Error[] = [];
