@@ -40,14 +40,7 @@ export function addToSequence(sequence: number, increment: number): number {
 /** Judges `batch` against the producer's `state`, null when the partition does not know the producer (any more). */
 export function decideSequence(state: ProducerState | null, batch: SequencedBatch): SequenceDecision {
   if (mutant("any-sequence")) return { type: "next" };
-  const firstSequenceMax = batch.firstSequenceMax ?? Infinity;
-  if ((state === null || state.batches.length === 0) && batch.baseSequence > firstSequenceMax) {
-    return outOfOrder(batch, `the partition does not know it, and expects ${firstSequenceMax}`);
-  }
-  // A producer whose state expired may go on where it was: its older batches cannot be told from lost ones (KIP-360).
-  // Kafka has answered no UNKNOWN_PRODUCER_ID since.
-  if (state === null) return { type: "next" };
-  if (batch.producerEpoch < state.producerEpoch) {
+  if (state !== null && batch.producerEpoch < state.producerEpoch) {
     return {
       type: "refused",
       error: "INVALID_PRODUCER_EPOCH",
@@ -55,6 +48,13 @@ export function decideSequence(state: ProducerState | null, batch: SequencedBatc
         `Producer ${batch.producerId} has epoch ${state.producerEpoch}, the batch has ${batch.producerEpoch}`,
     };
   }
+  const firstSequenceMax = batch.firstSequenceMax ?? Infinity;
+  if ((state === null || state.batches.length === 0) && batch.baseSequence > firstSequenceMax) {
+    return outOfOrder(batch, `the partition does not know it, and expects ${firstSequenceMax}`);
+  }
+  // A producer whose state expired may go on where it was: its older batches cannot be told from lost ones (KIP-360).
+  // Kafka has answered no UNKNOWN_PRODUCER_ID since.
+  if (state === null) return { type: "next" };
   if (batch.producerEpoch > state.producerEpoch) {
     return batch.baseSequence === 0
       ? { type: "next" }
