@@ -8,6 +8,8 @@ import { type Handler, handler, type RequestContext } from "./handler.ts";
 
 const FEATURES = [
   { name: "group.version", minVersion: 0, maxVersion: 1 },
+  /** Share groups (KIP-932). */
+  { name: "share.version", minVersion: 0, maxVersion: 1 },
   /** Every end of a transaction bumps the epoch, and writing adds partitions by itself (KIP-890). */
   { name: "transaction.version", minVersion: 0, maxVersion: 2 },
 ];

@@ -1,4 +1,4 @@
-/** DeleteGroups (API 42): removes groups without members, with their offsets (KIP-229). */
+/** DeleteGroups (API 42): removes groups of every kind without members, with their offsets (KIP-229, KIP-932). */
 import { errorCode } from "../protocol/errors.ts";
 import { deleteGroups, type DeleteGroupsRequest } from "../protocol/messages/42_delete_groups.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
@@ -15,7 +15,11 @@ async function serveDeleteGroups(request: DeleteGroupsRequest, context: RequestC
 
 async function deleteOne(groupId: string, context: RequestContext) {
   try {
-    return (await context.broker.group(groupId).ask({ type: "deleteGroup" })).error;
+    const { error } = await context.broker.group(groupId).ask({ type: "deleteGroup" });
+    // Then the name may be a share group's.
+    return error === "GROUP_ID_NOT_FOUND" && groupId !== ""
+      ? await context.broker.shareGroup(groupId).ask({ type: "delete" })
+      : error;
   } catch (error) {
     return coordinatorFailure(error);
   }

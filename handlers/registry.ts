@@ -43,6 +43,13 @@ import { consumerGroupHeartbeatHandler } from "./68_consumer_group_heartbeat.ts"
 import { consumerGroupDescribeHandler } from "./69_consumer_group_describe.ts";
 import { listConfigResourcesHandler } from "./74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./75_describe_topic_partitions.ts";
+import { shareGroupHeartbeatHandler } from "./76_share_group_heartbeat.ts";
+import { shareGroupDescribeHandler } from "./77_share_group_describe.ts";
+import { shareFetchHandler } from "./78_share_fetch.ts";
+import { shareAcknowledgeHandler } from "./79_share_acknowledge.ts";
+import { describeShareGroupOffsetsHandler } from "./90_describe_share_group_offsets.ts";
+import { alterShareGroupOffsetsHandler } from "./91_alter_share_group_offsets.ts";
+import { deleteShareGroupOffsetsHandler } from "./92_delete_share_group_offsets.ts";
 import type { Handler } from "./handler.ts";
 
 export const handlers: readonly Handler[] = [
@@ -86,6 +93,13 @@ export const handlers: readonly Handler[] = [
   consumerGroupDescribeHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
+  shareGroupHeartbeatHandler,
+  shareGroupDescribeHandler,
+  shareFetchHandler,
+  shareAcknowledgeHandler,
+  describeShareGroupOffsetsHandler,
+  alterShareGroupOffsetsHandler,
+  deleteShareGroupOffsetsHandler,
 ];
 
 export const handlerByKey: ReadonlyMap<number, Handler> = new Map(

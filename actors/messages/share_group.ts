@@ -15,8 +15,13 @@ export interface ShareHeartbeat extends ShareHeartbeatRequest, Expects<ShareHear
   readonly type: "heartbeat";
 }
 
+export interface UseShareSessionResult extends SessionResult {
+  /** How long records are locked, in milliseconds. */
+  readonly lockDurationMs: number;
+}
+
 /** Before a ShareFetch or ShareAcknowledge: the session's errors, and GROUP_ID_NOT_FOUND. */
-export interface UseShareSession extends SessionRequest, Expects<SessionResult> {
+export interface UseShareSession extends SessionRequest, Expects<UseShareSessionResult> {
   readonly type: "useSession";
 }
 
