@@ -2,17 +2,11 @@
  * ApiVersions (API 18): what this broker serves, computed from the registry and so never more than what works. An
  * unknown version is answered in version 0 with UNSUPPORTED_VERSION and the list (KIP-511; `net/connection.ts`).
  */
+import { features as agreed } from "../core/cluster/features.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { apiVersions, type ApiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
 import { type Handler, handler, type RequestContext } from "./handler.ts";
 
-const FEATURES = [
-  { name: "group.version", minVersion: 0, maxVersion: 1 },
-  /** Share groups (KIP-932). */
-  { name: "share.version", minVersion: 0, maxVersion: 1 },
-  /** Every end of a transaction bumps the epoch, and writing adds partitions by itself (KIP-890). */
-  { name: "transaction.version", minVersion: 0, maxVersion: 2 },
-];
 /** Before, clients do not understand that a feature can be off. */
 const ZERO_LEVEL_VERSION = 4;
 
@@ -33,11 +27,9 @@ export function apiVersionsHandler(served: () => readonly Handler[]): Handler {
 /** What the cluster runs with (KIP-584): clients and tools look for the consumer protocol here (KIP-848). */
 function features({ apiVersion, broker }: RequestContext) {
   return {
-    supportedFeatures: FEATURES.filter(({ minVersion }) =>
-      minVersion > 0 || apiVersion >= ZERO_LEVEL_VERSION
-    ),
+    supportedFeatures: agreed.filter(({ minVersion }) => minVersion > 0 || apiVersion >= ZERO_LEVEL_VERSION),
     finalizedFeaturesEpoch: broker.metadata.version,
-    finalizedFeatures: FEATURES.map(({ name, maxVersion }) => ({
+    finalizedFeatures: agreed.map(({ name, maxVersion }) => ({
       name,
       maxVersionLevel: maxVersion,
       minVersionLevel: maxVersion,

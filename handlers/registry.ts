@@ -35,6 +35,7 @@ import { createPartitionsHandler } from "./37_create_partitions.ts";
 import { incrementalAlterConfigsHandler } from "./44_incremental_alter_configs.ts";
 import { deleteGroupsHandler } from "./42_delete_groups.ts";
 import { offsetDeleteHandler } from "./47_offset_delete.ts";
+import { updateFeaturesHandler } from "./57_update_features.ts";
 import { describeClusterHandler } from "./60_describe_cluster.ts";
 import { describeProducersHandler } from "./61_describe_producers.ts";
 import { describeTransactionsHandler } from "./65_describe_transactions.ts";
@@ -85,6 +86,7 @@ export const handlers: readonly Handler[] = [
   incrementalAlterConfigsHandler,
   deleteGroupsHandler,
   offsetDeleteHandler,
+  updateFeaturesHandler,
   describeClusterHandler,
   describeProducersHandler,
   describeTransactionsHandler,
