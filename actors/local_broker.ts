@@ -19,6 +19,7 @@ import { MetadataStore } from "../storage/metadata_store.ts";
 import { deletePartition, removeTombstone } from "../storage/log_deletion.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { removeWriterSnapshot, StreamStore } from "../storage/stream_store.ts";
+import { topicGuard } from "../storage/topic_guard.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
@@ -151,6 +152,8 @@ export class LocalBroker implements Broker {
     });
     this.#runtime.register(partitionKind({
       shards,
+      producerExpirationMs,
+      guardOf: topicGuard,
       producerExpirationMs,
       tailCacheBytesMax: limits.tailCacheBytesMax,
       leaderEpochOf: (topicId, partition) =>

@@ -35,7 +35,7 @@ import {
 import { CorruptStorageError, StorageUnavailableError } from "../storage/errors.ts";
 import type { TrimPlan } from "../storage/log_trim.ts";
 import { type LogAppend, type LogEffect, PartitionLog } from "../storage/partition_log.ts";
-import type { ShardStore } from "../storage/shard.ts";
+import type { ShardGuard, ShardStore } from "../storage/shard.ts";
 import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
 import type {
   AwaitData,
@@ -74,6 +74,8 @@ export interface PartitionKindOptions {
   readonly producerExpirationMs?: () => number;
   /** The leader epoch that the assignment gives this broker for the partition; null when the topic is not there. */
   readonly leaderEpochOf: (topicId: string, partition: number) => number | null;
+  /** What says whether a topic may have data (`topicGuard`); absent: nothing does. */
+  readonly guardOf?: (topicId: string) => ShardGuard;
 }
 
 export function partitionKey(topicId: string, partition: number): string {
@@ -90,7 +92,7 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
       const partition = Number(index);
       const leaderEpoch = options.leaderEpochOf(topicId, partition);
       if (leaderEpoch === null) return new AbsentPartition();
-      const log = await openLog(options.shards, topicId, partition);
+      const log = await openLog(options, topicId, partition);
       const [open, lastAbort] = await Promise.all([log.openTransactions(), log.lastAbort()]);
       const cache = new TailCache(budget);
       const producers = new PartitionProducers(log, options.producerExpirationMs ?? (() => DAY_MS));
@@ -102,10 +104,14 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
 }
 
 /** To be read only, when the store takes no writes. */
-async function openLog(shards: ShardStore, topicId: string, partition: number): Promise<PartitionLog> {
+async function openLog(
+  { shards, guardOf }: PartitionKindOptions,
+  topicId: string,
+  partition: number,
+): Promise<PartitionLog> {
   if (!shards.health.isFailing) {
     try {
-      return await PartitionLog.open(shards, topicId, partition);
+      return await PartitionLog.open(shards, topicId, partition, guardOf?.(topicId) ?? null);
     } catch (error) {
       if (!(error instanceof StorageUnavailableError)) throw error;
     }

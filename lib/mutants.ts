@@ -13,6 +13,7 @@ export type MutantName =
   | "producer-state-apart"
   | "index-before-chunks"
   | "no-sweep"
+  | "no-topic-check"
   | "reply-before-commit"
   | "any-sequence"
   | "commit-any-generation"

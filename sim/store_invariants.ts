@@ -182,14 +182,10 @@ function nameOf(key: KvKey): string {
   return `partition ${topicId}/${partition}`;
 }
 
-/**
- * Ids of topics whose deletion is not complete: still marked, or with data although the topic is gone. The latter counts on
- * embedded stores only: on a remote one a late duplicate of a commit that checks nothing but the fence (a piece of a
- * large batch), or that creates a head, can come after the deletion, and today nobody sweeps what it leaves.
- */
+/** Ids of topics whose deletion is not complete: still marked, or with data although the topic is gone. */
 export function unfinishedDeletions(store: SimStore): string[] {
   const { live, deleting, withData } = topicsOf(store);
-  const orphans = store.profile === "embedded" ? [...withData].filter((topicId) => !live.has(topicId)) : [];
+  const orphans = [...withData].filter((topicId) => !live.has(topicId));
   return [...new Set([...deleting, ...orphans])];
 }
 

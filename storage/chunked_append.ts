@@ -4,7 +4,8 @@
  * commit makes them a batch by naming the attempt in its index entry, and deletes the registration.
  *
  * Pieces are the one thing written without a head check. What keeps them harmless: their keys are used once, every
- * commit of an attempt carries its registration, and an opening sweeps the attempts that it finds registered.
+ * commit of an attempt carries its registration, an opening sweeps the attempts that it finds registered, and the topic's row
+ * is checked, so that none can come after the topic's deletion.
  */
 import { mutant } from "../lib/mutants.ts";
 import { type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
@@ -19,6 +20,7 @@ import type { Mutation } from "./storage.ts";
 /** Writes the pieces of `bytes` and returns the attempt that names them. Throws what `ShardStore.commitLoose` throws. */
 export async function writeAttempt(
   shards: ShardStore,
+  shard: Shard,
   keys: PartitionKeys,
   baseOffset: number,
   bytes: Uint8Array,
@@ -45,7 +47,7 @@ export async function writeAttempt(
       size = addSizes(registrationSize, sizeOfMutations([mutation]));
     }
   }
-  const written = Promise.all(commits.map((mutations) => shards.commitLoose(mutations)));
+  const written = Promise.all(commits.map((mutations) => shard.commitLoose(mutations)));
   if (!mutant("index-before-chunks")) await written;
   return attempt;
 }

@@ -15,6 +15,9 @@ export class StorageUnavailableError extends Error {
   override readonly name = "StorageUnavailableError";
 }
 
+/** What the shard belongs to is being deleted, or was: it gets no keys any more. */
+export class ShardGoneError extends StorageUnavailableError {}
+
 /** Stored bytes are not what was written (CRC, length, chain): a storage error, never a silent skip. */
 export class CorruptStorageError extends Error {
   override readonly name = "CorruptStorageError";

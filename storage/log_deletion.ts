@@ -3,11 +3,13 @@
  * a late creator away; it goes last, by `removeTombstone`, when the topic is gone from the metadata. Every step can
  * be interrupted and the whole begun again, any number of times. Segment files go when no index entry names them any more.
  */
+import { ShardGoneError } from "./errors.ts";
 import { compareKeys } from "./key_order.ts";
 import { decodeLogHead, encodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
+import { topicGuard } from "./topic_guard.ts";
 
 /** Values are read along with their keys: at most 4 MiB for a step. */
 const KEYS_PER_STEP = 64;
@@ -19,12 +21,27 @@ export async function* deletePartition(
   partition: number,
 ): AsyncGenerator<number, void, void> {
   const keys = new PartitionKeys(topicId, partition);
-  const shard = await shards.openShard(keys.head);
+  const shard = await openExisting(shards, topicId, keys);
+  if (shard === null) return;
   try {
     yield* deleteAll(shards, shard, keys);
     await shards.segments?.partition(topicId, partition).removeAll();
   } finally {
     shard.close();
+  }
+}
+
+/**
+ * Null when there is no head. Then there is nothing else either, and never will be, since the topic's row forbids it; and no
+ * head is made for the deletion's sake, which a late duplicate of that commit could bring back.
+ */
+async function openExisting(shards: ShardStore, topicId: string, keys: PartitionKeys): Promise<Shard | null> {
+  const { key } = topicGuard(topicId);
+  try {
+    return await shards.openShard(keys.head, { key, isOpen: () => false });
+  } catch (error) {
+    if (error instanceof ShardGoneError) return null;
+    throw error;
   }
 }
 
@@ -59,7 +76,8 @@ export async function removeTombstone(shards: ShardStore, topicId: string, parti
   const keys = new PartitionKeys(topicId, partition);
   const found = await shards.storage.get(keys.head);
   if (found === null) return;
-  const shard = await shards.openShard(keys.head);
+  const shard = await openExisting(shards, topicId, keys);
+  if (shard === null) return;
   if (decodeLogHead(shard.payload).state !== "deleted") {
     shard.close();
     throw new RangeError(`Cannot remove the head of topic ${topicId}, partition ${partition}: it is live`);

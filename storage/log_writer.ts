@@ -353,7 +353,13 @@ export class LogWriter {
   /** Writes the first append's pieces; the commit that this returns makes them a batch. */
   async #stageLarge(append: LogEffect): Promise<Staged> {
     invariant("bytes" in append, "A cleanup fits into one commit");
-    const attempt = await writeAttempt(this.#shards, this.#keys, append.baseOffset, append.bytes);
+    const attempt = await writeAttempt(
+      this.#shards,
+      this.#shard,
+      this.#keys,
+      append.baseOffset,
+      append.bytes,
+    );
     const place = this.#chunksOf(append.bytes, attempt);
     const { mutations, state } = this.#mutationsOf(append, this.#staged, this.#shard.nextToken, place);
     mutations.push({ type: "delete", key: this.#keys.attempt(attempt) });

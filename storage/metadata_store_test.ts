@@ -4,6 +4,7 @@ import { FencedError } from "./errors.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { deletePartition } from "./log_deletion.ts";
 import { MemoryStorage } from "./memory.ts";
+import { PartitionLog } from "./partition_log.ts";
 import { MetadataStore } from "./metadata_store.ts";
 import { openShards, settle } from "./storage_testkit.ts";
 
@@ -97,8 +98,10 @@ Deno.test("removing a topic takes the tombstones of its partitions along, also o
   const shards = await openShards(storage);
   const store = await MetadataStore.open(shards);
   await store.createTopic(topic(FIRST, "orders", 1_200));
+  const partitions = [0, 700, 1_199];
+  for (const partition of partitions) await PartitionLog.open(shards, FIRST, partition);
   await store.markDeleting(FIRST);
-  for (const partition of [0, 700, 1_199]) {
+  for (const partition of partitions) {
     for await (const _step of deletePartition(shards, FIRST, partition));
     assert.notEqual(await storage.get(new PartitionKeys(FIRST, partition).head), null);
   }

@@ -11,7 +11,7 @@ import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { AbortedTransaction, OpenTransactions } from "../core/partition/transactions.ts";
 import { invariant } from "../lib/invariant.ts";
 import { sweepAttempts, writeAttempt } from "./chunked_append.ts";
-import { StorageUnavailableError } from "./errors.ts";
+import { ShardGoneError, StorageUnavailableError } from "./errors.ts";
 import { decodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { decodeProducer } from "./keys/producer.ts";
@@ -29,7 +29,7 @@ import type { LogRewriter } from "./log_rewrite.ts";
 import { planTrim, type TrimPlan } from "./log_trim.ts";
 import { type LogAppend, type LogCleanup, type LogEffect, LogWriter } from "./log_writer.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
-import type { Shard, ShardStore } from "./shard.ts";
+import type { Shard, ShardGuard, ShardStore } from "./shard.ts";
 
 export type { LogHead } from "../core/partition/log_head.ts";
 export { OffsetTrimmedError, PartitionDeletedError } from "./log_errors.ts";
@@ -57,12 +57,18 @@ export class PartitionLog {
 
   /**
    * Fences older writers and reads O(1) keys; creates an empty log when there is none. What an older writer left
-   * half-written is swept before this returns. Throws `PartitionDeletedError`, `FencedError`,
-   * `StorageUnavailableError`, `CorruptStorageError`.
+   * half-written is swept before this returns. With a guard (`topicGuard`) nothing is ever written for a topic that is
+   * gone. Throws `PartitionDeletedError`, `FencedError`, `StorageUnavailableError`, `CorruptStorageError`.
    */
-  static async open(shards: ShardStore, topicId: string, partition: number): Promise<PartitionLog> {
+  static async open(
+    shards: ShardStore,
+    topicId: string,
+    partition: number,
+    guard: ShardGuard | null = null,
+  ): Promise<PartitionLog> {
     const keys = new PartitionKeys(topicId, partition);
-    const shard = await shards.openShard(keys.head);
+    const shard = await openUnlessGone(shards, keys, guard);
+    if (shard === null) throw new PartitionDeletedError(topicId, partition);
     const payload = decodeLogHead(shard.payload);
     if (payload.state === "deleted") {
       shard.close();
@@ -198,7 +204,7 @@ export class PartitionLog {
   /** What compaction needs of this log; it must be writable. */
   rewriter(): LogRewriter {
     invariant(this.#write !== null, "Only a log that takes writes is compacted");
-    const { writer } = this.#write;
+    const { shard, writer } = this.#write;
     const bounds = this.#bounds;
     return {
       storage: this.#shards.storage,
@@ -214,7 +220,7 @@ export class PartitionLog {
       producerState: (producerId) => this.producerState(producerId),
       fits: (size) => writer.fits(size),
       writeExtent: (bytes) => writer.writeExtent(bytes),
-      writePieces: (baseOffset, bytes) => writeAttempt(this.#shards, this.#keys, baseOffset, bytes),
+      writePieces: (baseOffset, bytes) => writeAttempt(this.#shards, shard, this.#keys, baseOffset, bytes),
     };
   }
 
@@ -223,6 +229,20 @@ export class PartitionLog {
     this.#write?.shard.close();
     this.#write?.writer.close();
     void this.#segments?.close();
+  }
+}
+
+/** Null when the guard says that there is to be no log. */
+async function openUnlessGone(
+  shards: ShardStore,
+  keys: PartitionKeys,
+  guard: ShardGuard | null,
+): Promise<Shard | null> {
+  try {
+    return await shards.openShard(keys.head, guard);
+  } catch (error) {
+    if (error instanceof ShardGoneError) return null;
+    throw error;
   }
 }
 

@@ -19,7 +19,7 @@ import {
   sizeOfChecks,
   sizeOfMutations,
 } from "./commit_size.ts";
-import { CorruptStorageError, FencedError, StorageUnavailableError } from "./errors.ts";
+import { CorruptStorageError, FencedError, ShardGoneError, StorageUnavailableError } from "./errors.ts";
 import { type CommitOutcome, type CommitRequest, GroupCommitter } from "./group_commit.ts";
 import {
   brokerFenceKey,
@@ -56,6 +56,15 @@ export interface ShardStoreOptions {
 }
 
 const RESOLVE_MS = 30_000;
+
+/**
+ * A row elsewhere that says whether a shard may have keys. The commits that check no head of the shard check this row
+ * instead, those that make a head and those that write pieces: so none of them can come late, after all was deleted.
+ */
+export interface ShardGuard {
+  readonly key: KvKey;
+  readonly isOpen: (row: StoredEntry | null) => boolean;
+}
 
 /** One store, fenced for one incarnation of one broker. */
 export class ShardStore {
@@ -121,9 +130,10 @@ export class ShardStore {
 
   /**
    * Fences every older writer of the shard, this process's own included, then reads it (W4). Creates the head when
-   * absent. Throws `FencedError` when a newer incarnation of this broker runs, `StorageUnavailableError`.
+   * absent, unless the guard forbids it. Throws `FencedError` when a newer incarnation of this broker runs,
+   * `ShardGoneError`, `StorageUnavailableError`.
    */
-  async openShard(headKey: KvKey): Promise<Shard> {
+  async openShard(headKey: KvKey, guard: ShardGuard | null = null): Promise<Shard> {
     const token: CommitToken = { incarnation: this.incarnation, opening: ++this.#openingCount, n: 0 };
     const retry = this.retry();
     // Many shards are opened at once when a broker starts: the first attempt goes with the others.
@@ -131,32 +141,42 @@ export class ShardStore {
       const read = await this.readBack(headKey, retry);
       const head = read.head === null ? null : decodeShardHead(read.head.value);
       if (head !== null && read.head !== null && isSameToken(head.token, token)) {
-        return new Shard(this, headKey, token, head.fencedToken, head.payload, read.head.versionstamp);
+        return new Shard(
+          this,
+          { headKey, guard },
+          token,
+          head.fencedToken,
+          head.payload,
+          read.head.versionstamp,
+        );
       }
       this.#throwIfFenced(read.fence);
       const fencedToken = head?.token ?? noToken;
       const payload = head?.payload ?? null;
+      const guardChecks = read.head === null ? await this.#guardChecks(guard, retry) : [];
+      const headCheck = { key: headKey, versionstamp: read.head?.versionstamp ?? null };
       const outcome = await this.#submit(
-        mutant("fence-after-read") ? [] : [{ key: headKey, versionstamp: read.head?.versionstamp ?? null }],
+        mutant("fence-after-read") ? guardChecks : [headCheck, ...guardChecks],
         [{ type: "set", key: headKey, value: encodeShardHead({ token, fencedToken, payload }) }],
         isAlone,
       );
       if (outcome.kind === "committed") {
-        return new Shard(this, headKey, token, fencedToken, payload, outcome.versionstamp);
+        return new Shard(this, { headKey, guard }, token, fencedToken, payload, outcome.versionstamp);
       }
       await retry.pause("open shard", outcome.kind === "unknown" ? outcome.cause : null);
     }
   }
 
   /**
-   * Writes keys that no head names yet, under the fence alone: pieces of a large batch, whose keys are used once and
-   * which a later opening sweeps. Repeats itself, so the mutations must bear being applied twice.
+   * Writes keys that no head names yet, under the fence and the guard alone: pieces of a large batch, whose keys are used
+   * once and which a later opening sweeps. Repeats itself, so the mutations must bear being applied twice. Throws
+   * `ShardGoneError` when the guard forbids it, and what `openShard` throws.
    */
-  async commitLoose(mutations: readonly Mutation[]): Promise<void> {
+  async commitLoose(mutations: readonly Mutation[], guard: ShardGuard | null = null): Promise<void> {
     checkMutations(mutations, this.storage.limits);
     const retry = this.retry();
     while (true) {
-      const outcome = await this.#submit([], mutations, true);
+      const outcome = await this.#submit(await this.#guardChecks(guard, retry), mutations, true);
       if (outcome.kind === "committed") return;
       if (outcome.kind === "unknown" && outcome.cause instanceof RangeError) throw outcome.cause;
       const read = await this.readBack(this.#fenceKey, retry);
@@ -217,6 +237,16 @@ export class ShardStore {
     }
   }
 
+  /** Throws `ShardGoneError`. */
+  async #guardChecks(guard: ShardGuard | null, retry: Retry): Promise<CommitRequest["checks"]> {
+    if (guard === null || mutant("no-topic-check")) return [];
+    const { key, isOpen } = guard;
+    // `readBack` reads any key beside the fence.
+    const { head: row } = await this.readBack(key, retry);
+    if (!isOpen(row)) throw new ShardGoneError("Cannot write: the shard may have no keys any more");
+    return [{ key, versionstamp: row?.versionstamp ?? null }];
+  }
+
   #throwIfFenced(fence: StoredEntry | null): void {
     if (fence?.versionstamp !== this.#fenceVersionstamp) {
       throw new FencedError("Cannot write: a newer incarnation of this broker runs");
@@ -259,6 +289,7 @@ interface Call {
 export class Shard {
   readonly #store: ShardStore;
   readonly #headKey: KvKey;
+  readonly #guard: ShardGuard | null;
   readonly #writer: CommitToken;
   readonly #fencedToken: CommitToken;
   #payload: Uint8Array | null;
@@ -273,7 +304,7 @@ export class Shard {
   /** For `ShardStore.openShard` alone. */
   constructor(
     store: ShardStore,
-    headKey: KvKey,
+    { headKey, guard }: { readonly headKey: KvKey; readonly guard: ShardGuard | null },
     writer: CommitToken,
     fencedToken: CommitToken,
     payload: Uint8Array | null,
@@ -281,6 +312,7 @@ export class Shard {
   ) {
     this.#store = store;
     this.#headKey = headKey;
+    this.#guard = guard;
     this.#writer = writer;
     this.#fencedToken = fencedToken;
     this.#payload = payload;
@@ -322,6 +354,11 @@ export class Shard {
    */
   commit(commit: ShardCommit): Promise<void> {
     return this.#call(commit.mutations, commit.payload, false);
+  }
+
+  /** Writes keys that no head names yet; see `ShardStore.commitLoose`. */
+  commitLoose(mutations: readonly Mutation[]): Promise<void> {
+    return this.#store.commitLoose(mutations, this.#guard);
   }
 
   /** Deletes the head, and with it the shard; the handle is closed then. */

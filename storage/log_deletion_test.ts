@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { PartitionKeys } from "./keys/partition.ts";
+import { deletePartition, removeTombstone } from "./log_deletion.ts";
+import { MemoryStorage } from "./memory.ts";
+import { MetadataStore } from "./metadata_store.ts";
+import { PartitionDeletedError, PartitionLog } from "./partition_log.ts";
+import type { Commit, Storage } from "./storage.ts";
+import { appendsAfter, openShards, TOPIC_ID } from "./storage_testkit.ts";
+import { topicGuard } from "./topic_guard.ts";
+
+const PARTITIONS = [{ leader: 1, leaderEpoch: 0, replicas: [1], isr: [1] }];
+/** Inline, pieces in one commit, pieces in several commits of their own. */
+const SIZES = [10, 131_072, 3_000_000];
+
+/** Remembers every commit, as a network does that brings some of them again later. */
+function remembering(storage: MemoryStorage): { storage: Storage; commits: Commit[] } {
+  const commits: Commit[] = [];
+  const commit = (each: Commit) => {
+    commits.push(each);
+    return storage.commit(each);
+  };
+  const remembered = new Proxy(storage as Storage, {
+    get: (target, name) => {
+      if (name === "commit") return commit;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { storage: remembered, commits };
+}
+
+Deno.test("no commit of a deleted topic leaves anything when it comes once more, at any moment of the deletion", async () => {
+  const memory = new MemoryStorage();
+  const { storage, commits } = remembering(memory);
+  const shards = await openShards(storage);
+  const metadata = await MetadataStore.open(shards);
+  await metadata.createTopic({ name: "orders", topicId: TOPIC_ID, partitions: PARTITIONS, configs: {} });
+  const log = await PartitionLog.open(shards, TOPIC_ID, 0, topicGuard(TOPIC_ID));
+  const appends = appendsAfter(log.head, SIZES.map((valueBytes) => ({ timestamps: [1], valueBytes })));
+  for (let done = 0; done < appends.length;) done += await log.append(appends.slice(done));
+  log.close();
+  const late = async () => {
+    for (const commit of [...commits]) await memory.commit(commit);
+  };
+  const left = () => memory.keys().filter((key) => key[0] === "p");
+  await metadata.markDeleting(TOPIC_ID);
+  await late();
+  let stepCount = 0;
+  for await (const _step of deletePartition(shards, TOPIC_ID, 0)) {
+    await late();
+    assert.ok(++stepCount < 20, "the deletion does not end");
+  }
+  assert.deepEqual(left(), [new PartitionKeys(TOPIC_ID, 0).head]);
+  await removeTombstone(shards, TOPIC_ID, 0);
+  await late();
+  assert.deepEqual(left(), []);
+  await metadata.removeTopic(TOPIC_ID);
+  await late();
+  assert.deepEqual(left(), []);
+});
+
+Deno.test("a log of a topic that is gone, or going, is not opened, and deleting it makes no head", async () => {
+  const storage = new MemoryStorage();
+  const shards = await openShards(storage);
+  const metadata = await MetadataStore.open(shards);
+  await metadata.createTopic({ name: "orders", topicId: TOPIC_ID, partitions: PARTITIONS, configs: {} });
+  await metadata.markDeleting(TOPIC_ID);
+  await assert.rejects(PartitionLog.open(shards, TOPIC_ID, 0, topicGuard(TOPIC_ID)), PartitionDeletedError);
+  for await (const _step of deletePartition(shards, TOPIC_ID, 0));
+  await metadata.removeTopic(TOPIC_ID);
+  await assert.rejects(PartitionLog.open(shards, TOPIC_ID, 0, topicGuard(TOPIC_ID)), PartitionDeletedError);
+  assert.deepEqual(storage.keys().filter((key) => key[0] === "p"), []);
+});
