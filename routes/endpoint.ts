@@ -70,13 +70,20 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
     },
     responses,
   });
+  const takesParams = Object.keys(params.shape).length > 0;
+  /** What a request without a query comes to; made once. */
+  let noQuery: ValuesOf<Q> | null = null;
+  const queryOf = ({ req }: Context): ValuesOf<Q> => {
+    if (!req.url.includes("?")) return noQuery ??= parse(query, {}) as ValuesOf<Q>;
+    return parse(query, singleValues(req.queries())) as ValuesOf<Q>;
+  };
   app.on(
     endpoint.method.toUpperCase(),
     endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
     (context) =>
       endpoint.handle({
-        params: parse(params, context.req.param()) as ValuesOf<P>,
-        query: parse(query, singleValues(context.req.queries())) as ValuesOf<Q>,
+        params: (takesParams ? parse(params, context.req.param()) : {}) as ValuesOf<P>,
+        query: queryOf(context),
         request: context.req.raw,
         context,
       }),

@@ -6,12 +6,14 @@
  */
 import { limits } from "../core/config/limits.ts";
 import type { Env } from "../lib/env.ts";
+import { concat } from "../lib/bytes.ts";
 import { decompress } from "../protocol/records/compression.ts";
 import {
   CorruptRecordError,
   DecompressedTooLargeError,
   UnsupportedCompressionError,
 } from "../protocol/records/record_errors.ts";
+import { bodyDeadlines } from "./body_deadline.ts";
 import { Problem } from "./problem.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -44,7 +46,9 @@ export async function readBytes(request: Request, env: Env): Promise<Uint8Array>
     throw tooLarge();
   }
   if (request.body === null) return new Uint8Array(0);
-  const bytes = await readStream(request.body, env);
+  const bytes = declared > 0
+    ? await readDeclared(request, declared, env)
+    : await readStream(request.body, env);
   return encoding === "identity" ? bytes : inflate(encoding, bytes);
 }
 
@@ -78,58 +82,70 @@ function inflate(encoding: "gzip" | "zstd", bytes: Uint8Array): Uint8Array {
 /** Bytes of all bodies that are being read. */
 let bufferedBytes = 0;
 
+/** The whole body at once, which is several times cheaper than its stream. The server in front of us holds clients to the length they declare. */
+async function readDeclared(request: Request, declared: number, env: Env): Promise<Uint8Array> {
+  try {
+    claim(declared);
+    const bytes = await bodyDeadlines(env).within(limits.httpBodyMsMax, request.bytes(), late);
+    if (bytes.length === declared) return bytes;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+  } finally {
+    bufferedBytes -= declared;
+  }
+  throw brokenOff();
+}
+
+/** Counts bytes that are going to be held; they are counted also when it fails. */
+function claim(count: number): void {
+  bufferedBytes += count;
+  if (bufferedBytes <= limits.httpBufferedBytesMax) return;
+  throw new Problem(503, { detail: "Too many large requests at once", headers: { connection: "close" } });
+}
+
+function late(): Problem {
+  return new Problem(408, { detail: "The body did not arrive in time", headers: { connection: "close" } });
+}
+
+function brokenOff(): Problem {
+  return new Problem(400, { detail: "The body broke off" });
+}
+
 async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<Uint8Array> {
   const reader = body.getReader();
-  let late = false;
+  let isLate = false;
   const cancelTimer = env.timer(limits.httpBodyMsMax, () => {
-    late = true;
-    reader.cancel().catch(() => {
-      // The connection broke first: the pending read tells.
-    });
+    isLate = true;
+    giveUp(reader);
   });
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (late) {
-        throw new Problem(408, {
-          detail: "The body did not arrive in time",
-          headers: { connection: "close" },
-        });
-      }
+      if (isLate) throw late();
       if (done) break;
       length += value.byteLength;
-      bufferedBytes += value.byteLength;
-      if (length > limits.httpBodyBytesMax) {
-        await reader.cancel();
-        throw tooLarge();
-      }
-      if (bufferedBytes > limits.httpBufferedBytesMax) {
-        await reader.cancel();
-        throw new Problem(503, {
-          detail: "Too many large requests at once",
-          headers: { connection: "close" },
-        });
-      }
+      claim(value.byteLength);
+      if (length > limits.httpBodyBytesMax) throw tooLarge();
       chunks.push(value);
     }
   } catch (error) {
+    giveUp(reader);
     if (error instanceof Problem) throw error;
-    throw new Problem(400, { detail: "The body broke off" });
+    throw brokenOff();
   } finally {
     bufferedBytes -= length;
     cancelTimer();
   }
   const [first] = chunks;
-  if (first !== undefined && chunks.length === 1) return first;
-  const bytes = new Uint8Array(length);
-  let position = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, position);
-    position += chunk.byteLength;
-  }
-  return bytes;
+  return first !== undefined && chunks.length === 1 ? first : concat(chunks);
+}
+
+function giveUp(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  reader.cancel().catch(() => {
+    // The connection broke first: the pending read tells.
+  });
 }
 
 function tooLarge(): Problem {
@@ -167,17 +183,26 @@ export function isDeeperThan(text: string, depthMax: number): boolean {
   let depth = 0;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (code === 0x22) { // a string: skipped to its end
-      for (index++; index < text.length; index++) {
-        const inside = text.charCodeAt(index);
-        if (inside === 0x5c) index++;
-        else if (inside === 0x22) break;
-      }
+    if (code === 0x22) {
+      index = endOfString(text, index);
+      if (index === -1) return false;
     } else if (code === 0x5b || code === 0x7b) {
       if (++depth > depthMax) return true;
     } else if (code === 0x5d || code === 0x7d) depth--;
   }
   return false;
+}
+
+/** Where the string that begins at `start` ends, -1 when it does not. Long strings are jumped over. */
+function endOfString(text: string, start: number): number {
+  for (let end = start;;) {
+    end = text.indexOf('"', end + 1);
+    if (end === -1) return -1;
+    // A quote ends the string unless an odd number of backslashes is before it.
+    let before = end - 1;
+    while (text.charCodeAt(before) === 0x5c) before--;
+    if ((end - before) % 2 === 1) return end;
+  }
 }
 
 interface ExactJson {
