@@ -154,7 +154,6 @@ export class LocalBroker implements Broker {
       shards,
       producerExpirationMs,
       guardOf: topicGuard,
-      producerExpirationMs,
       tailCacheBytesMax: limits.tailCacheBytesMax,
       leaderEpochOf: (topicId, partition) =>
         this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
