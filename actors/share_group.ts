@@ -1,7 +1,7 @@
 /**
  * The share-group actor (`share_group/<groupId>`): the thin host of `core/share/group` and `core/share/sessions.ts`. It
- * stores who is a member, keeps the share sessions in memory, and tells the share partitions when a member is gone, so that
- * what it held goes to others at once. Heartbeats change memory only.
+ * stores who is a member, keeps the share sessions in memory, and tells the share partitions when a session is over, so that
+ * what the member held goes to others at once. Heartbeats change memory only.
  */
 import type { GroupTopics } from "../core/group/group_turn.ts";
 import { groupIdError } from "../core/group/group_config.ts";
@@ -24,7 +24,7 @@ import {
   shareGroupPhase,
   type ShareGroupState,
 } from "../core/share/group/share_group_state.ts";
-import { type SharePartitionId, ShareSessions } from "../core/share/sessions.ts";
+import { type SessionResult, type SharePartitionId, ShareSessions } from "../core/share/sessions.ts";
 import type { ShareGroupConfig } from "../core/share/share_config.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import type { GroupShards } from "../storage/group_store.ts";
@@ -38,6 +38,8 @@ import type {
   ShareGroupMessage,
   ShareGroupTimer,
   ShareHeartbeat,
+  UseShareSession,
+  UseShareSessionResult,
 } from "./messages/share_group.ts";
 import type { SharePartitionMessage } from "./messages/share_partition.ts";
 import type { ConsumerLiveness, ReportConsumers } from "./messages/supervisor.ts";
@@ -106,12 +108,8 @@ class ShareGroupHost implements ActorHost<ShareGroupMessage, ShareGroupEvent> {
     switch (message.type) {
       case "heartbeat":
         return this.#heartbeat(message, reply);
-      case "useSession": {
-        if (this.#state.record === null) {
-          return reply.sendNow({ error: "GROUP_ID_NOT_FOUND", partitions: [] });
-        }
-        return reply.sendNow(this.#sessions.use(message, this.#config.sessionCountMax));
-      }
+      case "useSession":
+        return this.#useSession(message, reply);
       case "endSession":
         this.#endSession(message);
         return reply.sendNow(true);
@@ -163,9 +161,18 @@ class ShareGroupHost implements ActorHost<ShareGroupMessage, ShareGroupEvent> {
 
   #carryOut(turn: ShareGroupTurn): void {
     for (const event of turn.events) this.#context.stage(event);
-    for (const memberId of turn.departed) this.#release(memberId, this.#sessions.end(memberId, null));
+    for (const memberId of turn.expired) this.#release(memberId, this.#sessions.end(memberId, null));
     this.#arm();
     if (this.#state.membershipVersion !== this.#reportedVersion) this.#report();
+  }
+
+  #useSession(message: UseShareSession, reply: Reply<unknown>): void {
+    const { sessionCountMax, recordLockDurationMs } = this.#config;
+    const result: SessionResult = this.#state.record === null
+      ? { error: "GROUP_ID_NOT_FOUND", partitions: [] }
+      : this.#sessions.use(message, sessionCountMax);
+    const answer: UseShareSessionResult = { ...result, lockDurationMs: recordLockDurationMs };
+    reply.sendNow(answer);
   }
 
   #heartbeat(message: ShareHeartbeat, reply: Reply<unknown>): void | Promise<void> {

@@ -219,6 +219,9 @@ Deno.test("a member that leaves, falls silent or loses its connection gives back
   assert.deepEqual(await queue.acquire("b", 1, { lockDurationMs: 60_000_000 }), [[1, 1, 1]]);
   assert.deepEqual(await queue.acquire("c", 1, { lockDurationMs: 60_000_000 }), [[2, 2, 1]]);
   assert.equal((await queue.heartbeat("a", -1)).error, "NONE");
+  assert.deepEqual(await queue.acquire("d"), [], "its session is not over: it may still acknowledge");
+  assert.deepEqual((await queue.session("a", -1)).error, "NONE");
+  await queue.settled(queue.group.ask({ type: "endSession", memberId: "a", connectionId: null }));
   const long = { lockDurationMs: 60_000_000 };
   assert.deepEqual(await queue.acquire("d", 9, long), [[0, 0, 2]]);
   const end = (connectionId: string) =>

@@ -50,8 +50,8 @@ interface Fault {
 export class ShareGroupTurn {
   /** Already applied; stored before any answer of this turn leaves. */
   readonly events: ShareGroupEvent[] = [];
-  /** Members that are gone: what they hold goes back. */
-  readonly departed: string[] = [];
+  /** Members that fell silent: what they hold goes back. Who leaves ends its session itself, maybe a moment later. */
+  readonly expired: string[] = [];
 
   constructor(
     readonly state: ShareGroupState,
@@ -192,11 +192,10 @@ function leave(
 
 /** Removes members whose sessions are over; to be called at `nextShareDeadline`, earlier calls are harmless. */
 export function expireShareMembers(turn: ShareGroupTurn): void {
-  const expired: string[] = [];
   for (const [memberId, { sessionDeadlineMs }] of turn.state.members) {
-    if (sessionDeadlineMs <= turn.now.monoMs) expired.push(memberId);
+    if (sessionDeadlineMs <= turn.now.monoMs) turn.expired.push(memberId);
   }
-  if (expired.length > 0) remove(turn, expired);
+  if (turn.expired.length > 0) remove(turn, turn.expired);
 }
 
 /** Monotonic; Infinity: nobody is in the group. */
@@ -220,7 +219,6 @@ export function emptyGroupFault({ state }: ShareGroupTurn): ErrorName {
 function remove(turn: ShareGroupTurn, memberIds: readonly string[]): void {
   for (const memberId of memberIds) {
     turn.emit({ type: "memberRemoved", memberId });
-    turn.departed.push(memberId);
   }
   turn.bump();
 }

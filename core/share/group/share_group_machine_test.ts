@@ -87,7 +87,7 @@ Deno.test("new partitions and topics are picked up by the next heartbeat", () =>
   assert.deepEqual([gone.memberEpoch, gone.assignment?.size], [3, 0]);
 });
 
-Deno.test("who leaves or falls silent departs, and the others get its partitions", () => {
+Deno.test("who leaves or falls silent is out, and the others get its partitions", () => {
   const group = new Harness();
   group.heartbeat("a", 0);
   group.heartbeat("b", 0);
@@ -97,7 +97,7 @@ Deno.test("who leaves or falls silent departs, and the others get its partitions
   group.nowMs = nextShareDeadline(group.state);
   const turn = group.turn();
   expireShareMembers(turn);
-  assert.deepEqual(turn.departed, ["a"]);
+  assert.deepEqual(turn.expired, ["a"]);
   assert.equal(shareGroupPhase(group.state), "Empty");
   assert.equal(group.heartbeat("a", 3).error, "UNKNOWN_MEMBER_ID");
 });
