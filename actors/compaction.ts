@@ -17,7 +17,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
-/** Between two steps, so that requests come first. */
+/** Between two steps at least, so that requests come first. */
 const STEP_PAUSE_MS = 2;
 /** Longest wait before a partition whose round came to nothing is looked at again. */
 const BACKOFF_MS_MAX = 3_600_000;
@@ -102,9 +102,12 @@ export class CompactionSweep {
       mapBytesMax,
       producerExpirationMs: producerExpirationMs(),
     } as const;
-    let answer = await actor.ask(message, { signal });
-    for (; answer === "more"; answer = await actor.ask(message, { signal })) {
-      await env.sleep(STEP_PAUSE_MS, signal);
+    let answer: "more" | "done" | "failed" = "more";
+    while (answer === "more") {
+      const stepMs = env.mono();
+      answer = await actor.ask(message, { signal });
+      // Half of the time at most: the busier the disk, the less it is asked for.
+      if (answer === "more") await env.sleep(Math.max(STEP_PAUSE_MS, env.mono() - stepMs), signal);
     }
     const after = await peekCompactable(storage, topic.topicId, partition);
     const { firstDirtyOffset } = after?.checkpoint ?? peek.checkpoint;

@@ -15,7 +15,7 @@ export function freePort(): number {
   return port;
 }
 
-export async function kavkaServer(directory: string): Promise<Server> {
+export async function kavkaServer(directory: string, overrides: readonly string[] = []): Promise<Server> {
   const port = freePort();
   const main = new URL("../main.ts", import.meta.url).pathname;
   const flags = [
@@ -27,6 +27,7 @@ export async function kavkaServer(directory: string): Promise<Server> {
     directory,
     "--log",
     "warn",
+    ...overrides.flatMap((override) => ["--override", override]),
   ];
   const child = start(Deno.execPath(), ["run", "-A", main, ...flags]);
   return await ready("kavka", port, child);

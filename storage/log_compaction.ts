@@ -31,8 +31,8 @@ import type { TrimPlan } from "./log_trim.ts";
 import type { Storage } from "./storage.ts";
 
 /** What one step reads, so that whatever waits for the event loop or the disk waits for little. */
-const STEP_BYTES = 256 * 1_024;
-const STEP_ENTRIES = 400;
+const STEP_BYTES = 128 * 1_024;
+const STEP_ENTRIES = 200;
 /** Producers whose newest batch a round remembers; then it asks again. */
 const PRODUCERS_KNOWN_MAX = 10_000;
 

@@ -4,6 +4,7 @@ import type { Logger } from "../lib/log.ts";
 import { openDataDirectory, openStoreMeta } from "./data_directory.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
 import { SegmentStore } from "./segments.ts";
+import { checkIdentity, checkStoreFile, readIdentity } from "./store_identity.ts";
 import { ShardStore } from "./shard.ts";
 
 export interface OpenStoreOptions {
@@ -35,8 +36,11 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   const { env, log, brokerId, incarnation } = options;
   const directory = await openDataDirectory({ env, path: options.directory });
   try {
+    const identity = await readIdentity(env.files, options.directory);
+    await checkStoreFile(env.files, options.path, identity !== null);
     const storage = await DenoKvStorage.open({ env, path: options.path });
-    const { clusterId } = await openStoreMeta({ env, storage });
+    const { clusterId, storeId } = await openStoreMeta({ env, storage });
+    await checkIdentity(env.files, options.directory, { clusterId, storeId, brokerId });
     const segments = new SegmentStore({ files: env.files, log, path: directory.segmentsPath });
     const shards = await ShardStore.open({
       storage,
