@@ -12,7 +12,7 @@ import { decodeBase64 } from "../lib/base64.ts";
 import { appendRecords, findOrCreateTopic, type RecordOutcome } from "./append_records.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
 import { fieldProblem } from "./problem.ts";
-import { recordDataSchema } from "./record_data.ts";
+import { decodeData, recordDataSchema } from "./record_data.ts";
 import { isJsonType, mediaTypeOf, readBytes, readJson, unsupportedMediaType } from "./request_body.ts";
 import { topicParam } from "./topic_lookup.ts";
 
@@ -141,7 +141,35 @@ function rawKey({ key, keyBase64 }: RawQuery): Uint8Array | null {
 
 function parseRecords(body: unknown): ParsedRecord[] {
   const isList = typeof body === "object" && body !== null && Object.hasOwn(body, "records");
+  const plain = plainRecords(isList ? body : { records: [body] });
+  if (plain !== null) return plain;
   return isList ? parse(recordsSchema, body).records : [parse(recordSchema, body)];
+}
+
+/**
+ * What the schema would read, for the plain records that most requests are: keys and values and nothing else. Null for all others,
+ * wrong ones included, about which the schema says more. It is several times faster.
+ */
+function plainRecords(body: object): ParsedRecord[] | null {
+  const { records } = body as { records: unknown };
+  if (!Array.isArray(records) || Object.keys(body).length !== 1) return null;
+  if (records.length === 0 || records.length > limits.httpProduceRecordsMax) return null;
+  const parsed: ParsedRecord[] = [];
+  for (const record of records as unknown[]) {
+    if (typeof record !== "object" || record === null || Array.isArray(record)) return null;
+    let key: Uint8Array | null = null;
+    let value: Uint8Array | null | undefined;
+    for (const [name, given] of Object.entries(record)) {
+      const data = decodeData(given);
+      if (typeof data === "string") return null;
+      if (name === "key") key = data;
+      else if (name === "value") value = data;
+      else return null;
+    }
+    if (value === undefined) return null;
+    parsed.push({ key, value });
+  }
+  return parsed;
 }
 
 function answer(topic: string, outcomes: readonly RecordOutcome[]): Response {

@@ -44,7 +44,7 @@ export const recordDataSchema = z.unknown().transform((value, context): Uint8Arr
 });
 
 /** Bytes, null, or what is wrong. */
-function decodeData(value: unknown): Uint8Array | null | string {
+export function decodeData(value: unknown): Uint8Array | null | string {
   if (value === undefined) return "is missing: send null for none";
   if (value === null) return null;
   if (typeof value === "string") return encodeText(value);

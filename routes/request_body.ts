@@ -167,11 +167,12 @@ export async function readJson(request: Request, env: Env): Promise<unknown> {
     throw new Problem(400, { detail: "The body is not UTF-8" });
   }
   if (text.trim() === "") throw new Problem(400, { detail: "The body is empty: expected JSON" });
-  if (isDeeperThan(text, limits.jsonDepthMax)) {
+  const scan = scanJson(text, limits.jsonDepthMax);
+  if (scan.isTooDeep) {
     throw new Problem(400, { detail: `The body is nested deeper than ${limits.jsonDepthMax} levels` });
   }
   try {
-    return parseExactly(text);
+    return parseScanned(text, scan);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new Problem(400, { detail: "The body is not JSON" });
@@ -180,17 +181,39 @@ export async function readJson(request: Request, env: Env): Promise<unknown> {
 
 /** Whether brackets nest deeper than `depthMax`, without looking at anything else. */
 export function isDeeperThan(text: string, depthMax: number): boolean {
+  return scanJson(text, depthMax).isTooDeep;
+}
+
+interface JsonScan {
+  readonly isTooDeep: boolean;
+  /** Whether a number has so many digits, or an exponent, that a double may not give it back. */
+  readonly hasHardNumbers: boolean;
+}
+
+const EXACT_DIGITS_MAX = 15;
+
+/** What must be known of JSON before it is parsed; strings are jumped over. */
+function scanJson(text: string, depthMax: number): JsonScan {
   let depth = 0;
+  let digits = 0;
+  let hasHardNumbers = false;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code === 0x22) {
       index = endOfString(text, index);
-      if (index === -1) return false;
+      if (index === -1) break;
     } else if (code === 0x5b || code === 0x7b) {
-      if (++depth > depthMax) return true;
+      if (++depth > depthMax) return { isTooDeep: true, hasHardNumbers };
     } else if (code === 0x5d || code === 0x7d) depth--;
+    if (code >= 0x30 && code <= 0x39) {
+      if (++digits > EXACT_DIGITS_MAX) hasHardNumbers = true;
+    } else {
+      // An e behind a digit is an exponent.
+      if (digits > 0 && (code | 0x20) === 0x65) hasHardNumbers = true;
+      if (code !== 0x2e) digits = 0;
+    }
   }
-  return false;
+  return { isTooDeep: false, hasHardNumbers };
 }
 
 /** Where the string that begins at `start` ends, -1 when it does not. Long strings are jumped over. */
@@ -209,11 +232,13 @@ interface ExactJson {
   rawJSON(source: string): object;
 }
 
-/** Digits or an exponent that a double may not give back. */
-const suspicious = /\d{16}|\d[eE]/;
-
+/** Parses JSON; numbers that a double cannot hold stay as they were written. Throws `SyntaxError`. */
 export function parseExactly(text: string): unknown {
-  if (!suspicious.test(text)) return JSON.parse(text);
+  return parseScanned(text, scanJson(text, Infinity));
+}
+
+function parseScanned(text: string, { hasHardNumbers }: JsonScan): unknown {
+  if (!hasHardNumbers) return JSON.parse(text);
   const { rawJSON } = JSON as unknown as ExactJson;
   return JSON.parse(text, (_key: string, value: unknown, context?: { source?: string }) => {
     const source = context?.source;

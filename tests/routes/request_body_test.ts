@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Env } from "../../lib/env.ts";
 import { BodyDeadlines } from "../../routes/body_deadline.ts";
-import { isDeeperThan } from "../../routes/request_body.ts";
+import { isDeeperThan, parseExactly } from "../../routes/request_body.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { httpApp } from "../../routes/app.ts";
 
@@ -19,6 +19,20 @@ Deno.test("isDeeperThan() counts brackets outside of strings only", () => {
     ["", 0, false],
   ];
   for (const [text, depth, expected] of cases) assert.equal(isDeeperThan(text, depth), expected, text);
+});
+
+Deno.test("parseExactly() keeps numbers that a double cannot hold, and only those", () => {
+  const kept = [
+    "[12345678901234567890]",
+    "[0.1234567890123456789]",
+    '{"a":1e400}',
+    "[1.0E5]",
+    '[{"b":[-1e-400]}]',
+  ];
+  for (const text of kept) assert.equal(JSON.stringify(parseExactly(text)), text);
+  const plain = '[1,-2.5,true,false,null,"12345678901234567890 1e9","\\"",123456789012345]';
+  assert.deepEqual(parseExactly(plain), JSON.parse(plain));
+  assert.equal(JSON.stringify(parseExactly("[1.50]")), "[1.5]");
 });
 
 Deno.test("BodyDeadlines: one timer for all, late ones are rejected, none is left behind", async () => {
