@@ -1,9 +1,11 @@
 /** The administrative commands against a broker in this process: what they print and their exit codes. */
 import assert from "node:assert/strict";
 import { configs } from "../cli/configs.ts";
+import { consumerPerfTest } from "../cli/consumer_perf.ts";
 import { deleteRecords, recordsToDelete } from "../cli/delete_records.ts";
 import { getOffsets, parseGetOffsetsArguments } from "../cli/get_offsets.ts";
 import { logDirs } from "../cli/log_dirs.ts";
+import { producerPerfTest } from "../cli/producer_perf.ts";
 import { topics } from "../cli/topics.ts";
 import { type CliTerminal, cliTerminal, run } from "./cli_terminal.ts";
 import { Admin, Producer, realEnv } from "../client/mod.ts";
@@ -171,6 +173,33 @@ Deno.test("kafka-configs.sh shows what was set for a topic, and changes it", asy
     all.out,
     /\n {2}num.partitions=1 sensitive=false synonyms=\{DEFAULT_CONFIG:num.partitions=1\}\n/,
   );
+});
+
+Deno.test("the performance tools count what they send and read", async () => {
+  await using served = await serveBroker();
+  const terminal = cliTerminal(served.bootstrapServers);
+  await run(topics, "--create --topic p --partitions 2", terminal);
+  const server = `--bootstrap-server ${served.bootstrapServers} --topic p`;
+  const sent = await run(
+    producerPerfTest,
+    `${server} --num-records 500 --record-size 10 --throughput -1 --warmup-records 100`,
+    terminal,
+  );
+  assert.equal(sent.code, 0, sent.error);
+  assert.match(
+    sent.out,
+    /\n500 records sent, \S+ records\/sec .* 99.9th\.\n400 steady state records sent, .* 99.9th\.\n$/,
+  );
+  const read = await run(consumerPerfTest, `${server} --num-records 500 --hide-header`, terminal);
+  assert.equal(read.code, 0, read.error);
+  assert.match(read.out, /^\S+ \S+, \S+ \S+, 0.0048, [\d.]+, 500, [\d., ]+\n$/);
+  const refused = await run(
+    producerPerfTest,
+    `${server} --num-records 2 --record-size 2000000 --throughput -1`,
+    terminal,
+  );
+  assert.equal(refused.code, 1);
+  assert.match(refused.error ?? "", /2 of 2 records were not acknowledged/);
 });
 
 /** Topic `a` with 12 partitions and three records in the first, of 100, 200 and 300 ms; `b` with nothing in it. */
