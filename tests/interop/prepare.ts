@@ -7,10 +7,11 @@
 
 import { ROOT } from "../../tools/run.ts";
 
-/** Where everything is; the paths of the interpreter and of Kafka's jars. */
+/** Where everything is: the interpreter, Kafka's jars, and the jar of a logger that shows warnings. */
 export interface Programs {
   readonly python: string;
   readonly jars: string;
+  readonly logging: string;
 }
 
 export const CACHE = `${ROOT}.cache/interop`;
@@ -24,6 +25,7 @@ export async function prepare(): Promise<Programs> {
     ["java", ["-version"], "default-jre-headless"],
     ["mvn", ["--version"], "maven"],
     ["kcat", ["-V"], "kcat"],
+    ["gcc", ["--version"], "gcc"],
   ];
   for (const [command, args, name] of wants) {
     if (!(await succeeds(command, args))) missing.push(name);
@@ -44,17 +46,64 @@ export async function prepare(): Promise<Programs> {
     ]);
   });
   const jars = `${CACHE}/java`;
-  await unlessStamped(jars, `${here}/pom.xml`, async () => {
-    await must("mvn", [
-      "--quiet",
-      "--batch-mode",
-      "--file",
-      `${here}/pom.xml`,
-      "dependency:copy-dependencies",
-      `-DoutputDirectory=${jars}`,
+  await unlessStamped(jars, `${here}/pom.xml`, () => copyJars("pom.xml", jars));
+  const logging = `${CACHE}/java-logging`;
+  await unlessStamped(
+    logging,
+    `${here}/programs/java/pom.xml`,
+    () => copyJars("programs/java/pom.xml", logging),
+  );
+  return { python: `${venv}/bin/python`, jars, logging };
+}
+
+/** Lets Maven copy what the pom names into `folder`. */
+async function copyJars(pom: string, folder: string): Promise<void> {
+  const file = `${ROOT}tests/interop/${pom}`;
+  await must("mvn", [
+    "--quiet",
+    "--batch-mode",
+    "--file",
+    file,
+    "dependency:copy-dependencies",
+    `-DoutputDirectory=${folder}`,
+  ]);
+}
+
+/** Installs and builds the client programs of clients/registry.ts. Throws an Error whose message says what to do. */
+export async function prepareClients(): Promise<void> {
+  const programs = `${ROOT}tests/interop/programs`;
+  if (!(await succeeds("javac", ["-version"]))) await installSystemPackages(["default-jdk-headless"]);
+  for (const [command, arg, what] of [["npm", "--version", "Node"], ["go", "version", "Go"]] as const) {
+    if (!(await succeeds(command, [arg]))) {
+      throw new Error(
+        `Cannot run the client programs: ${what} is missing: install it, and put ${command} on the PATH`,
+      );
+    }
+  }
+  await unlessStamped(`${CACHE}/js`, `${programs}/js/package-lock.json`, async () => {
+    await Deno.mkdir(`${CACHE}/js`);
+    for (const file of ["package.json", "package-lock.json"]) {
+      await Deno.copyFile(`${programs}/js/${file}`, `${CACHE}/js/${file}`);
+    }
+    // One of the packages is Node itself: its script fetches the binary of this machine.
+    await must("npm", ["ci", "--prefix", `${CACHE}/js`, "--no-audit", "--no-fund"]);
+  });
+  for await (const { name } of Deno.readDir(`${programs}/js`)) {
+    if (name.endsWith(".mjs")) await Deno.copyFile(`${programs}/js/${name}`, `${CACHE}/js/${name}`);
+  }
+  // Go compares the sources with its own cache, so it is asked every time.
+  await must("go", ["-C", `${programs}/go`, "build", "-buildvcs=false", "-o", `${CACHE}/go/`, "./..."]);
+  await unlessStamped(`${CACHE}/java-classes`, `${programs}/java/Contract.java`, async () => {
+    const classes = `${CACHE}/java-classes`;
+    await must("javac", [
+      "-nowarn",
+      "-cp",
+      `${CACHE}/java/*`,
+      "-d",
+      classes,
+      `${programs}/java/Contract.java`,
     ]);
   });
-  return { python: `${venv}/bin/python`, jars };
 }
 
 /** Runs `install` into an emptied `folder` unless its stamp equals the pinned versions of `pins`. */

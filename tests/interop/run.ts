@@ -7,7 +7,8 @@
  */
 
 import { report, ROOT, type Tally } from "../../tools/run.ts";
-import { CACHE, prepare, type Programs } from "./prepare.ts";
+import { writeCompatibility } from "./clients/compatibility.ts";
+import { CACHE, prepare, prepareClients, type Programs } from "./prepare.ts";
 
 interface Suite {
   readonly name: string;
@@ -15,7 +16,14 @@ interface Suite {
   /** Who starts the server: the runner, or the suite itself. */
   readonly server: "runner" | "suite";
   readonly http?: boolean;
+  /** It runs the client programs of clients/registry.ts. */
+  readonly clients?: boolean;
+  /** More flags for the runner's server. */
+  readonly flags?: readonly string[];
 }
+
+/** Readers that are a group of their own would wait for other members, three seconds each. */
+const AT_ONCE = ["--override", "group.initial.rebalance.delay.ms=0"];
 
 const SUITES: readonly Suite[] = [
   { name: "quickstart", file: "quickstart.sh", server: "suite" },
@@ -25,10 +33,15 @@ const SUITES: readonly Suite[] = [
   { name: "groups", file: "groups.py", server: "runner" },
   { name: "kcat", file: "kcat.sh", server: "runner" },
   { name: "java_tools", file: "java_tools.sh", server: "runner" },
+  { name: "kafka_java_tools", file: "kafka_java_tools.sh", server: "runner" },
+  { name: "clients", file: "clients.ts", server: "runner", clients: true, flags: AT_ONCE },
+  { name: "mixed_groups", file: "mixed_groups.ts", server: "runner", clients: true, flags: AT_ONCE },
+  { name: "copy_topic", file: "copy_topic.ts", server: "runner", clients: true, flags: AT_ONCE },
   { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "kill9", file: "kill9.py", server: "suite" },
+  { name: "faults", file: "faults.py", server: "suite" },
   { name: "copy_job", file: "copy_job.py", server: "suite" },
 ];
 
@@ -58,12 +71,13 @@ async function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, each: 
 async function withServer<T>(
   name: string,
   command: readonly string[],
+  flags: readonly string[],
   body: (addresses: { BOOTSTRAP: string; HTTP: string }) => Promise<T>,
 ): Promise<T> {
   const data = await Deno.makeTempDir({ prefix: "kavka-interop-" });
   const errors: string[] = [];
   const child = new Deno.Command(command[0] ?? "", {
-    args: [...command.slice(1), "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data],
+    args: [...command.slice(1), "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data, ...flags],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -112,13 +126,25 @@ async function runSuite(suite: Suite, programs: Programs, env: Record<string, st
   const tally: Tally = { passed: 0, failed: 0 };
   const file = `${ROOT}tests/interop/${suite.file}`;
   const scratch = await Deno.makeTempDir({ prefix: "kavka-interop-" });
-  const child = new Deno.Command(file.endsWith(".py") ? programs.python : "bash", {
-    args: [file],
+  const [program = "", ...args] = file.endsWith(".py")
+    ? [programs.python, file]
+    : file.endsWith(".ts")
+    ? [Deno.execPath(), "run", "-A", file]
+    : ["bash", file];
+  const child = new Deno.Command(program, {
+    args,
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
-    env: { ...env, CACHE, LIBS: programs.jars, TMPDIR: scratch, PYTHONDONTWRITEBYTECODE: "1" },
+    env: {
+      ...env,
+      CACHE,
+      LIBS: programs.jars,
+      LOGGING: programs.logging,
+      TMPDIR: scratch,
+      PYTHONDONTWRITEBYTECODE: "1",
+    },
   }).spawn();
   const deadline = setTimeout(() => child.kill("SIGKILL"), SUITE_DEADLINE_MS);
   await readLines(child.stdout, (line) => {
@@ -152,19 +178,35 @@ async function main(names: readonly string[]): Promise<number> {
   }
   const command = await serverCommand();
   const outside = Deno.env.get("BOOTSTRAP");
+  const ran: string[] = [];
   for (const suite of SUITES) {
     if (names.length > 0 && !names.includes(suite.name)) continue;
     if (outside !== undefined && (suite.server === "suite" || suite.http === true)) continue;
     console.log(`== ${suite.name}`);
+    ran.push(suite.name);
     try {
+      if (suite.clients === true) await prepareClients();
       const env = { KAVKA_COMMAND: JSON.stringify(command) };
       const tally = suite.server === "suite" || outside !== undefined
         ? await runSuite(suite, programs, env)
-        : await withServer(suite.name, command, (at) => runSuite(suite, programs, { ...env, ...at }));
+        : await withServer(
+          suite.name,
+          command,
+          suite.flags ?? [],
+          (at) => runSuite(suite, programs, { ...env, ...at }),
+        );
       total.passed += tally.passed;
       total.failed += tally.failed;
     } catch (error) {
       console.log(`FAIL ${suite.name}: ${error instanceof Error ? error.message : error}`);
+      total.failed++;
+    }
+  }
+  if (ran.includes("clients")) {
+    try {
+      await writeCompatibility(Deno.env.get("KAVKA_INTEROP_LONG") === "1" && outside === undefined);
+    } catch (error) {
+      console.log(`FAIL compatibility: ${error instanceof Error ? error.message : error}`);
       total.failed++;
     }
   }

@@ -49,8 +49,9 @@ def clean_environment():
 class Server:
     """One server process. `start()` returns the seconds from its spawn to the line of the last listener."""
 
-    def __init__(self, data=None, kafka="127.0.0.1:0", http="127.0.0.1:0", flags=()):
+    def __init__(self, data=None, kafka="127.0.0.1:0", http="127.0.0.1:0", flags=(), environment=None):
         self.data = data or temporary_directory()
+        self.environment = environment or {}
         self.arguments = [*COMMAND, "--kafka", kafka, "--http", http, "--data", self.data, *flags]
         self.bootstrap = self.http = None
         self.errors = []
@@ -62,7 +63,7 @@ class Server:
         self.process = subprocess.Popen(
             self.arguments,
             cwd=ROOT,
-            env=clean_environment(),
+            env={**clean_environment(), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
