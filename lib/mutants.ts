@@ -17,6 +17,14 @@ export type MutantName =
   | "reply-before-commit"
   | "any-sequence"
   | "commit-any-generation"
+  | "commit-before-sync"
+  | "position-again"
+  | "short-write-is-whole"
+  | "no-directory-sync"
+  | "no-file-sweep"
+  | "unlink-first"
+  | "trim-too-far"
+  | "no-tombstone"
   | "acknowledge-in-memory";
 
 let active: MutantName | null = null;

@@ -21,6 +21,11 @@ import type { Swarm } from "./swarm.ts";
 /** The name under which clients find whichever broker process listens last. */
 export const BROKER_ALIAS = "kafka";
 export const KAFKA_PORT = 9092;
+/** So that what takes minutes elsewhere happens often enough. */
+const BROKER_CONFIG: ReadonlyMap<string, string> = new Map([
+  ["group.initial.rebalance.delay.ms", "100"],
+  ["log.retention.check.interval.ms", "2000"],
+]);
 /** After a start that failed or a death, until the next start. */
 const RESTART_MS_MAX = 4_000;
 
@@ -125,7 +130,7 @@ export class BrokerService {
     const log = this.#logger(process.name);
     const incarnation = env.uuid();
     const { shards, clusterId } = await openBrokerStore({ env, log, swarm, incarnation });
-    const config = serverConfigReader(new Map([["group.initial.rebalance.delay.ms", "100"]]));
+    const config = serverConfigReader(BROKER_CONFIG);
     const broker = new LocalBroker({
       env,
       log,
@@ -187,7 +192,7 @@ export async function openBrokerStore(
   const directory = profile === "remote" ? null : await openDataDirectory({ env, path: DATA_DIRECTORY });
   const storage = await DenoKvStorage.open({ env, path: directory?.kvPath ?? "http://store", limits });
   const { clusterId } = await openStoreMeta({ env, storage });
-  const options = { storage, env, log, brokerId: 1, incarnation };
+  const options = { storage, env, log, brokerId: 1, incarnation, resolveMs: swarm.resolveMs };
   if (directory === null) return { shards: await ShardStore.open(options), clusterId };
   const segments = new SegmentStore({
     files: env.files,

@@ -78,6 +78,8 @@ export interface Swarm {
   readonly limits: StorageLimits;
   /** Of segment files beside an embedded store: from what size on batches go there, and how large a file grows. */
   readonly segments: { readonly extentBytesMin: number; readonly fileBytesMax: number };
+  /** How long the broker tries to find out what became of a commit. */
+  readonly resolveMs: number;
   readonly kv: KvFaults;
   readonly disk: DiskFaults;
   readonly net: NetFaults;
@@ -130,6 +132,7 @@ export function drawSwarm(rng: Rng): Swarm {
       extentBytesMin: rng.pick([1, 1, 500, 32_768]),
       fileBytesMax: rng.pick([1_000, 20_000, 1_000_000]),
     },
+    resolveMs: rng.pick([30_000, 30_000, 2_000, 300]),
     disk: {
       slow: rare(0.2),
       slowMsMax: rng.logBetween(5, 3_000),

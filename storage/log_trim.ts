@@ -2,6 +2,7 @@
  * Deletes what lies below a log's start, low to high and a bounded number of keys at a time. The log start was raised
  * by an earlier commit, so readers already know; a crash in between leaves the rest to the next call.
  */
+import { mutant } from "../lib/mutants.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
 import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
@@ -51,7 +52,7 @@ export async function planTrim(
     const entry = decodeBatchIndex(stored.value);
     const { lastOffset, place, sizeBytes } = entry;
     // The batch that contains the log start stays whole.
-    if (lastOffset >= logStartOffset) break;
+    if (lastOffset >= logStartOffset && !mutant("trim-too-far")) break;
     const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
     if (batchCount > 0 && mutations.length + 1 + chunkCount > deletionCountMax) break;
     if (batchCount > 0 && freedSizeBytes + sizeBytes > STEP_BYTES_MAX) break;

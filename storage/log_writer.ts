@@ -243,6 +243,7 @@ export class LogWriter {
 
   async #commit(staged: Staged): Promise<number> {
     this.#staged = staged;
+    if (mutant("unlink-first")) { for (const file of staged.dropped) this.#segments?.drop(file); }
     const done = this.#shard.commit({
       mutations: staged.mutations,
       payload: encodeLogHead({ state: "live", head: staged.head, writer: staged.writer }),

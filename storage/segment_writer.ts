@@ -5,6 +5,7 @@
  * are written into another one.
  */
 import { invariant } from "../lib/invariant.ts";
+import { mutant } from "../lib/mutants.ts";
 import { StorageUnavailableError } from "./errors.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { WriteHealth } from "./write_health.ts";
@@ -143,17 +144,17 @@ export class SegmentWriter {
     const { name } = current;
     const extents = group.map(({ bytes }): Extent => {
       const extent = { file: name, position: current.end };
-      current.end += bytes.length;
+      current.end += mutant("position-again") ? bytes.length - 1 : bytes.length;
       return extent;
     });
     await segments.use(name, async (file) => {
       for (const [i, { bytes }] of group.entries()) {
         const written = await file.write(bytes, (extents[i] as Extent).position);
-        if (written !== bytes.length) {
+        if (written !== bytes.length && !mutant("short-write-is-whole")) {
           throw new Error(`only ${written} of ${bytes.length} bytes were written`);
         }
       }
-      await file.syncData();
+      if (!mutant("commit-before-sync")) await file.syncData();
     });
     this.#open.set(name.number, (this.#open.get(name.number) ?? 0) + group.length);
     current.extentCount += group.length;

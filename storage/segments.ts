@@ -9,6 +9,7 @@
 import type { Files, PositionalFile } from "../lib/env.ts";
 import { invariant } from "../lib/invariant.ts";
 import type { Logger } from "../lib/log.ts";
+import { mutant } from "../lib/mutants.ts";
 
 /** One file of a partition. Numbers rise along the log and are never used again. */
 export interface SegmentName {
@@ -191,6 +192,7 @@ export class PartitionSegments {
     await files.makeDirectory(this.#directory);
     await this.#store.use(this.#pathOf(name), true, () => Promise.resolve());
     // From the inside out: the file's name, the directory's, and that of the directory above.
+    if (mutant("no-directory-sync")) return;
     await files.syncDirectory(this.#directory);
     await files.syncDirectory(path);
     await files.syncDirectory(parentOf(path));
@@ -212,6 +214,7 @@ export class PartitionSegments {
 
   /** Removes every file but those of `live`: what older writers left behind. To be called after fencing. */
   async sweep(live: readonly SegmentName[]): Promise<number> {
+    if (mutant("no-file-sweep")) return 0;
     const names = new Set(live.map(fileName));
     let removedCount = 0;
     for (const { name } of await this.#store.files.list(this.#directory)) {

@@ -1,7 +1,8 @@
 /** Every workload; `sim/run.ts` takes them in turn unless told one by name. */
 import { groupChurn } from "./group_churn.ts";
 import { produceConsume } from "./produce_consume.ts";
+import { retention } from "./retention.ts";
 import { topicChurn } from "./topic_churn.ts";
 import type { Workload } from "./workload.ts";
 
-export const workloads: readonly Workload[] = [produceConsume, groupChurn, topicChurn];
+export const workloads: readonly Workload[] = [produceConsume, groupChurn, topicChurn, retention];

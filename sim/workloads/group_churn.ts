@@ -6,6 +6,7 @@ import { Admin, CommitFailedError, Consumer, Producer } from "../../client/mod.t
 import { encodeValue } from "../history_recorder.ts";
 import type { Rng } from "../rng.ts";
 import { readAll } from "./final_read.ts";
+import { commitLate, type PastMembership } from "./late_member.ts";
 import {
   type ClientProcess,
   unlessDead,
@@ -30,6 +31,12 @@ interface Plan {
 
 /** What the members have seen together, by partition: the offsets that some poll returned. */
 type Seen = Map<number, Set<number>>;
+
+interface Shared {
+  readonly seen: Seen;
+  /** Memberships under which a commit has succeeded. */
+  readonly past: PastMembership[];
+}
 
 export const groupChurn: Workload = {
   name: "group-churn",
@@ -56,16 +63,18 @@ export const groupChurn: Workload = {
     });
     admin.close();
     const seen: Seen = new Map();
+    const past: PastMembership[] = [];
     let isOver = false;
     const members = Array.from(
       { length: plan.memberCount },
-      (_, i) => member(context, plan, i, seen, () => isOver),
+      (_, i) => member(context, plan, i, { seen, past }, () => isOver),
     );
+    const late = commitLate(context, GROUP, past, () => isOver);
     await produce(context, plan);
     await context.healed;
     await untilCaughtUp(context, plan);
     isOver = true;
-    await Promise.all(members);
+    await Promise.all([...members, late]);
     await readAll(context, { topic: TOPIC, partitionCount: plan.partitionCount }, partitionName);
     checkNothingPassedOver(await ends(context, plan), seen);
   },
@@ -93,13 +102,13 @@ async function member(
   context: WorkloadContext,
   plan: Plan,
   index: number,
-  seen: Seen,
+  shared: Shared,
   isOver: () => boolean,
 ): Promise<void> {
   const rng = context.rng.split(`member ${index}`);
   while (!isOver()) {
     const process = context.openProcess(`member-${index}`, { mayDie: true });
-    await unlessDead(process, live(context, plan, rng, process, seen, isOver));
+    await unlessDead(process, live(context, plan, rng, process, shared, isOver));
     await context.env.sleep(rng.logBetween(10, 3_000));
   }
 }
@@ -109,7 +118,7 @@ async function live(
   plan: Plan,
   rng: Rng,
   process: ClientProcess,
-  seen: Seen,
+  shared: Shared,
   isOver: () => boolean,
 ): Promise<void> {
   const { history, env } = context;
@@ -137,27 +146,24 @@ async function live(
       history.poll(end, partitionName, records);
       const offsets = new Map<number, number>();
       for (const { partition, offset } of records) {
-        seenIn(seen, partition).add(offset);
+        seenIn(shared.seen, partition).add(offset);
         offsets.set(partition, offset + 1);
       }
       // Work takes its time; sometimes so long that the group goes on without this member.
       await env.sleep(rng.chance(0.03) ? rng.between(0, 2 * plan.sessionTimeoutMs) : rng.logBetween(1, 100));
       if (offsets.size === 0) continue;
+      const { memberId, generationId } = consumer.groupMetadata;
+      const committed = [...offsets].map(([partition, offset]) => ({ topic: TOPIC, partition, offset }));
       const committing = history.commit(
         name,
-        {
-          group: GROUP,
-          generation: consumer.groupMetadata.generationId,
-          offsets: [...offsets].map(([partition, offset]) => ({ topic: TOPIC, partition, offset })),
-        },
+        { group: GROUP, generation: generationId, offsets: committed },
         partitionName,
-        consumer.commit(
-          [...offsets].map(([partition, offset]) => ({ topic: TOPIC, partition, offset })),
-          { timeoutMs: 20_000 },
-        ),
-      ).catch(async (error: unknown) => {
-        if (!(error instanceof CommitFailedError)) await env.sleep(100);
-      });
+        consumer.commit(committed, { timeoutMs: 20_000 }),
+      ).then(() => void shared.past.push({ memberId, generationId, offsets: committed })).catch(
+        async (error: unknown) => {
+          if (!(error instanceof CommitFailedError)) await env.sleep(100);
+        },
+      );
       if (!rng.chance(plan.eagerShare)) await committing;
     } catch {
       // Whatever a poll throws: the member tries again.
