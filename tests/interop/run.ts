@@ -41,6 +41,7 @@ const SUITES: readonly Suite[] = [
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "kill9", file: "kill9.py", server: "suite" },
+  { name: "share", file: "share.py", server: "suite" },
   { name: "faults", file: "faults.py", server: "suite" },
   { name: "copy_job", file: "copy_job.py", server: "suite" },
 ];
