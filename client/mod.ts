@@ -61,5 +61,13 @@ export type { IsolationLevel, OffsetSpec } from "./offsets.ts";
 export { Producer, type ProducerOptions, type ProducerRecord } from "./producer.ts";
 export type { RecordMetadata } from "./record_accumulator.ts";
 export type { TopicPartition } from "./topic_partition.ts";
+export {
+  type MarkerTarget,
+  type ProducerDescription,
+  TransactionAdmin,
+  type TransactionDescription,
+  type TransactionFilter,
+  type TransactionListing,
+} from "./transaction_admin.ts";
 export { realEnv } from "../env/real.ts";
 export type { Env } from "../lib/env.ts";

@@ -46,7 +46,7 @@ const SUITES: readonly Suite[] = [
   { name: "copy_job", file: "copy_job.py", server: "suite" },
 ];
 
-const SUITE_DEADLINE_MS = 12 * 60_000;
+const SUITE_DEADLINE_MS = (Deno.env.get("KAVKA_INTEROP_LONG") === "1" ? 180 : 12) * 60_000;
 const READY_DEADLINE_MS = 30_000;
 
 /** The command line of the task `start`, with this Deno instead of the word `deno`. */
