@@ -2,6 +2,7 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
+import { withLag } from "./consumer_lag.ts";
 import { addEndpoint, integerParam, jsonResponse } from "./endpoint.ts";
 
 const pageLengthDefault = 100;
@@ -27,6 +28,16 @@ const consumersSchema = z.object({
     host: z.string(),
     lastHeartbeatMs: z.number(),
     assignment: z.array(z.object({ topic: z.string(), partitions: z.array(z.int()) })),
+    partitions: z.array(z.object({
+      topic: z.string(),
+      partition: z.int(),
+      committedOffset: z.number().nullable(),
+      endOffset: z.number().nullable(),
+      lag: z.number().nullable(),
+    })),
+    lag: z.number().nullable().openapi({
+      description: "Records behind, in all partitions where that is known; null where it is in none",
+    }),
   })),
   total: z.int().openapi({ description: "All that match, the page's included" }),
 }).openapi("Consumers");
@@ -82,7 +93,7 @@ export function clusterApp(broker: Broker): OpenAPIHono {
     method: "get",
     path: "/consumers",
     operationId: "listConsumers",
-    summary: "The live members of consumer groups",
+    summary: "The live members of consumer groups and share groups, with their lag",
     query: {
       group: z.string().optional().openapi({ description: "Only this group" }),
       limit: limitParam,
@@ -94,7 +105,8 @@ export function clusterApp(broker: Broker): OpenAPIHono {
     async handle({ query: { group, limit = pageLengthDefault } }) {
       const { consumers } = await broker.supervisor.ask({ type: "describe" });
       const matching = consumers.filter(({ groupId }) => group === undefined || groupId === group);
-      return jsonResponse(200, { consumers: matching.slice(0, limit), total: matching.length });
+      const page = await withLag(broker, matching.slice(0, limit));
+      return jsonResponse(200, { consumers: page, total: matching.length });
     },
   });
 

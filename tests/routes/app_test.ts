@@ -86,7 +86,10 @@ Deno.test("the cluster, its consumers and actors are shown", async () => {
   const consumer = { memberId: "m", clientId: "c", host: "/127.0.0.1", lastHeartbeatMs: 1, assignment: [] };
   broker.consumers = [{ groupId: "a", ...consumer }, { groupId: "b", ...consumer }];
   const consumers = await client.get("/v1/consumers?group=b");
-  assert.deepEqual(consumers.body, { consumers: [{ groupId: "b", ...consumer }], total: 1 });
+  assert.deepEqual(consumers.body, {
+    consumers: [{ groupId: "b", ...consumer, partitions: [], lag: null }],
+    total: 1,
+  });
   assert.deepEqual((await client.get("/v1/consumers?limit=1")).body.total, 2);
   const snapshot = {
     kind: "partition",
@@ -110,8 +113,10 @@ Deno.test("the OpenAPI document names every route and every problem", async () =
   assert.equal(status, 200);
   assert.equal(body.openapi, "3.1.0");
   assert.deepEqual(
-    Object.entries(body.paths).flatMap(([path, item]) =>
-      Object.keys(item as object).map((method) => `${method} ${path}`)
+    Object.entries(body.paths as Record<string, Record<string, { tags: string[] }>>).flatMap(([path, item]) =>
+      Object.entries(item).filter(([, { tags }]) => tags[0] === "Kavka").map(([method]) =>
+        `${method} ${path}`
+      )
     ).sort(),
     [
       "delete /v1/api-keys/{id}",
@@ -143,6 +148,43 @@ Deno.test("the OpenAPI document names every route and every problem", async () =
   for (const name of ["Problem", "RecordData", "ProduceRecord", "ReadRecords", "Topic"]) {
     assert.ok(body.components.schemas[name], name);
   }
+});
+
+Deno.test("the OpenAPI document has the contracts' routes too, each operation once", async () => {
+  const { body } = await new HttpClient().get("/openapi.json");
+  const operations = Object.values(body.paths as Record<string, Record<string, { operationId: string }>>)
+    .flatMap((item) => Object.values(item).map(({ operationId }) => operationId));
+  assert.equal(new Set(operations).size, operations.length);
+  assert.ok(body.paths["/v3/clusters/{cluster_id}/topics/{topic_name}/records:batch"].post);
+  assert.ok(body.paths["/consumers/{group}/instances/{instance}/records"].get);
+  assert.ok(body.paths["/v1/stream/{path}"].put);
+  assert.ok(body.paths["/v1/stream/__ds/subscriptions/{id}"].put);
+});
+
+Deno.test("/docs loads nothing from elsewhere, and its policy lets only its own script run", async () => {
+  const { status, headers, text } = await new HttpClient().get("/docs");
+  assert.equal(status, 200);
+  assert.equal(/(src|href)="(https?:)?\/\//.test(text) || /@import|url\(/.test(text), false);
+  const script = /<script>([\s\S]*)<\/script>/.exec(text)?.[1] ?? "";
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(script)))
+    .toBase64();
+  assert.ok(headers.get("content-security-policy")?.includes(`script-src 'sha256-${hash}'`));
+  assert.doesNotThrow(() => new Function(script));
+});
+
+Deno.test("/asyncapi.json has the topics of the moment as channels", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("orders", 3);
+  const { body } = await client.get("/asyncapi.json");
+  assert.equal(body.asyncapi, "3.0.0");
+  assert.deepEqual(body.channels.orders.bindings.kafka, {
+    topic: "orders",
+    partitions: 3,
+    replicas: 1,
+    bindingVersion: "0.5.0",
+  });
+  assert.deepEqual(Object.keys(body.operations), ["produce orders", "consume orders"]);
+  assert.deepEqual(body.servers["kafka-1"].host, "127.0.0.1:9092");
 });
 
 Deno.test("many requests before the API is loaded share one load", async () => {
