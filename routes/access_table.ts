@@ -32,6 +32,8 @@ type Row = readonly [methods: string, pattern: string, need: Need];
 const ownRows: readonly Row[] = [
   ["GET", "/", "public"],
   ["GET", "/openapi.json", "public"],
+  ["GET", "/docs", "public"],
+  ["GET", "/asyncapi.json", "any"],
   ["GET", "/v1/topics", "any"],
   ["POST", "/v1/topics", "admin"],
   ["GET", "/v1/topics/{topic}", describe],

@@ -7,6 +7,7 @@ import type { MiddlewareHandler } from "hono";
 import type { Broker } from "../actors/broker.ts";
 import { type AccessGuard, accessGuard } from "./access.ts";
 import { apiKeysApp } from "./api_keys.ts";
+import { asyncApiDocument } from "./async_document.ts";
 import { clusterApp } from "./cluster.ts";
 import { v2App, v2Failure, v2Routes } from "./confluent/v2_app.ts";
 import type { ContractRoute } from "./confluent/contract_router.ts";
@@ -14,6 +15,14 @@ import { v3App, v3Failure, v3RecordRoutes, v3Routes } from "./confluent/v3_app.t
 import { securityHeaders, STREAM_ROOT } from "./durable_streams/stream_headers.ts";
 import { streamsApp } from "./durable_streams/streams_app.ts";
 import { CONTROL_ROOT, controlRoutes } from "./durable_streams/subscriptions.ts";
+import {
+  confluentV2,
+  confluentV3,
+  contractPaths,
+  durableStreams,
+  streamSubscriptions,
+} from "./contract_document.ts";
+import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { liveRecordsApp } from "./live_records.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
@@ -55,7 +64,15 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
     );
   }
 
-  app.get("/", () => jsonResponse(200, { name: "kavka", version, openapi: "/openapi.json", api: "/v1" }));
+  app.get("/docs", () => docsPage());
+  app.get(
+    "/asyncapi.json",
+    ({ req }) => jsonResponse(200, asyncApiDocument(broker, version, new URL(req.url).origin)),
+  );
+  app.get(
+    "/",
+    () => jsonResponse(200, { name: "kavka", version, openapi: "/openapi.json", docs: "/docs", api: "/v1" }),
+  );
   let document: string | null = null;
   app.get("/openapi.json", () => jsonTextResponse(200, document ??= openApiDocument(app, version)));
 
@@ -136,7 +153,7 @@ function allowedMethods(app: OpenAPIHono): (path: string) => string[] {
 }
 
 function openApiDocument(app: OpenAPIHono, version: string): string {
-  return JSON.stringify(app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {
       title: "Kavka",
@@ -145,5 +162,20 @@ function openApiDocument(app: OpenAPIHono, version: string): string {
       license: { name: "Apache License 2.0" },
     },
     servers: [{ url: "/" }],
-  }));
+  });
+  const bearer = { type: "http", scheme: "bearer", description: "A key, where the server requires one" };
+  return JSON.stringify({
+    ...document,
+    components: { ...document.components, securitySchemes: { key: bearer } },
+    security: [{}, { key: [] }],
+    paths: {
+      ...document.paths,
+      ...contractPaths([
+        { ...confluentV3, routes: [...v3Routes, ...v3RecordRoutes] },
+        { ...confluentV2, routes: v2Routes },
+        durableStreams,
+        { ...streamSubscriptions, routes: controlRoutes },
+      ]),
+    },
+  });
 }

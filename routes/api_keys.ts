@@ -7,7 +7,7 @@ import type { Broker } from "../actors/broker.ts";
 import { type ApiKey, formatApiKey, scopeFault } from "../core/access/api_key.ts";
 import { limits } from "../core/config/limits.ts";
 import { addEndpoint, jsonResponse, parse } from "./endpoint.ts";
-import { fieldProblem, Problem } from "./problem.ts";
+import { Problem } from "./problem.ts";
 import { readJson } from "./request_body.ts";
 
 const scopeSchema = z.string("expected a string").superRefine((scope, context) => {
@@ -61,9 +61,6 @@ export function apiKeysApp(broker: Broker, isRequired: boolean): OpenAPIHono {
     problems: [400, 408, 409, 413, 415, 504],
     async handle({ request }) {
       const { name, scopes, expiresInMs } = parse(createSchema, await readJson(request, broker.env));
-      if (scopes.includes("admin") && scopes.length > 1) {
-        throw fieldProblem("scopes", "admin includes all others");
-      }
       const { env } = broker;
       const id = env.uuid().replaceAll("-", "").slice(0, 12);
       // 244 random bits.

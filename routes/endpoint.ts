@@ -60,6 +60,7 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
   app.openAPIRegistry.registerPath({
     method: endpoint.method,
     path: endpoint.path,
+    tags: ["Kavka"],
     operationId: endpoint.operationId,
     summary: endpoint.summary,
     ...(endpoint.description === undefined ? {} : { description: endpoint.description }),

@@ -15,7 +15,7 @@ import { findTopic, topicParam } from "./topic_lookup.ts";
 const pageLengthDefault = 100;
 
 const createTopicSchema = z.strictObject({
-  name: z.string("expected a string"),
+  name: z.string("expected a string").openapi({ pattern: "^[a-zA-Z0-9._-]{1,249}$", example: "orders" }),
   partitionCount: z.int("expected a whole number").min(1, "expected at least 1")
     .max(limits.partitionsPerTopicMax, `expected at most ${limits.partitionsPerTopicMax}`).optional()
     .openapi({ description: "Default: num.partitions" }),

@@ -16,6 +16,7 @@ import {
   type TopicImage,
 } from "../../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../../core/fetch/fetch_session.ts";
+import { ClientQuotas } from "../../core/quota/client_quotas.ts";
 import { startLayers } from "../../core/config/server_layers.ts";
 import { serverConfigReader } from "../../core/config/broker_configs.ts";
 import type { Env, Files } from "../../lib/env.ts";
@@ -160,6 +161,11 @@ export class FakeBroker implements Broker {
   ready = true;
   storeFault: string | null = null;
   readonly brokerId = 1;
+  readonly quotas = new ClientQuotas({
+    window: { sampleCount: 1, sampleMs: 1_000 },
+    mutationWindow: { sampleCount: 1, sampleMs: 1_000 },
+    metersMax: 1,
+  });
   readonly fetchSessions = new FetchSessionCache({
     slotsMax: 0,
     evictionMs: 0,
