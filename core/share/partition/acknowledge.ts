@@ -74,7 +74,7 @@ export function decideAcknowledge(
   let isChanged = false;
   for (const batch of batches) {
     for (const { first, last, type } of spansOf(batch)) {
-      // What lies below the start is done, or was deleted from the log.
+      // What lies below was deleted from the log.
       const from = Math.max(first, state.startOffset);
       if (from > last) continue;
       const changed = state.runs.change(from, last, (run) => fateOf(run, type, limits, lockUntilMs));
@@ -90,11 +90,17 @@ function batchFault(
   memberId: string,
   { firstOffset, lastOffset }: AcknowledgementBatch,
 ): Fault | null {
-  if (lastOffset < state.startOffset) return null;
+  // What was deleted from the log is nobody's concern any more. What is done is: its late holder must not think that it was
+  // the one who did it (Kafka lets that pass).
+  const first = Math.max(firstOffset, state.logStartOffset);
+  if (first > lastOffset) return null;
+  if (first < state.startOffset) {
+    return { error: "INVALID_RECORD_STATE", errorMessage: `Offset ${first} is done` };
+  }
   if (lastOffset >= state.endOffset) {
     return { error: "INVALID_REQUEST", errorMessage: `Offset ${lastOffset} was never handed out` };
   }
-  for (const run of state.runs.within(Math.max(firstOffset, state.startOffset), lastOffset)) {
+  for (const run of state.runs.within(first, lastOffset)) {
     if (run.state === "acquired" && run.holder === memberId) continue;
     const errorMessage = run.state === "acquired"
       ? `Offset ${run.first} is held by another member`

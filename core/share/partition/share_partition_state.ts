@@ -11,6 +11,8 @@ export interface SharePartitionState {
   startOffset: number;
   /** One beyond Kafka's SPEO: the first record that was never handed out. */
   endOffset: number;
+  /** Below it records were deleted from the log, whatever had become of them. */
+  logStartOffset: number;
   /** They cover the offsets from start to end. */
   readonly runs: RecordRuns;
 }
@@ -31,7 +33,7 @@ export const sharePartitionBounds = {
 
 export function newSharePartition(startOffset: number): SharePartitionState {
   invariant(startOffset >= 0, `A share partition cannot start at ${startOffset}`);
-  return { startOffset, endOffset: startOffset, runs: new RecordRuns() };
+  return { startOffset, endOffset: startOffset, logStartOffset: 0, runs: new RecordRuns() };
 }
 
 /** Where to read next: the first record that was given back, else what is new; null while there is no room for more. */
@@ -47,6 +49,7 @@ export function nextFetchOffset(state: SharePartitionState, limits: SharePartiti
 
 /** Takes note that nothing below `offset` can be read any more (retention, DeleteRecords). */
 export function raiseStart(state: SharePartitionState, offset: number): boolean {
+  state.logStartOffset = Math.max(state.logStartOffset, offset);
   if (offset <= state.startOffset) return false;
   state.runs.dropBelow(offset);
   state.startOffset = offset;

@@ -49,5 +49,5 @@ export function restoreSharePartition({ startOffset, runs }: SharePartitionPictu
     restored.append({ ...fate, first: next, last: next + length - 1 });
     next += length;
   }
-  return { startOffset, endOffset: next, runs: restored };
+  return { startOffset, endOffset: next, logStartOffset: 0, runs: restored };
 }
