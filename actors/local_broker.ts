@@ -10,6 +10,7 @@ import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
 import { resolveShareConfig } from "../core/share/resolve_config.ts";
+import { ClientQuotas } from "../core/quota/client_quotas.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
@@ -89,6 +90,7 @@ export class LocalBroker implements Broker {
   readonly streams: ActorRef<StreamRegistryMessage>;
   readonly subscriptions: ActorRef<SubscriptionMessage>;
   readonly fetchSessions: FetchSessionCache;
+  readonly quotas: ClientQuotas;
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
@@ -117,6 +119,15 @@ export class LocalBroker implements Broker {
     this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
     this.streams = this.#runtime.ref(STREAM_REGISTRY_KIND, STREAM_REGISTRY_KEY);
     this.subscriptions = this.#runtime.ref(STREAM_SUBSCRIPTIONS_KIND, STREAM_SUBSCRIPTIONS_KEY);
+    const window = (prefix: string) => ({
+      sampleCount: Number(config(`${prefix}quota.window.num`)),
+      sampleMs: Number(config(`${prefix}quota.window.size.seconds`)) * 1_000,
+    });
+    this.quotas = new ClientQuotas({
+      window: window(""),
+      mutationWindow: window("controller."),
+      metersMax: limits.quotaMetersMax,
+    });
     this.fetchSessions = new FetchSessionCache({
       slotsMax: Number(config("max.incremental.fetch.session.cache.slots")),
       evictionMs: limits.fetchSessionEvictionMs,
@@ -242,6 +253,7 @@ export class LocalBroker implements Broker {
     if (image.configs !== before.configs) {
       this.#layers = serverLayers(image.configs, this.brokerId, this.#options.config);
       this.#config = layeredReader(this.#layers);
+      this.quotas.configure(image.configs);
     }
     for (const topicId of before.topicsById.keys()) {
       if (image.topicsById.has(topicId)) continue;

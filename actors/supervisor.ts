@@ -17,7 +17,8 @@ import { decidePartitionAddition } from "../core/cluster/partition_addition.ts";
 import { decideTopicCreation } from "../core/cluster/topic_creation.ts";
 import { limits } from "../core/config/limits.ts";
 import { changeTopicConfigs } from "../core/config/config_changes.ts";
-import { configKey, configsOf } from "../core/config/config_resource.ts";
+import { configKey, type Configs, configsOf } from "../core/config/config_resource.ts";
+import { changeQuotas, quotaEntityName } from "../core/quota/quota_entity.ts";
 import { changeResourceConfigs, resourceNameFault } from "../core/config/resource_changes.ts";
 import { layeredReader, type ServerLayers, serverLayers } from "../core/config/server_layers.ts";
 import type { MetadataStore, StoredTopic } from "../storage/metadata_store.ts";
@@ -27,6 +28,7 @@ import type {
   AddPartitions,
   AllocateProducerIds,
   AlterConfigs,
+  AlterQuotas,
   AlterTopicConfigs,
   ConsumerLiveness,
   CreateApiKey,
@@ -131,6 +133,8 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
         return this.#alterTopicConfigs(message).then((outcome) => reply.send(outcome));
       case "alterConfigs":
         return this.#alterConfigs(message).then((outcome) => reply.send(outcome));
+      case "alterQuotas":
+        return this.#alterQuotas(message).then((outcomes) => reply.send(outcomes));
       case "addPartitions":
         return this.#addPartitions(message).then((outcome) => reply.send(outcome));
       case "createApiKey":
@@ -249,6 +253,33 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     this.#context.log.info("Settings changed", { kind, name });
     await this.#publishConfigs(kind === "broker");
     return { error: "NONE" };
+  }
+
+  async #alterQuotas({ entries, validateOnly }: AlterQuotas) {
+    const outcomes: ({ readonly error: "NONE" } | TopicFault)[] = [];
+    const changed: { kind: "quota"; name: string; configs: Configs }[] = [];
+    let resourceCount = this.#image.configs.size;
+    for (const { entity, changes } of entries) {
+      const name = quotaEntityName(entity);
+      const change = changeQuotas(entity, configsOf(this.#image.configs, "quota", name), changes);
+      if ("fault" in change) {
+        outcomes.push(fault("INVALID_REQUEST", change.fault));
+        continue;
+      }
+      if (!this.#image.configs.has(configKey("quota", name))) resourceCount += 1;
+      if (resourceCount > limits.configResourcesMax) {
+        outcomes.push(fault("POLICY_VIOLATION", "There are as many resources with settings as there may be"));
+        continue;
+      }
+      changed.push({ kind: "quota", name, configs: change.quotas });
+      outcomes.push({ error: "NONE" });
+    }
+    if (!validateOnly && changed.length > 0) {
+      await this.#metadata.putResourceConfigs(changed);
+      this.#context.log.info("Quotas changed", { entities: changed.length });
+      await this.#publishConfigs(false);
+    }
+    return outcomes;
   }
 
   /** Who keeps what follows from a topic's settings keeps it by the topic's object: a server-wide change makes new ones. */

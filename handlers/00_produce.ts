@@ -18,6 +18,7 @@ import {
   handler,
   OVERLOAD_THROTTLE_MS,
   partitionFailure,
+  quotaClient,
   type RequestContext,
 } from "./handler.ts";
 import { topicSettings } from "../core/config/topic_settings.ts";
@@ -70,7 +71,12 @@ async function serveProduce(request: ProduceRequest, context: RequestContext) {
     }));
     return { name: data.name, topicId: data.topicId, partitionResponses };
   }));
-  if (request.acks !== 0) return { responses, throttleTimeMs: load.isOver ? OVERLOAD_THROTTLE_MS : 0 };
+  if (load.isOver) context.throttle(OVERLOAD_THROTTLE_MS);
+  const { env, quotas } = context.broker;
+  context.throttle(
+    quotas.record("producer_byte_rate", quotaClient(context), context.byteLength, env.mono()),
+  );
+  if (request.acks !== 0) return { responses };
   const failed = responses.flatMap((topic) => topic.partitionResponses).find((each) => each.errorCode !== 0);
   if (failed !== undefined) {
     throw new CloseConnectionError(`Cannot append with acks=0: error code ${failed.errorCode}`);

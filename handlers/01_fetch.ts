@@ -12,8 +12,8 @@ import type { FetchWish } from "../core/fetch/fetch_session.ts";
 import type { FetchResult, IsolationLevel } from "../actors/messages/partition.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { fetchApi, type FetchRequest, type FetchResponseInput } from "../protocol/messages/01_fetch.ts";
-import { awaitMore, failed, type FetchPlan, readAll, type ReadingOptions } from "./fetch_reading.ts";
-import { handler, type RequestContext } from "./handler.ts";
+import { awaitMore, failed, type FetchPlan, readAll, type ReadingOptions, sizeOf } from "./fetch_reading.ts";
+import { handler, quotaClient, type RequestContext } from "./handler.ts";
 import { hasPartition, lookUpTopic } from "./topic_lookup.ts";
 
 const TOPIC_ID_VERSION = 13;
@@ -24,7 +24,7 @@ async function serveFetch(request: FetchRequest, context: RequestContext): Promi
   if (request.replicaId >= 0 || request.replicaState.replicaId >= 0) {
     return { errorCode: errorCode("CLUSTER_AUTHORIZATION_FAILED"), responses: [] };
   }
-  const { env, fetchSessions } = context.broker;
+  const { env, fetchSessions, quotas } = context.broker;
   const usesTopicIds = context.apiVersion >= TOPIC_ID_VERSION;
   const session = fetchSessions.begin(
     {
@@ -39,8 +39,24 @@ async function serveFetch(request: FetchRequest, context: RequestContext): Promi
   if (session.type === "error") return { errorCode: errorCode(session.error), responses: [] };
   const plans = session.targets.map((target) => plan(target, usesTopicIds, context));
   const isolationLevel: IsolationLevel = request.isolationLevel === 1 ? "read_committed" : "read_uncommitted";
-  const bytesMax = Math.min(Math.max(request.maxBytes, 0), Number(context.broker.config("fetch.max.bytes")));
+  const client = quotaClient(context);
+  const bytesMax = Math.min(
+    Math.max(request.maxBytes, 0),
+    Number(context.broker.config("fetch.max.bytes")),
+    quotas.windowMax("consumer_byte_rate", client),
+  );
   const results = await readInTime(plans, request, { bytesMax, isolationLevel, context });
+  const bytes = results.reduce((sum, result) => sum + sizeOf(result), 0);
+  const throttleMs = bytes === 0 ? 0 : quotas.admit("consumer_byte_rate", client, bytes, env.mono());
+  if (throttleMs > 0) {
+    // What was read is read again when the time is up; a session goes on, a new one is not made.
+    context.throttle(throttleMs);
+    return {
+      errorCode: 0,
+      sessionId: session.type === "incremental" ? session.session.id : 0,
+      responses: [],
+    };
+  }
   return answer(session, plans, results, request, context);
 }
 

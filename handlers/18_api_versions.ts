@@ -20,6 +20,10 @@ export function apiVersionsHandler(served: () => readonly Handler[]): Handler {
       SOFTWARE_PATTERN.test(request.clientSoftwareName) &&
         SOFTWARE_PATTERN.test(request.clientSoftwareVersion);
     if (!valid) return { errorCode: errorCode("INVALID_REQUEST"), apiKeys: [] };
+    if (context.apiVersion >= 3) {
+      context.client.softwareName = request.clientSoftwareName;
+      context.client.softwareVersion = request.clientSoftwareVersion;
+    }
     return { errorCode: 0, apiKeys: apiKeys(served()), ...features(context) };
   });
 }

@@ -8,8 +8,12 @@ import { limits } from "../core/config/limits.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { createTopics, type CreateTopicsRequest } from "../protocol/messages/19_create_topics.ts";
 import { adminFailure } from "./admin_failure.ts";
+import { MutationQuota, QUOTA_EXCEEDED_MESSAGE } from "./mutation_quota.ts";
 import { firstOfEach, repeated } from "./repeated.ts";
 import { handler, type RequestContext } from "./handler.ts";
+
+/** First version that knows THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const STRICT_QUOTA_VERSION = 6;
 
 type Topic = CreateTopicsRequest["topics"][number];
 
@@ -18,6 +22,7 @@ export const createTopicsHandler = handler(createTopics, serveCreateTopics);
 async function serveCreateTopics(request: CreateTopicsRequest, context: RequestContext) {
   const isNamedTwice = repeated(request.topics.map((topic) => topic.name));
   const partitions = request.topics.reduce((sum, topic) => sum + Math.max(topic.numPartitions, 0), 0);
+  const quota = new MutationQuota(context, STRICT_QUOTA_VERSION);
   const topics = [];
   for (const topic of firstOfEach(request.topics, ({ name }) => name)) {
     if (isNamedTwice(topic.name)) {
@@ -27,13 +32,20 @@ async function serveCreateTopics(request: CreateTopicsRequest, context: RequestC
         `The request asks for ${partitions} partitions, at most ${limits.partitionsPerRequestMax}`;
       topics.push(refused(topic, "INVALID_PARTITIONS", message));
     } else {
-      topics.push(await createOne(topic, request, context));
+      topics.push(await createOne(topic, quota, request, context));
     }
   }
+  quota.settle();
   return { topics };
 }
 
-async function createOne(topic: Topic, request: CreateTopicsRequest, context: RequestContext) {
+async function createOne(
+  topic: Topic,
+  quota: MutationQuota,
+  request: CreateTopicsRequest,
+  context: RequestContext,
+) {
+  if (quota.isExceeded) return refused(topic, "THROTTLING_QUOTA_EXCEEDED", QUOTA_EXCEEDED_MESSAGE);
   const assigned = new Set(topic.assignments.map((each) => each.partitionIndex));
   if (assigned.size !== topic.assignments.length) {
     return refused(topic, "INVALID_REPLICA_ASSIGNMENT", "A partition is assigned twice");
@@ -58,6 +70,7 @@ async function createOne(topic: Topic, request: CreateTopicsRequest, context: Re
   }
   if (!("topic" in outcome)) return refused(topic, outcome.error, outcome.message);
   const created = outcome.topic;
+  if (!request.validateOnly) quota.record(created.partitions.length);
   return {
     name: created.name,
     topicId: created.topicId,

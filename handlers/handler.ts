@@ -4,6 +4,7 @@
  */
 import type { Broker } from "../actors/broker.ts";
 import { ActorStoppedError, AskDeadlineError, OverloadedError } from "../actors/runtime/errors.ts";
+import { ANONYMOUS_USER, type QuotaClient } from "../core/quota/client_quotas.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import type { Api, RequestOf, ResponseInput } from "../protocol/schema/api.ts";
 
@@ -14,8 +15,31 @@ export interface RequestContext {
   readonly clientId: string;
   /** As Kafka shows it: `/127.0.0.1`. */
   readonly clientHost: string;
+  /** Of the request's frame. */
+  readonly byteLength: number;
+  /** What the connection knows of its client; a handler may learn more. */
+  readonly client: ClientSession;
+  /** Asks the client to hold back: it is told, and its connection is not read for so many milliseconds (KIP-219). */
+  readonly throttle: (ms: number) => void;
   /** Aborted when the connection ends. */
   readonly signal: AbortSignal;
+}
+
+export interface ClientSession {
+  /** Of its end of the connection. */
+  readonly port: number;
+  /** As ApiVersions had them (KIP-511); "unknown" before. */
+  softwareName: string;
+  softwareVersion: string;
+}
+
+export function newClientSession(port: number): ClientSession {
+  return { port, softwareName: "unknown", softwareVersion: "unknown" };
+}
+
+/** Whom quotas are for: without authentication all users are one. */
+export function quotaClient({ clientId }: RequestContext): QuotaClient {
+  return { user: ANONYMOUS_USER, clientId };
 }
 
 /** `null` answers nothing at all: Produce with acks=0. */
@@ -39,6 +63,13 @@ export function handler<A extends Api>(
     serve: (request, context) => Promise.resolve(serve(request, context)),
     overlaps: options.overlaps ?? false,
   };
+}
+
+/** The answer with the time for which the client is to hold back; all that have the field have it under this name. */
+export function withThrottleTime(response: unknown, throttleMs: number): unknown {
+  if (throttleMs <= 0 || response === null || typeof response !== "object") return response;
+  const told = "throttleTimeMs" in response ? Number(response.throttleTimeMs) : 0;
+  return { ...response, throttleTimeMs: Math.max(told, throttleMs) };
 }
 
 /** Thrown by a handler to close the connection, Kafka's answer where the protocol leaves no other. */

@@ -7,7 +7,16 @@
 import { InvariantError } from "../lib/invariant.ts";
 import type { Broker } from "../actors/broker.ts";
 import { apiKeys } from "../handlers/18_api_versions.ts";
-import { CloseConnectionError, type Handler, type RequestContext } from "../handlers/handler.ts";
+import {
+  type ClientSession,
+  CloseConnectionError,
+  type Handler,
+  newClientSession,
+  quotaClient,
+  type RequestContext,
+  withThrottleTime,
+} from "../handlers/handler.ts";
+import { limits } from "../core/config/limits.ts";
 import { handlerByKey, handlers } from "../handlers/registry.ts";
 import { ByteReader, DecodeError } from "../lib/bytes.ts";
 import type { Conn } from "../lib/env.ts";
@@ -39,7 +48,10 @@ export class KafkaConnection {
   readonly #peerGone = new AbortController();
   #closed = false;
   readonly #clientHost: string;
+  readonly #client: ClientSession;
   #lastActiveMs: number;
+  /** Until then the client is to hold back. */
+  #mutedUntilMs = 0;
   #inFlight = 0;
 
   constructor(options: ConnectionOptions) {
@@ -50,6 +62,7 @@ export class KafkaConnection {
       bytesMax: options.replyBytesMax,
     });
     this.#clientHost = `/${options.conn.remoteAddress.replace(/:\d+$/, "")}`;
+    this.#client = newClientSession(Number(/\d+$/.exec(options.conn.remoteAddress)?.[0] ?? 0));
     this.#lastActiveMs = options.broker.env.mono();
   }
 
@@ -97,11 +110,26 @@ export class KafkaConnection {
       await this.#options.requestBytes.room();
       const frame = await next;
       if (frame === null) return;
+      await this.#unmuted();
       this.#lastActiveMs = this.#options.broker.env.mono();
       // One frame is read ahead, so that a peer that leaves is noticed while its request is parked.
       next = this.#readAhead(frames);
       await this.#dispatch(frame);
     }
+  }
+
+  /** A client that was told to hold back and does not is not read either. */
+  async #unmuted(): Promise<void> {
+    const { env } = this.#options.broker;
+    for (let left = this.#mutedUntilMs - env.mono(); left > 0; left = this.#mutedUntilMs - env.mono()) {
+      await env.sleep(left, this.#peerGone.signal);
+    }
+  }
+
+  /** Percent of a second, as `request_percentage` counts. */
+  #recordTime(busyMs: number, context: RequestContext): number {
+    const { quotas, env } = this.#options.broker;
+    return quotas.record("request_percentage", quotaClient(context), busyMs / 10, env.mono());
   }
 
   #readAhead(frames: FrameReader): Promise<Uint8Array | null> {
@@ -115,12 +143,14 @@ export class KafkaConnection {
   async #dispatch(frame: Uint8Array): Promise<void> {
     const reader = new ByteReader(frame);
     const header = decodeRequestHeader(reader);
+    const startedMs = this.#options.broker.env.mono();
     const handler = handlerByKey.get(header.apiKey);
     if (handler === undefined) throw new FrameError(`API key ${header.apiKey} is not served`);
     if (!supportsVersion(handler.api, header.apiVersion)) return this.#refuseVersion(handler, header);
     const request = decodeRequest(handler.api, header.apiVersion, reader);
     if (!handler.overlaps) await this.#replies.drained();
-    const answer = this.#answer(handler, header, request, frame.byteLength);
+    const decodingMs = this.#options.broker.env.mono() - startedMs;
+    const answer = this.#answer(handler, header, request, { byteLength: frame.byteLength, decodingMs });
     if (!handler.overlaps) await answer;
   }
 
@@ -128,22 +158,39 @@ export class KafkaConnection {
     handler: Handler,
     header: RequestHeader,
     request: unknown,
-    byteLength: number,
+    { byteLength, decodingMs }: { readonly byteLength: number; readonly decodingMs: number },
   ): Promise<void> {
+    const { env } = this.#options.broker;
     const fill = this.#replies.reserve();
+    let throttleMs = 0;
+    const throttle = (ms: number) => {
+      throttleMs = Math.max(throttleMs, Math.min(ms, limits.throttleMsMax));
+    };
     const context: RequestContext = {
       broker: this.#options.broker,
       apiVersion: header.apiVersion,
       clientId: header.clientId ?? "",
       clientHost: this.#clientHost,
+      byteLength,
+      client: this.#client,
+      throttle,
       signal: this.#peerGone.signal,
     };
     this.#inFlight += 1;
     this.#options.requestBytes.take(byteLength);
     try {
-      const response = await handler.serve(request as never, context);
+      const startedMs = env.mono();
+      const serving = handler.serve(request as never, context);
+      // What the request took of this one thread until it had to wait; the rest is not to be told from others' work.
+      const busyMs = decodingMs + env.mono() - startedMs;
+      const response = await serving;
+      throttle(this.#recordTime(busyMs, context));
       if (response === null) fill([]);
-      else fill(encodeResponseFrame(handler.api, header.apiVersion, header.correlationId, response as never));
+      else {
+        const told = withThrottleTime(response, throttleMs);
+        fill(encodeResponseFrame(handler.api, header.apiVersion, header.correlationId, told as never));
+      }
+      this.#mutedUntilMs = Math.max(this.#mutedUntilMs, env.mono() + throttleMs);
     } catch (error) {
       // Nothing more can be answered in order, so the connection ends; clients reconnect and retry.
       this.#logEnd(error, handler.api.name);

@@ -21,6 +21,8 @@ const SWEEP_MS_MAX = 30_000;
 export class KafkaServer {
   readonly #options: KafkaServerOptions;
   readonly #connections = new Set<KafkaConnection>();
+  /** Over the quota of their address, to be closed soon. */
+  readonly #held = new Set<Conn>();
   readonly #requestBytes = new ByteBudget(limits.inFlightRequestBytesMax);
   readonly #logLimiter = new LogLimiter(limits.badRequestLogLinesPerSecondMax);
   #cancelSweep: Cancel | null = null;
@@ -43,6 +45,7 @@ export class KafkaServer {
   async drain(deadlineMs = DRAIN_MS): Promise<void> {
     this.#options.listener.close();
     this.#cancelSweep?.();
+    for (const conn of this.#held) conn.close();
     await Promise.all([...this.#connections].map((connection) => connection.drain(deadlineMs)));
     await this.#accepting;
   }
@@ -74,6 +77,14 @@ export class KafkaServer {
       conn.close();
       return;
     }
+    const throttleMs = broker.quotas.recordConnection(
+      conn.remoteAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1"),
+      broker.env.mono(),
+    );
+    if (throttleMs > 0) {
+      this.#hold(conn, throttleMs);
+      return;
+    }
     const connection = new KafkaConnection({
       broker,
       conn,
@@ -85,6 +96,16 @@ export class KafkaServer {
     });
     this.#connections.add(connection);
     void connection.serve().finally(() => this.#connections.delete(connection));
+  }
+
+  /** As in Kafka, so that a client over its quota of connections does not come again at once. */
+  #hold(conn: Conn, throttleMs: number): void {
+    if (this.#held.size >= limits.throttledConnectionsMax) return conn.close();
+    this.#held.add(conn);
+    this.#options.broker.env.timer(Math.min(throttleMs, limits.throttledConnectionMsMax), () => {
+      this.#held.delete(conn);
+      conn.close();
+    });
   }
 
   #armSweep(): void {

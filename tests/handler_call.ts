@@ -1,6 +1,6 @@
 /** Asks a handler of the Kafka door without a socket. */
 import assert from "node:assert/strict";
-import type { RequestContext } from "../handlers/handler.ts";
+import { newClientSession, type RequestContext, withThrottleTime } from "../handlers/handler.ts";
 import { handlerByKey } from "../handlers/registry.ts";
 import { ByteReader, concat } from "../lib/bytes.ts";
 import {
@@ -24,11 +24,17 @@ export async function call<A extends Api>(
 ): Promise<ResponseOf<A>> {
   const handler = handlerByKey.get(api.key);
   assert.ok(handler !== undefined, `${api.name} is not registered`);
+  let throttleMs = 0;
   const context: RequestContext = {
     broker,
     apiVersion,
     clientId: "test",
     clientHost: "/127.0.0.1",
+    byteLength: 100,
+    client: newClientSession(50_000),
+    throttle: (ms) => {
+      throttleMs = Math.max(throttleMs, ms);
+    },
     signal: new AbortController().signal,
   };
   const decoded = decodeRequest(
@@ -38,7 +44,7 @@ export async function call<A extends Api>(
   );
   const served = handler.serve(decoded as never, context);
   await env.advance(waitMs);
-  const response = await settled(env, served);
+  const response = withThrottleTime(await settled(env, served), throttleMs);
   const bytes = concat(encodeResponse(api, apiVersion, response as never));
   return decodeResponse(api, apiVersion, new ByteReader(bytes));
 }

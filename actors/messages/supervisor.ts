@@ -6,6 +6,7 @@ import type { ApiKey } from "../../core/access/api_key.ts";
 import type { ConfigChange } from "../../core/config/config_changes.ts";
 import type { AlterableKind } from "../../core/config/resource_changes.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
+import type { QuotaChange, QuotaEntityPart } from "../../core/quota/quota_entity.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
 
@@ -55,6 +56,16 @@ export interface AlterConfigs extends Expects<{ readonly error: "NONE" } | Topic
   readonly changes: readonly ConfigChange[];
   /** As with topics. */
   readonly replace: boolean;
+  readonly validateOnly: boolean;
+}
+
+/** Quotas of some entities, each with its own outcome in the order of the entries. */
+export interface AlterQuotas extends Expects<readonly ({ readonly error: "NONE" } | TopicFault)[]> {
+  readonly type: "alterQuotas";
+  readonly entries: readonly {
+    readonly entity: readonly QuotaEntityPart[];
+    readonly changes: readonly QuotaChange[];
+  }[];
   readonly validateOnly: boolean;
 }
 
@@ -147,6 +158,7 @@ export type SupervisorMessage =
   | DeleteTopic
   | AlterTopicConfigs
   | AlterConfigs
+  | AlterQuotas
   | AddPartitions
   | AllocateProducerIds
   | CreateApiKey

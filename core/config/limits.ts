@@ -57,6 +57,14 @@ export const limits = {
   partitionsPerRequestMax: 10_000,
   /** Groups, client metrics subscriptions and entities with quotas that have settings; then POLICY_VIOLATION. */
   configResourcesMax: 10_000,
+  /** A client that is over its quota is asked to hold back for that long at most, and then again. */
+  throttleMsMax: 300_000,
+  /** A connection over its address's quota is held for that long at most before it is closed. */
+  throttledConnectionMsMax: 1_000,
+  /** So many of them; then they are closed at once. */
+  throttledConnectionsMax: 1_000,
+  /** Clients whose rates are measured for quotas; beyond, the one silent longest is forgotten. */
+  quotaMetersMax: 10_000,
   /** Bytes of such a resource's name; then INVALID_REQUEST. */
   configResourceNameBytesMax: 900,
   /** Characters of a configuration value; then INVALID_CONFIG. */
