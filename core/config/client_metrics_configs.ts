@@ -2,7 +2,7 @@
  * The settings of a client metrics subscription (KIP-714): which metrics, how often, of which clients.
  * Source: Kafka's `ClientMetricsConfigs`.
  */
-import { RegexError } from "../group/regex/parse_regex.ts";
+import { RegexError } from "../../lib/parse_regex.ts";
 import { TopicRegex } from "../group/regex/topic_regex.ts";
 import type { ConfigDefinition } from "./config_definition.ts";
 

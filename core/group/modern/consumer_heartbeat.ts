@@ -6,7 +6,7 @@ import type { ConsumerHeartbeatRequest, ConsumerHeartbeatResult, GroupError } fr
 import { groupIdError, groupLimits } from "../group_config.ts";
 import type { RequestId } from "../group_state.ts";
 import type { GroupTurn } from "../group_turn.ts";
-import { RegexError } from "../regex/parse_regex.ts";
+import { RegexError } from "../../../lib/parse_regex.ts";
 import { TopicRegex } from "../regex/topic_regex.ts";
 import { assignmentOf, isSubset, noPartitions, sameAssignment, topicsOf } from "./assignment.ts";
 import { restartConsumerSession, startRebalanceTimeout, stopRebalanceTimeout } from "./clocks.ts";

@@ -2,7 +2,7 @@
  * A regular expression that a whole topic name must match, evaluated without backtracking: an automaton whose sets of
  * states are remembered (Thompson's construction, as in RE2). Time is linear in the name, memory is bounded.
  */
-import { type CharSet, parseRegex, RegexError, type RegexNode } from "./parse_regex.ts";
+import { type CharSet, parseRegex, RegexError, type RegexNode } from "../../../lib/parse_regex.ts";
 
 /** Of the automaton; `{n,m}` multiplies. */
 const STATE_COUNT_MAX = 10_000;

@@ -1,7 +1,7 @@
 /** Regular expressions of subscriptions: against JavaScript's own where the languages agree, and what is refused. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { RegexError } from "./parse_regex.ts";
+import { RegexError } from "../../../lib/parse_regex.ts";
 import { TopicRegex } from "./topic_regex.ts";
 
 const matches = (pattern: string, name: string) => new TopicRegex(pattern).matches(name);

@@ -15,6 +15,7 @@ export type RegexNode =
   /** `max` Infinity: any number of times. */
   | { readonly type: "repeat"; readonly node: RegexNode; readonly min: number; readonly max: number };
 
+/** The message is in RE2's words where it has some: they reach the user. */
 export class RegexError extends Error {
   override readonly name = "RegexError";
 }
@@ -66,7 +67,7 @@ const CONTROLS: Readonly<Record<string, string>> = {
 /** Throws `RegexError` for what is not valid, too large, or not in the language. */
 export function parseRegex(pattern: string): RegexNode {
   if (pattern.length > regexLimits.lengthMax) {
-    throw new RegexError(`It is longer than ${regexLimits.lengthMax} characters`);
+    throw new RegexError(`longer than ${regexLimits.lengthMax} characters`);
   }
   return new Parser(pattern).parse();
 }
@@ -84,12 +85,12 @@ class Parser {
 
   parse(): RegexNode {
     const node = this.#alternation();
-    if (this.#at < this.#text.length) throw new RegexError("Unexpected )");
+    if (this.#at < this.#text.length) throw new RegexError("unexpected )");
     return node;
   }
 
   #alternation(): RegexNode {
-    if (++this.#depth > regexLimits.depthMax) throw new RegexError("It is nested too deeply");
+    if (++this.#depth > regexLimits.depthMax) throw new RegexError("expression nests too deeply");
     const nodes = [this.#sequence()];
     while (this.#take("|")) nodes.push(this.#sequence());
     this.#depth--;
@@ -111,7 +112,7 @@ class Parser {
     // Greedy or not is the same for whether something matches.
     this.#take("?");
     const again = this.#repetition();
-    if (again !== null || this.#peek() === "+") throw new RegexError("Nothing to repeat");
+    if (again !== null || this.#peek() === "+") throw new RegexError("invalid nested repetition operator");
     return { type: "repeat", node, ...range };
   }
 
@@ -126,7 +127,7 @@ class Parser {
     const max = counted[2] === undefined ? min : counted[3] === "" ? Infinity : Number(counted[3]);
     const largest = max === Infinity ? min : max;
     if (max < min || largest > regexLimits.repeatMax) {
-      throw new RegexError(`Invalid repetition ${counted[0]}`);
+      throw new RegexError("invalid repeat count");
     }
     return { min, max };
   }
@@ -149,7 +150,7 @@ class Parser {
       case "*":
       case "+":
       case "?":
-        throw new RegexError("Nothing to repeat");
+        throw new RegexError("missing argument to repetition operator");
       default:
         return this.#literal(char);
     }
@@ -163,7 +164,7 @@ class Parser {
         this.#at += named[0].length;
       } else {
         const flags = /^([imsU]*)(?:-([imsU]+))?([:)])/.exec(this.#text.slice(this.#at));
-        if (flags === null) throw new RegexError("Look-around and the like are not supported");
+        if (flags === null) throw new RegexError("invalid or unsupported Perl syntax");
         this.#at += flags[0].length;
         this.#setFlags(flags[1] ?? "", true);
         this.#setFlags(flags[2] ?? "", false);
@@ -172,7 +173,7 @@ class Parser {
       }
     }
     const node = this.#alternation();
-    if (!this.#take(")")) throw new RegexError("Missing )");
+    if (!this.#take(")")) throw new RegexError("missing closing )");
     this.#foldCase = foldCase;
     this.#dotAll = dotAll;
     return node;
@@ -184,7 +185,7 @@ class Parser {
   }
 
   #escape(): RegexNode {
-    const char = this.#next("Trailing \\");
+    const char = this.#next("trailing backslash at end of expression");
     switch (char) {
       case "A":
         return { type: "assertStart" };
@@ -207,12 +208,12 @@ class Parser {
     if (char === "x") {
       const hex = /^(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,6})\})/.exec(this.#text.slice(this.#at));
       const code = parseInt(hex?.[1] ?? hex?.[2] ?? "", 16);
-      if (hex === null || code > 0x10ffff) throw new RegexError("Invalid escape \\x");
+      if (hex === null || code > 0x10ffff) throw new RegexError("invalid escape sequence");
       this.#at += hex[0].length;
       return String.fromCodePoint(code);
     }
     // Back references, properties and whatever else begins with a letter or a digit.
-    if (/[0-9A-Za-z]/.test(char)) throw new RegexError(`Unsupported escape \\${char}`);
+    if (/[0-9A-Za-z]/.test(char)) throw new RegexError("invalid escape sequence");
     return char;
   }
 
@@ -226,17 +227,17 @@ class Parser {
     const add = (other: CharSet) => other.forEach((value, code) => set[code] ||= value);
     const isInverse = this.#take("^");
     for (let isFirst = true;; isFirst = false) {
-      const char = this.#next("Missing ]");
+      const char = this.#next("missing closing ]");
       if (char === "]" && !isFirst) break;
       const posix = char === "[" ? /^:(\^?)(\w+):\]/.exec(this.#text.slice(this.#at)) : null;
       if (posix !== null) {
         const named = POSIX[posix[2] ?? ""];
-        if (named === undefined) throw new RegexError(`Invalid character class [${posix[0]}`);
+        if (named === undefined) throw new RegexError("invalid character class range");
         this.#at += posix[0].length;
         add(posix[1] === "^" ? inverse(named) : named);
         continue;
       }
-      const escaped = char === "\\" ? this.#next("Trailing \\") : null;
+      const escaped = char === "\\" ? this.#next("trailing backslash at end of expression") : null;
       const named = escaped === null ? undefined : CLASSES[escaped];
       if (named !== undefined) {
         add(named);
@@ -249,9 +250,11 @@ class Parser {
         continue;
       }
       this.#at++;
-      const end = this.#next("Missing ]");
-      const high = end === "\\" ? this.#escapedChar(this.#next("Trailing \\")) : end;
-      if (high < low) throw new RegexError(`Invalid range ${low}-${high}`);
+      const end = this.#next("missing closing ]");
+      const high = end === "\\"
+        ? this.#escapedChar(this.#next("trailing backslash at end of expression"))
+        : end;
+      if (high < low) throw new RegexError("invalid character class range");
       add(where((each) => each >= low && each <= high));
     }
     const folded = this.#fold(set);
@@ -274,7 +277,7 @@ class Parser {
     return true;
   }
 
-  #next(missing = "It ends too early"): string {
+  #next(missing = "unexpected end"): string {
     const code = this.#text.codePointAt(this.#at);
     if (code === undefined) throw new RegexError(missing);
     const char = String.fromCodePoint(code);
