@@ -18,6 +18,8 @@ interface Suite {
   readonly http?: boolean;
   /** It runs the client programs of clients/registry.ts. */
   readonly clients?: boolean;
+  /** Whatever the suite sends, the server must log nothing of level ERROR. */
+  readonly noErrors?: boolean;
   /** More flags for the runner's server. */
   readonly flags?: readonly string[];
 }
@@ -37,8 +39,10 @@ const SUITES: readonly Suite[] = [
   { name: "clients", file: "clients.ts", server: "runner", clients: true, flags: AT_ONCE },
   { name: "mixed_groups", file: "mixed_groups.ts", server: "runner", clients: true, flags: AT_ONCE },
   { name: "copy_topic", file: "copy_topic.ts", server: "runner", clients: true, flags: AT_ONCE },
+  { name: "fuzz", file: "../fuzz/session.ts", server: "runner", noErrors: true },
   { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
+  { name: "openapi", file: "openapi.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "kill9", file: "kill9.py", server: "suite" },
   { name: "share", file: "share.py", server: "suite" },
@@ -70,15 +74,23 @@ async function readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>, each: 
 
 /** A server on free ports with a data directory of its own. */
 async function withServer<T>(
-  name: string,
+  suite: Suite,
   command: readonly string[],
-  flags: readonly string[],
-  body: (addresses: { BOOTSTRAP: string; HTTP: string }) => Promise<T>,
+  body: (addresses: { BOOTSTRAP: string; HTTP: string; SERVER_PID: string }) => Promise<T>,
 ): Promise<T> {
   const data = await Deno.makeTempDir({ prefix: "kavka-interop-" });
   const errors: string[] = [];
   const child = new Deno.Command(command[0] ?? "", {
-    args: [...command.slice(1), "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", data, ...flags],
+    args: [
+      ...command.slice(1),
+      "--kafka",
+      "127.0.0.1:0",
+      "--http",
+      "127.0.0.1:0",
+      "--data",
+      data,
+      ...suite.flags ?? [],
+    ],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -101,12 +113,15 @@ async function withServer<T>(
     ready.reject(new Error(`The server ended with code ${code}: ${errors.at(-1)}`))
   );
   try {
-    const result = await body(await ready.promise);
+    const result = await body({ ...await ready.promise, SERVER_PID: String(child.pid) });
     const gone = await Promise.race([
       child.status.then(() => true),
       new Promise((done) => setTimeout(done, 0)),
     ]);
     if (gone === true) throw new Error(`The server ended during the suite: ${errors.at(-1)}`);
+    const bad = suite.noErrors === true &&
+      errors.find((line) => /^ {4}at |"level":"(ERROR|FATAL)"/.test(line));
+    if (bad) throw new Error(`The server logged an error: ${bad.slice(0, 400)}`);
     return result;
   } finally {
     clearTimeout(late);
@@ -118,7 +133,7 @@ async function withServer<T>(
     }
     await Promise.all([child.status, output, log]);
     clearTimeout(force);
-    await Deno.writeTextFile(`${CACHE}/${name}.log`, errors.join("\n") + "\n");
+    await Deno.writeTextFile(`${CACHE}/${suite.name}.log`, errors.join("\n") + "\n");
     await Deno.remove(data, { recursive: true });
   }
 }
@@ -190,12 +205,7 @@ async function main(names: readonly string[]): Promise<number> {
       const env = { KAVKA_COMMAND: JSON.stringify(command) };
       const tally = suite.server === "suite" || outside !== undefined
         ? await runSuite(suite, programs, env)
-        : await withServer(
-          suite.name,
-          command,
-          suite.flags ?? [],
-          (at) => runSuite(suite, programs, { ...env, ...at }),
-        );
+        : await withServer(suite, command, (at) => runSuite(suite, programs, { ...env, ...at }));
       total.passed += tally.passed;
       total.failed += tally.failed;
     } catch (error) {
