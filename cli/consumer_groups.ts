@@ -2,7 +2,9 @@
  * kafka-consumer-groups.sh: lists, describes and deletes consumer groups, and resets or deletes their offsets. Flags,
  * output and messages are those of Kafka's ConsumerGroupCommand, which scripts parse.
  */
-import { BrokerError, GroupAdmin } from "../client/mod.ts";
+import { BrokerError, GroupAdmin, type TopicPartition } from "../client/mod.ts";
+import { parseRegex, RegexError } from "../lib/parse_regex.ts";
+import { commandClientOptions } from "./command_config.ts";
 import {
   bootstrapServers,
   collect,
@@ -14,15 +16,32 @@ import {
   UsageError,
   utf8,
 } from "./command_line.ts";
+import { javaExceptionText } from "./java_exception.ts";
 import { describeGroup } from "./consumer_groups_describe.ts";
-import { partitionsOf, resetOffsets } from "./consumer_groups_reset.ts";
+import { partitionsOf, resetOffsets, scenarioFault } from "./consumer_groups_reset.ts";
 import { runProcess } from "./real_terminal.ts";
 import { table } from "./table.ts";
 
-const ACTIONS = ["list", "describe", "delete", "resetOffsets", "deleteOffsets"] as const;
+const ACTIONS = ["list", "describe", "delete", "resetOffsets", "deleteOffsets", "validateRegex"] as const;
 type Action = typeof ACTIONS[number];
 
-export interface GroupsOptions extends ServerOptions, Partial<Record<Action, boolean>> {
+/** As Kafka's tool names them. */
+const STATES = [
+  "Assigning",
+  "Stable",
+  "CompletingRebalance",
+  "Reconciling",
+  "Empty",
+  "Dead",
+  "PreparingRebalance",
+] as const;
+const TYPES = ["Consumer", "Classic"] as const;
+
+type FlagAction = Exclude<Action, "validateRegex">;
+
+export interface GroupsOptions extends ServerOptions, Partial<Record<FlagAction, boolean>> {
+  readonly validateRegex?: string;
+  readonly commandConfig?: string;
   readonly group?: string[];
   readonly allGroups?: boolean;
   readonly topic?: string[];
@@ -71,6 +90,7 @@ export function parseGroupsArguments(args: readonly string[]): GroupsRequest {
     .option("--delete", "delete groups without members")
     .option("--reset-offsets", "set offsets of groups without members; --dry-run is the default")
     .option("--delete-offsets", "forget offsets of topics that the group does not read")
+    .option("--validate-regex <expression>", "whether a group can subscribe with this regular expression")
     .option("--group <group>", "the group; may be repeated", collect)
     .option("--all-groups", "all groups")
     .option("--topic <topic>", "a topic, or TOPIC:0,1,2 for some of its partitions; may be repeated", collect)
@@ -92,15 +112,17 @@ export function parseGroupsArguments(args: readonly string[]): GroupsRequest {
     .option("--to-earliest", "to the beginning")
     .option("--to-latest", "to the end")
     .option("--to-current", "to where it is")
-    .option("--command-config <file>", "accepted for compatibility");
+    .option("--command-config <file>", "settings of the client");
   const options = parseOptions<GroupsOptions>(command, args);
-  const actions = ACTIONS.filter((action) => options[action] === true);
+  const actions = ACTIONS.filter((action) => options[action] !== undefined);
   const [action] = actions;
   if (action === undefined || actions.length > 1) {
     throw new UsageError(
-      "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets.",
+      "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets, " +
+        "--validate-regex.",
     );
   }
+  if (action === "validateRegex") return { action, options };
   const hasGroups = options.group !== undefined || options.allGroups === true;
   if (action !== "list" && !hasGroups) {
     throw new UsageError(
@@ -110,7 +132,7 @@ export function parseGroupsArguments(args: readonly string[]): GroupsRequest {
     );
   }
   if (options.group !== undefined && options.allGroups === true) {
-    throw new UsageError("Only one of --group and --all-groups can be specified.");
+    throw new UsageError('Option "[group]" can\'t be used with option "[all-groups]"');
   }
   if (action === "describe") {
     const views = [options.members, options.offsets, options.state].filter((view) => view !== undefined);
@@ -124,27 +146,73 @@ export function parseGroupsArguments(args: readonly string[]): GroupsRequest {
     throw new UsageError("Option [delete-offsets] takes the following options: [topic], [group]");
   }
   if (options.dryRun === true && options.execute === true) {
-    throw new UsageError("Option [reset-offsets] only accepts one of [execute], [dry-run]");
+    throw new UsageError("Option [reset-offsets] only accepts one of [execute] and [dry-run]");
+  }
+  if (action === "resetOffsets") {
+    const fault = scenarioFault(options);
+    if (fault !== null) throw new UsageError(fault);
+  }
+  if (action === "list") {
+    checkWords(options.state, STATES, "state");
+    checkWords(options.type, TYPES, "types");
   }
   return { action, options };
+}
+
+/** The words of a list with commas, as `Stable` and `stable` alike. */
+function wordsOf(value: string | boolean | undefined): string[] {
+  if (typeof value !== "string") return [];
+  return value.split(",").map((word) => word.trim()).filter((word) => word !== "");
+}
+
+function checkWords(value: string | boolean | undefined, known: readonly string[], what: string): void {
+  const isKnown = (word: string) => known.some((each) => each.toLowerCase() === word.toLowerCase());
+  if (wordsOf(value).every(isKnown)) return;
+  const plural = what.endsWith("s") ? what : `${what}s`;
+  throw new UsageError(`Invalid ${what} list '${value}'. Valid ${plural} are: ${known.join(", ")}`);
 }
 
 /** The command. */
 export async function consumerGroups(args: readonly string[], terminal: Terminal): Promise<number> {
   const { action, options } = parseGroupsArguments(args);
+  if (action === "validateRegex") {
+    await terminal.writeOut(utf8(validateRegex(options.validateRegex ?? "")));
+    return 0;
+  }
   const servers = bootstrapServers(options, terminal);
+  const client = await commandClientOptions(servers, options.commandConfig, terminal);
   using admin = new GroupAdmin(terminal.env, {
-    bootstrapServers: servers,
-    callTimeoutMs: options.timeout ?? CALL_TIMEOUT_MS,
+    ...client,
+    callTimeoutMs: options.timeout ?? client.callTimeoutMs ?? CALL_TIMEOUT_MS,
   });
   try {
-    return await execute(action, options, { admin, terminal });
+    await execute(action, options, { admin, terminal });
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    await terminal.writeOut(utf8(`\nError: Executing consumer group command failed due to ${message}\n`));
-    return 1;
+    await terminal.writeOut(
+      utf8(`\nError: Executing consumer group command failed due to ${reasonOf(error)}\n`),
+    );
   }
+  // As Kafka's tool, whose scripts read what is printed: only wrong arguments are another code.
+  return 0;
+}
+
+function validateRegex(expression: string): string {
+  try {
+    parseRegex(expression);
+    return `The regular expression \`${expression}\` is valid.\n`;
+  } catch (error) {
+    if (!(error instanceof RegexError)) throw error;
+    return `The regular expression \`${expression}\` is invalid: ${error.message}.\n`;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  // Kafka's tool checks topics by itself, and shows its own errors without their names.
+  if (error instanceof BrokerError && error.error !== "UNKNOWN_TOPIC_OR_PARTITION") {
+    return javaExceptionText(error);
+  }
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What the actions work with. */
@@ -153,19 +221,19 @@ export interface GroupsContext {
   readonly terminal: Terminal;
 }
 
-async function execute(action: Action, options: GroupsOptions, context: GroupsContext): Promise<number> {
+async function execute(action: FlagAction, options: GroupsOptions, context: GroupsContext): Promise<void> {
   const { admin, terminal } = context;
   if (action === "list") {
     await terminal.writeOut(utf8(await list(options, admin)));
-    return 0;
+    return;
   }
-  const groupIds = options.group ?? (await admin.listGroups()).map(({ groupId }) => groupId);
+  // Share groups have a command of their own.
+  const listed = async () => (await admin.listGroups()).filter(({ type }) => type !== "Share");
+  const groupIds = options.group ?? (await listed()).map(({ groupId }) => groupId);
   switch (action) {
-    case "describe": {
-      let code = 0;
-      for (const groupId of groupIds) code = Math.max(code, await describeGroup(groupId, options, context));
-      return code;
-    }
+    case "describe":
+      for (const groupId of groupIds) await describeGroup(groupId, options, context);
+      return;
     case "delete":
       return await deleteAll(groupIds, context);
     case "resetOffsets":
@@ -176,11 +244,8 @@ async function execute(action: Action, options: GroupsOptions, context: GroupsCo
 }
 
 async function list(options: GroupsOptions, admin: GroupAdmin): Promise<string> {
-  const words = (value: string | boolean | undefined) =>
-    typeof value === "string"
-      ? value.split(",").map((word) => word.trim()).filter((word) => word !== "")
-      : [];
-  const groups = await admin.listGroups({ states: words(options.state), types: words(options.type) });
+  const found = await admin.listGroups({ states: wordsOf(options.state), types: wordsOf(options.type) });
+  const groups = found.filter(({ type }) => type !== "Share");
   const showsType = options.type !== undefined;
   const showsState = options.state !== undefined;
   if (!showsType && !showsState) return groups.map(({ groupId }) => `${groupId}\n`).join("");
@@ -199,7 +264,7 @@ async function list(options: GroupsOptions, admin: GroupAdmin): Promise<string> 
   );
 }
 
-async function deleteAll(groupIds: readonly string[], { admin, terminal }: GroupsContext): Promise<number> {
+async function deleteAll(groupIds: readonly string[], { admin, terminal }: GroupsContext): Promise<void> {
   const deleted: string[] = [];
   const failed: string[] = [];
   for (const groupId of groupIds) {
@@ -208,7 +273,7 @@ async function deleteAll(groupIds: readonly string[], { admin, terminal }: Group
       deleted.push(groupId);
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
-      failed.push(`* Group '${groupId}' could not be deleted due to: ${exceptionText(error)}\n`);
+      failed.push(`* Group '${groupId}' could not be deleted due to: ${javaExceptionText(error)}\n`);
     }
   }
   const names = (ids: readonly string[]) => ids.map((id) => `'${id}'`).join(", ");
@@ -217,59 +282,52 @@ async function deleteAll(groupIds: readonly string[], { admin, terminal }: Group
     : `\nError: Deletion of some consumer groups failed:\n${failed.join("")}` +
       (deleted.length > 0 ? `\nThese consumer groups were deleted successfully: ${names(deleted)}\n` : "");
   await terminal.writeOut(utf8(lines));
-  return failed.length === 0 ? 0 : 1;
 }
 
 async function deleteOffsets(
   groupId: string,
   topics: readonly string[],
   { admin, terminal }: GroupsContext,
-): Promise<number> {
-  const partitions = await partitionsOf(topics, admin);
+): Promise<void> {
+  const partitions: TopicPartition[] = [];
+  const rows: string[][] = [];
+  for (const topic of topics) {
+    try {
+      partitions.push(...await partitionsOf([topic], admin));
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      rows.push([topic.split(":")[0] ?? topic, "-", `Error: ${javaExceptionText(error)}`]);
+    }
+  }
+  let head = `Request succeeded for deleting offsets from group ${groupId}.`;
   try {
-    const results = await admin.deleteOffsets(groupId, partitions);
-    const isFailed = results.some(({ error }) => error !== null);
-    const head = isFailed
-      ? "\nError: Encounter some partition level error, see the follow-up details:\n"
-      : `Request succeeded for deleting offsets from group ${groupId}.\n`;
-    const width = Math.max(15, ...results.map(({ topic }) => topic.length));
-    const body = table(
-      [{ title: "TOPIC", width }, { title: "PARTITION", width: 10 }, { title: "STATUS", width: 15 }],
-      results.map(({ topic, partition, error }) => [
-        topic,
-        String(partition),
-        error === null ? "Successful" : `Error: ${error.message}`,
-      ]),
-    );
-    await terminal.writeOut(utf8(`${head}\n${body}`));
-    return isFailed ? 1 : 0;
+    const results = partitions.length === 0 ? [] : await admin.deleteOffsets(groupId, partitions);
+    for (const { topic, partition, error } of results) {
+      const status = error === null ? "Successful" : `Error: ${javaExceptionText(error)}`;
+      rows.push([topic, String(partition), status]);
+      if (error !== null) head = "\nError: Encounter some partition level error, see the follow-up details:";
+    }
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
-    await terminal.writeOut(utf8(`\nError: ${deleteOffsetsFault(groupId, error)}\n`));
-    return 1;
+    head = `\nError: ${deleteOffsetsFault(groupId, error)}`;
+    for (const { topic, partition } of partitions) {
+      rows.push([topic, String(partition), `Error: ${javaExceptionText(error)}`]);
+    }
   }
+  const width = Math.max(15, ...rows.map(([topic = ""]) => topic.length));
+  const body = table(
+    [{ title: "TOPIC", width }, { title: "PARTITION", width: 10 }, { title: "STATUS", width: 15 }],
+    rows,
+  );
+  await terminal.writeOut(utf8(`${head}\n\n${body}`));
 }
 
 function deleteOffsetsFault(groupId: string, error: BrokerError): string {
   switch (error.error) {
     case "INVALID_GROUP_ID":
       return `'${groupId}' is not valid.`;
-    case "GROUP_ID_NOT_FOUND":
-      return `'${groupId}' does not exist.`;
     case "NON_EMPTY_GROUP":
       return `Deleting offsets of a consumer group '${groupId}' is forbidden if the group is not empty.`;
-    default:
-      return `Encounter some unknown error: ${error.message}`;
-  }
-}
-
-/** In the words of Kafka's exceptions, which scripts look for. */
-function exceptionText(error: BrokerError): string {
-  switch (error.error) {
-    case "GROUP_ID_NOT_FOUND":
-      return "org.apache.kafka.common.errors.GroupIdNotFoundException: The group id does not exist.";
-    case "NON_EMPTY_GROUP":
-      return "org.apache.kafka.common.errors.GroupNotEmptyException: The group is not empty.";
     default:
       return error.message;
   }

@@ -1,6 +1,5 @@
 /** `kafka-consumer-groups.sh --describe`: offsets and lag, members, or state of one group. */
 import {
-  BrokerError,
   type GroupDescription,
   type GroupMemberDescription,
   type GroupOffset,
@@ -13,21 +12,14 @@ import { type Column, table, widthOf } from "./table.ts";
 
 const NOTHING = "-";
 
-/** Prints one group; returns the exit code. */
+/** Prints one group. Throws what the client throws, for example GROUP_ID_NOT_FOUND. */
 export async function describeGroup(
   groupId: string,
   options: GroupsOptions,
   context: GroupsContext,
-): Promise<number> {
+): Promise<void> {
   const { admin, terminal } = context;
-  let group: GroupDescription;
-  try {
-    group = await admin.describeGroup(groupId);
-  } catch (error) {
-    if (!(error instanceof BrokerError && error.error === "GROUP_ID_NOT_FOUND")) throw error;
-    await terminal.writeOut(utf8(`\nError: Consumer group '${groupId}' does not exist.\n`));
-    return 1;
-  }
+  const group = await admin.describeGroup(groupId);
   const remark = remarkOn(group);
   if (remark !== null) terminal.writeError(`\n${remark}`);
   if (options.state !== undefined) {
@@ -38,7 +30,6 @@ export async function describeGroup(
     const rows = await offsetRows(group, context);
     if (rows.length > 0) await terminal.writeOut(utf8(`\n${offsetsTable(rows, options.verbose === true)}`));
   }
-  return 0;
 }
 
 function remarkOn({ groupId, state }: GroupDescription): string | null {

@@ -1,19 +1,21 @@
 /** `kafka-consumer-groups.sh --reset-offsets`: new offsets for groups without members, shown, exported or set. */
 import { BrokerError, type GroupAdmin, type OffsetSpec, type TopicPartition } from "../client/mod.ts";
 import { partitionKey } from "../client/topic_partition.ts";
+import { errorCode } from "../protocol/errors.ts";
 import { UsageError, utf8 } from "./command_line.ts";
 import type { GroupsContext, GroupsOptions } from "./consumer_groups.ts";
 import { table, widthOf } from "./table.ts";
 
+/** In the order in which Kafka looks for two of them. */
 const SCENARIOS = [
-  "toOffset",
-  "shiftBy",
-  "toDatetime",
-  "byDuration",
-  "toEarliest",
-  "toLatest",
-  "toCurrent",
-  "fromFile",
+  ["toOffset", "to-offset"],
+  ["toDatetime", "to-datetime"],
+  ["byDuration", "by-duration"],
+  ["toEarliest", "to-earliest"],
+  ["toLatest", "to-latest"],
+  ["toCurrent", "to-current"],
+  ["shiftBy", "shift-by"],
+  ["fromFile", "from-file"],
 ] as const;
 
 interface NewOffset extends TopicPartition {
@@ -21,12 +23,12 @@ interface NewOffset extends TopicPartition {
   readonly offset: number;
 }
 
-/** Resets the groups; returns the exit code. */
+/** Resets the groups. */
 export async function resetOffsets(
   groupIds: readonly string[],
   options: GroupsOptions,
   context: GroupsContext,
-): Promise<number> {
+): Promise<void> {
   checkReset(options);
   const { admin, terminal } = context;
   if (options.execute !== true && options.dryRun !== true) {
@@ -39,11 +41,11 @@ export async function resetOffsets(
     ? null
     : parseCsv(await readText(options.fromFile, context), groupIds);
   const plan: NewOffset[] = [];
-  let code = 0;
+  let isRefused = false;
   for (const groupId of groupIds) {
     const state = await stateOf(groupId, admin);
     if (state !== "Empty" && state !== "Dead") {
-      code = 1;
+      isRefused = true;
       await terminal.writeOut(utf8(
         `\nError: Assignments can only be reset if the group '${groupId}' is inactive, but the current state is ` +
           `${state}.\n`,
@@ -57,43 +59,51 @@ export async function resetOffsets(
   plan.sort((a, b) =>
     compare(a.groupId, b.groupId) || compare(a.topic, b.topic) || a.partition - b.partition
   );
-  if (plan.length > 0 || code === 0) {
+  if (plan.length > 0 || !isRefused) {
     const printed = options.export === true ? csvOf(plan, groupIds.length > 1) : `\n${planTable(plan)}`;
     await terminal.writeOut(utf8(printed));
   }
-  return code;
 }
 
-/** The partitions that `TOPIC` and `TOPIC:0,1` stand for. Throws `UsageError` for topics that do not exist. */
+/** The partitions that `TOPIC` and `TOPIC:0,1` stand for. Throws a `BrokerError` for topics that do not exist. */
 export async function partitionsOf(topics: readonly string[], admin: GroupAdmin): Promise<TopicPartition[]> {
   const partitions: TopicPartition[] = [];
   for (const argument of topics) {
     const [name = "", list] = argument.split(":");
     if (list !== undefined) {
       for (const text of list.split(",")) {
-        if (!/^\d{1,9}$/.test(text)) throw new UsageError(`Invalid partition "${text}" in ${argument}`);
+        if (!/^\d{1,9}$/.test(text)) {
+          throw new UsageError(`Invalid partition '${text}' specified in topic arg '${argument}''`);
+        }
         partitions.push({ topic: name, partition: Number(text) });
       }
       continue;
     }
     const topic = await admin.topic(name);
-    if (topic === null) throw new UsageError(`Topic ${name} does not exist`);
+    if (topic === null) throw new BrokerError(errorCode("UNKNOWN_TOPIC_OR_PARTITION"));
     for (const { partition } of topic.partitions) partitions.push({ topic: name, partition });
   }
   return partitions;
 }
 
+/** What is wrong with the choice of a scenario, in Kafka's words; null for nothing. */
+export function scenarioFault(options: GroupsOptions): string | null {
+  const [first, second] = SCENARIOS.filter(([name]) => options[name] !== undefined);
+  if (first === undefined || second === undefined) return null;
+  return `Option "[${first[1]}]" can't be used with option "[${second[1]}]"`;
+}
+
 function checkReset(options: GroupsOptions): void {
-  const scenarios = SCENARIOS.filter((name) => options[name] !== undefined);
-  if (scenarios.length !== 1) {
-    throw new UsageError(
-      "Option [reset-offsets] requires one of the following scenarios: [by-duration], [from-file], [shift-by], " +
-        "[to-current], [to-datetime], [to-earliest], [to-latest], [to-offset]",
-    );
-  }
   const hasScope = options.topic !== undefined || options.allTopics === true;
   if (!hasScope && options.fromFile === undefined) {
     throw new UsageError("One of the reset scopes should be defined: --all-topics, --topic.");
+  }
+  if (!SCENARIOS.some(([name]) => options[name] !== undefined)) {
+    throw new UsageError(
+      `Option '[reset-offsets]' requires one of the following scenarios: ${
+        SCENARIOS.map(([, option]) => `[${option}]`).join(", ")
+      }`,
+    );
   }
 }
 
@@ -128,6 +138,7 @@ async function newOffsets(
   const partitions = options.topic !== undefined
     ? await partitionsOf(options.topic, admin)
     : (await admin.offsets(groupId)).map(({ topic, partition }) => ({ topic, partition }));
+  if (options.topic !== undefined) await checkExistence(partitions, admin);
   const spec = specOf(options, context);
   if (spec !== null) return await find(partitions, spec, { groupId, context });
   const ends = await admin.findOffsets(partitions.map((each) => ({ ...each, spec: "latest" })));
@@ -144,6 +155,18 @@ async function newOffsets(
     return current + (options.shiftBy ?? 0);
   });
   return await within(partitions, wanted, { groupId, context });
+}
+
+/** Throws `ResetError` that names the partitions that are not there. */
+async function checkExistence(partitions: readonly TopicPartition[], admin: GroupAdmin): Promise<void> {
+  const missing: string[] = [];
+  for (const [topic, group] of Map.groupBy(partitions, (each) => each.topic)) {
+    const count = (await admin.topic(topic))?.partitions.length ?? 0;
+    missing.push(
+      ...group.filter(({ partition }) => partition >= count).map(({ partition }) => `${topic}-${partition}`),
+    );
+  }
+  if (missing.length > 0) throw new ResetError(`The partitions "${missing.join(",")}" do not exist`);
 }
 
 /** Where the log is asked, and nothing else. */
@@ -169,15 +192,18 @@ async function find(
 ): Promise<NewOffset[]> {
   const found = await admin.findOffsets(partitions.map((each) => ({ ...each, spec })));
   const ends = await admin.findOffsets(partitions.map((each) => ({ ...each, spec: "latest" })));
-  return partitions.map(({ topic, partition }) => {
+  const offsets: NewOffset[] = [];
+  for (const { topic, partition } of partitions) {
     const key = partitionKey(topic, partition);
     const offset = found.get(key)?.offset ?? -1;
-    if (offset >= 0) return { groupId, topic, partition, offset };
-    terminal.writeError(
-      `\nWarn: Partition ${partition} from topic ${topic} is empty. Falling back to latest known offset.`,
-    );
-    return { groupId, topic, partition, offset: ends.get(key)?.offset ?? 0 };
-  });
+    if (offset < 0) {
+      await terminal.writeOut(utf8(
+        `\nWarn: Partition ${partition} from topic ${topic} is empty. Falling back to latest known offset.\n`,
+      ));
+    }
+    offsets.push({ groupId, topic, partition, offset: offset >= 0 ? offset : ends.get(key)?.offset ?? 0 });
+  }
+  return offsets;
 }
 
 /** Keeps offsets within the log, as Kafka does, and says so. */
@@ -208,22 +234,31 @@ async function within(
   });
 }
 
-/** `YYYY-MM-DDThh:mm:ss.sss` with `Z`, an offset like `+02:00`, or nothing, which is UTC. */
+/** What a person wrote cannot be used; the command says so and ends as any that failed. */
+class ResetError extends Error {
+  override readonly name = "ResetError";
+}
+
+/** `YYYY-MM-DDThh:mm:ss.sss` with `Z`, an offset like `+02:00`, or nothing, which is UTC. Throws `ResetError`. */
 export function timestampOf(datetime: string): number {
   const form = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(Z|[+-]\d{2}:?\d{2})?$/.exec(datetime);
   const timestamp = form === null ? NaN : Date.parse(form[1] === undefined ? `${datetime}Z` : datetime);
   if (Number.isNaN(timestamp)) {
-    throw new UsageError(`Error parsing timestamp. It does not contain YYYY-MM-DDThh:mm:ss.sss: ${datetime}`);
+    throw new ResetError(
+      datetime.includes("T")
+        ? `java.text.ParseException: Unparseable date: "${datetime}"`
+        : "java.text.ParseException: Error parsing timestamp. It does not contain a 'T' according to ISO8601 format",
+    );
   }
   return timestamp;
 }
 
-/** `PnDTnHnMnS`, as Java's Duration reads it. */
+/** `PnDTnHnMnS`, as Java's Duration reads it. Throws `ResetError`. */
 export function durationMs(text: string): number {
   const form = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,9})?)S)?)?$/i.exec(text);
   const [days, hours, minutes, seconds] = (form ?? []).slice(1).map((part) => Number(part ?? 0));
   if (form === null || /[PT]$/i.test(text)) {
-    throw new UsageError(`Text cannot be parsed to a Duration: ${text}`);
+    throw new ResetError("Text cannot be parsed to a Duration");
   }
   const total = (((days ?? 0) * 24 + (hours ?? 0)) * 60 + (minutes ?? 0)) * 60 + (seconds ?? 0);
   return Math.round(total * 1_000);
@@ -242,7 +277,7 @@ export function parseCsv(
     const isValid = (cells.length === 4 || (cells.length === 3 && groupIds.length === 1)) &&
       /^\d{1,9}$/.test(partition ?? "") && /^\d{1,16}$/.test(offset ?? "");
     if (!isValid || groupId === undefined || topic === undefined) {
-      throw new UsageError(`Invalid line in the file of offsets: ${line.slice(0, 200)}`);
+      throw new ResetError(`Invalid line in the file of offsets: ${line.slice(0, 200)}`);
     }
     const offsets = byGroup.get(groupId) ?? [];
     offsets.push({ groupId, topic, partition: Number(partition), offset: Number(offset) });
@@ -274,9 +309,7 @@ async function readText(path: string, { terminal }: GroupsContext): Promise<stri
   try {
     return await terminal.env.files.readText(path);
   } catch (error) {
-    throw new UsageError(`Cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw new ResetError(`java.io.IOException: Unable to read file ${path}`, { cause: error });
   }
 }
 
