@@ -9,7 +9,7 @@ import { internalTopicNames, topicNameFault } from "../core/config/topic_name.ts
 import { partitionForKey } from "../core/partition/partitioner.ts";
 import { buildBatch, type RecordHeader, type RecordInput } from "../protocol/records/record_batch.ts";
 import { fieldProblem, kafkaProblem, Problem, weatherProblem } from "./problem.ts";
-import { unknownTopic } from "./topic_lookup.ts";
+import { errorUnderTopic, unknownTopic } from "./topic_lookup.ts";
 import { topicProblem } from "./topics.ts";
 
 /** A record as a client gave it. */
@@ -128,7 +128,8 @@ async function appendToPartition(
         appendTimeMs = result.logAppendTimeMs;
         if (result.error !== "NONE") problem = kafkaProblem(result.error, result.errorMessage);
       } catch (error) {
-        problem = weatherProblem(error);
+        const known = errorUnderTopic(broker, topic, error);
+        problem = known instanceof Problem ? known : weatherProblem(known);
         if (problem === null) throw error;
       }
     }

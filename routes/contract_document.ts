@@ -14,7 +14,7 @@ interface Contract {
   readonly routes: readonly Pick<ContractRoute, "method" | "pattern">[];
   /** Of request bodies. */
   readonly accepts: readonly string[];
-  /** Of answers, failures included. */
+  /** Of answers, failures included; none where some answers have any type, or no body. */
   readonly answers: readonly string[];
 }
 
@@ -41,7 +41,13 @@ export function contractPaths(contracts: readonly Contract[]): Paths {
           })),
         }),
         ...(hasBody ? { requestBody: { content: contentOf(accepts, jsonObject) } } : {}),
-        responses: { default: { description: "As the contract has it", content: contentOf(answers, {}) } },
+        responses: {
+          ...(method === "DELETE" ? { 204: { description: "Done" } } : {}),
+          default: {
+            description: "As the contract has it",
+            ...(answers.length === 0 ? {} : { content: contentOf(answers, {}) }),
+          },
+        },
       };
     }
   }
@@ -77,12 +83,12 @@ export const durableStreams = {
   mount: "/v1/stream/",
   routes: (["PUT", "POST", "GET", "DELETE"] as const).map((method) => ({ method, pattern: "{path*}" })),
   accepts: ["application/json", "application/octet-stream", "text/plain"],
-  answers: ["*/*"],
+  answers: [],
 };
 
 export const streamSubscriptions = {
   tag: "Durable Streams subscriptions",
   mount: "/v1/stream/__ds",
   accepts: ["application/json"],
-  answers: ["application/json", "application/problem+json"],
+  answers: ["application/json", "application/problem+json", "application/jwk-set+json"],
 };

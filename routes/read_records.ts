@@ -19,7 +19,7 @@ import {
 import { addEndpoint, integerParam, jsonTextResponse } from "./endpoint.ts";
 import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
 import { encodeData, type RecordFormat, recordFormats } from "./record_data.ts";
-import { checkPartition, findTopic, partitionParam, topicParam } from "./topic_lookup.ts";
+import { checkPartition, errorUnderTopic, findTopic, partitionParam, topicParam } from "./topic_lookup.ts";
 
 const INT32_MAX = 2_147_483_647;
 const LATEST = -1;
@@ -98,8 +98,12 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
       const actor = broker.partition(topic.topicId, params.partition);
       const start = await startOffset(actor, offset, timestamp);
       const deadlineMs = broker.env.mono() + Math.min(waitMs, limits.longPollMsMax);
-      const page = await readPage({ broker, actor, request, deadlineMs }, start, { maxRecords, maxBytes });
-      return readAnswer(page, format);
+      try {
+        const page = await readPage({ broker, actor, request, deadlineMs }, start, { maxRecords, maxBytes });
+        return readAnswer(page, format);
+      } catch (error) {
+        throw errorUnderTopic(broker, topic, error);
+      }
     },
   });
 

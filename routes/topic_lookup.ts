@@ -1,6 +1,7 @@
 /** Finding the topic and the partition that a path names. */
 import { z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
+import { ActorStoppedError } from "../actors/runtime/errors.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { kafkaProblem } from "./problem.ts";
 
@@ -25,6 +26,12 @@ export function unknownTopic(name: string) {
     "UNKNOWN_TOPIC_OR_PARTITION",
     `There is no topic ${JSON.stringify(name.slice(0, 250))}`,
   );
+}
+
+/** What became of a request whose topic was deleted under it; any other error stays. */
+export function errorUnderTopic(broker: Broker, { topicId, name }: TopicImage, error: unknown): unknown {
+  const isGone = error instanceof ActorStoppedError && !broker.metadata.topicsById.has(topicId);
+  return isGone ? unknownTopic(name) : error;
 }
 
 /** Makes sure that the topic has the partition. */

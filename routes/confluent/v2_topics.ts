@@ -168,7 +168,9 @@ async function readRecords(context: ContractRequest): Promise<Response> {
       maxRecords: limits.httpReadRecordsMax,
       maxBytes: Math.max(1, numberOf(context, "max_bytes", 1_048_576, limits.httpReadBytesMax)),
     },
-  );
+  ).catch((error) => {
+    throw errorUnderTopic(broker, topic, error);
+  });
   const texts = page.records.map((record) => recordText(topic.name, partition, record, format));
   return v2TextResponse(`[${texts.join(",")}]`, typeOf(format));
 }

@@ -43,6 +43,7 @@ const SUITES: readonly Suite[] = [
   { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "openapi", file: "openapi.py", server: "suite" },
+  { name: "openapi", file: "openapi.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "kill9", file: "kill9.py", server: "suite" },
   { name: "share", file: "share.py", server: "suite" },

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { serveBroker } from "../served_broker.ts";
 import fc from "fast-check";
 import { ActorFailedError, OverloadedError } from "../../actors/runtime/errors.ts";
 import { limits } from "../../core/config/limits.ts";
@@ -503,3 +504,15 @@ for (const [url, status, field] of readFaults) {
     assert.equal(answer.body.errors?.[0].field ?? "", field);
   });
 }
+
+Deno.test("a long poll whose topic is deleted is 404", async () => {
+  await using served = await serveBroker();
+  const body = JSON.stringify({ name: "t" });
+  const headers = { "content-type": "application/json" };
+  assert.equal((await served.http("/v1/topics", { method: "POST", headers, body })).status, 201);
+  const poll = served.http("/v1/topics/t/partitions/0/records?waitMs=60000");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal((await served.http("/v1/topics/t", { method: "DELETE" })).status, 204);
+  const answer = await poll;
+  assert.deepEqual([answer.status, (await answer.json()).kafkaError], [404, "UNKNOWN_TOPIC_OR_PARTITION"]);
+});
