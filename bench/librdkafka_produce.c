@@ -1,8 +1,8 @@
 /*
- * Produces records with librdkafka as fast as it can, and prints MB/s: what `bench/vs_kafka.ts` measures with. The library
+ * Produces records with librdkafka as fast as it can, and prints MB/s: what `deno task bench` measures with. The library
  * alone is needed, not its header: the few prototypes are here.
  *
- * produce BROKERS TOPIC PARTITIONS RECORDS BYTES_PER_RECORD RECORDS_PER_BATCH IN_FLIGHT IDEMPOTENT(0|1)
+ * produce BROKERS TOPIC PARTITIONS RECORDS BYTES_PER_RECORD RECORDS_PER_BATCH IN_FLIGHT IDEMPOTENT(0|1) COMPRESSION
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static double now(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 9) return 2;
+  if (argc != 10) return 2;
   long records = atol(argv[4]), bytes = atol(argv[5]), per_batch = atol(argv[6]);
   int partitions = atoi(argv[3]);
   char error[512], batch_bytes[32];
@@ -57,6 +57,7 @@ int main(int argc, char **argv) {
       {"enable.idempotence", argv[8][0] == '1' ? "true" : "false"},
       {"batch.size", batch_bytes}, {"batch.num.messages", argv[6]},
       {"linger.ms", per_batch > 1 ? "5" : "0"}, {"max.in.flight", argv[7]},
+      {"compression.type", argv[9]},
       {"queue.buffering.max.messages", "200000"}, {"queue.buffering.max.kbytes", "131072"},
   };
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {

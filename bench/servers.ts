@@ -1,12 +1,23 @@
-/** Starts the servers that `vs_kafka.ts` compares, each in a process and a directory of its own. */
+/** Starts the servers that `bench/run.ts` compares, each in a process and a directory of its own. */
 
 export interface Server {
-  readonly name: string;
-  /** Of the Kafka listener. */
+  readonly name: "kavka" | "kafka" | "kafka-fsync";
+  /** Of the Kafka listener; the same after a restart. */
   readonly address: string;
+  readonly port: number;
   residentMb(): number;
+  /** Seconds of processor time that the process has used. */
+  cpuSeconds(): number;
+  /** Starts the process; returns without waiting for it to listen. */
+  spawn(): void;
+  /** Resolves when somebody listens. */
+  listening(): Promise<void>;
+  kill(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** Of the clock that `/proc` counts in. */
+const TICKS_PER_SECOND = 100;
 
 export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -15,8 +26,21 @@ export function freePort(): number {
   return port;
 }
 
-export async function kavkaServer(directory: string, overrides: readonly string[] = []): Promise<Server> {
+export async function startServer(
+  name: Server["name"],
+  options: { readonly libs: string; readonly directory: string },
+): Promise<Server> {
   const port = freePort();
+  const command = name === "kavka"
+    ? kavkaCommand(port, options.directory)
+    : await kafkaCommand(port, { ...options, flush: name === "kafka-fsync" });
+  const server = serverOf(name, port, command);
+  server.spawn();
+  await server.listening();
+  return server;
+}
+
+function kavkaCommand(port: number, directory: string): string[] {
   const main = new URL("../main.ts", import.meta.url).pathname;
   const flags = [
     "--http",
@@ -27,22 +51,20 @@ export async function kavkaServer(directory: string, overrides: readonly string[
     directory,
     "--log",
     "warn",
-    ...overrides.flatMap((override) => ["--override", override]),
   ];
-  const child = start(Deno.execPath(), ["run", "-A", main, ...flags]);
-  return await ready("kavka", port, child);
+  return [Deno.execPath(), "run", "-A", main, ...flags];
 }
 
-export interface KafkaOptions {
-  /** Of the jars. */
+interface KafkaOptions {
+  /** Directory of the jars. */
   readonly libs: string;
   readonly directory: string;
-  readonly port: number;
   /** Syncs before every acknowledgement. */
   readonly flush: boolean;
 }
 
-export async function kafkaServer({ libs, directory, port, flush }: KafkaOptions): Promise<Server> {
+/** One KRaft node with 1 GB of heap, its directory formatted. */
+async function kafkaCommand(port: number, { libs, directory, flush }: KafkaOptions): Promise<string[]> {
   const controllerPort = freePort();
   Deno.mkdirSync(directory, { recursive: true });
   const file = `${directory}/server.properties`;
@@ -61,48 +83,53 @@ export async function kafkaServer({ libs, directory, port, flush }: KafkaOptions
     ...(flush ? ["log.flush.interval.messages=1"] : []),
   ];
   Deno.writeTextFileSync(file, lines.join("\n") + "\n");
-  const tool = new Deno.Command("java", {
-    args: [
-      "-cp",
-      `${libs}/*`,
-      "kafka.tools.StorageTool",
-      "format",
-      "-t",
-      "bench-cluster-0000000A",
-      "-c",
-      file,
-    ],
-  });
-  const { success, stderr, stdout } = await tool.output();
+  const format = ["kafka.tools.StorageTool", "format", "-t", "bench-cluster-0000000A", "-c", file];
+  const { success, stderr, stdout } = await new Deno.Command("java", {
+    args: ["-cp", `${libs}/*`, ...format],
+  })
+    .output();
   if (!success) throw new Error(new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout));
-  const child = start("java", ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-cp", `${libs}/*`, "kafka.Kafka", file]);
-  return await ready(flush ? "kafka-fsync" : "kafka", port, child);
+  return ["java", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-cp", `${libs}/*`, "kafka.Kafka", file];
 }
 
-function start(command: string, args: readonly string[]): Deno.ChildProcess {
-  return new Deno.Command(command, { args: [...args], stdout: "null", stderr: "inherit" }).spawn();
-}
-
-async function ready(name: string, port: number, child: Deno.ChildProcess): Promise<Server> {
-  for (let attempt = 0;; attempt++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      break;
-    } catch (error) {
-      if (attempt > 300) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+function serverOf(name: Server["name"], port: number, [program = "", ...args]: string[]): Server {
+  let child: Deno.ChildProcess | null = null;
+  const processOf = (): Deno.ChildProcess => {
+    if (child === null) throw new Error(`${name} does not run`);
+    return child;
+  };
+  const end = async (signal: Deno.Signal) => {
+    processOf().kill(signal);
+    await processOf().status;
+    child = null;
+  };
   return {
     name,
+    port,
     address: `127.0.0.1:${port}`,
-    residentMb: () => {
-      const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
+    residentMb() {
+      const status = Deno.readTextFileSync(`/proc/${processOf().pid}/status`);
       return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
     },
-    stop: async () => {
-      child.kill("SIGTERM");
-      await child.status;
+    cpuSeconds() {
+      const fields = Deno.readTextFileSync(`/proc/${processOf().pid}/stat`).split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
     },
+    spawn() {
+      child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
+    },
+    async listening() {
+      for (let attempt = 0;; attempt++) {
+        try {
+          (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+          return;
+        } catch (error) {
+          if (attempt > 6_000) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+      }
+    },
+    kill: () => end("SIGKILL"),
+    stop: () => end("SIGTERM"),
   };
 }
