@@ -17,6 +17,7 @@ import { parse } from "../endpoint.ts";
 import { fieldProblem } from "../problem.ts";
 import { readPage, startOffset } from "../read_records.ts";
 import { readJson } from "../request_body.ts";
+import { errorUnderTopic } from "../topic_lookup.ts";
 import { confluentProblem } from "./confluent_error.ts";
 import { type ContractRequest, type ContractRoute, numberParam } from "./contract_router.ts";
 import {
