@@ -10,6 +10,7 @@ import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
 import { resolveShareConfig } from "../core/share/resolve_config.ts";
+import { ClientTelemetry } from "../core/telemetry/client_telemetry.ts";
 import { ClientQuotas } from "../core/quota/client_quotas.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
@@ -67,7 +68,7 @@ import { supervisorKind } from "./supervisor.ts";
 import { transactionKind } from "./transaction.ts";
 import { TransactionDirectory } from "./transaction_directory.ts";
 
-/** Between two steps of a deletion, so that appends come first. */
+/** Between two steps of a deletion at least, so that appends come first. */
 const PURGE_PAUSE_MS = 2;
 
 export interface LocalBrokerOptions {
@@ -91,6 +92,7 @@ export class LocalBroker implements Broker {
   readonly subscriptions: ActorRef<SubscriptionMessage>;
   readonly fetchSessions: FetchSessionCache;
   readonly quotas: ClientQuotas;
+  readonly telemetry: ClientTelemetry;
   readonly #options: LocalBrokerOptions;
   readonly #runtime: ActorRuntime;
   readonly #producerIds: ProducerIds;
@@ -127,6 +129,16 @@ export class LocalBroker implements Broker {
       window: window(""),
       mutationWindow: window("controller."),
       metersMax: limits.quotaMetersMax,
+    });
+    this.telemetry = new ClientTelemetry({
+      instancesMax: limits.telemetryInstancesMax,
+      pushBytesMax: Number(config("telemetry.max.bytes")),
+      inflatedBytesMax: limits.telemetryInflatedBytesMax,
+      pointsPerPushMax: limits.telemetryPointsPerPushMax,
+      attributesPerPointMax: limits.telemetryAttributesMax,
+      clientsMax: limits.telemetryClientsMax,
+      gaugesPerClientMax: limits.telemetryGaugesPerClientMax,
+      gaugesMax: limits.telemetryGaugesMax,
     });
     this.fetchSessions = new FetchSessionCache({
       slotsMax: Number(config("max.incremental.fetch.session.cache.slots")),
@@ -254,6 +266,7 @@ export class LocalBroker implements Broker {
       this.#layers = serverLayers(image.configs, this.brokerId, this.#options.config);
       this.#config = layeredReader(this.#layers);
       this.quotas.configure(image.configs);
+      this.telemetry.configure(image.configs);
     }
     for (const topicId of before.topicsById.keys()) {
       if (image.topicsById.has(topicId)) continue;
@@ -356,8 +369,11 @@ export class LocalBroker implements Broker {
 
   async #purge(topicId: string, partition: number, signal: AbortSignal): Promise<void> {
     await this.#runtime.evict({ kind: PARTITION_KIND, key: partitionKey(topicId, partition) });
+    let stepMs = this.env.mono();
     for await (const _step of deletePartition(this.#options.shards, topicId, partition)) {
-      await this.env.sleep(PURGE_PAUSE_MS, signal);
+      // Half of the time at most: the busier the disk, the less it is asked for.
+      await this.env.sleep(Math.max(PURGE_PAUSE_MS, this.env.mono() - stepMs), signal);
+      stepMs = this.env.mono();
     }
     // Its actor is gone and the metadata no longer holds the topic, so nobody opens the log again.
     await removeTombstone(this.#options.shards, topicId, partition);

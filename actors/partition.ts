@@ -52,6 +52,7 @@ import type { TransactionMessage } from "./messages/transaction.ts";
 import { PartitionProducers, PRODUCERS_FORGOTTEN_MAX } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
 import { PartitionCleaner } from "./partition_cleaner.ts";
+import { planRestore } from "./partition_restore.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
@@ -151,6 +152,10 @@ class AbsentPartition implements ActorHost<PartitionMessage, LogEffect> {
         return reply.sendNow(false);
       case "compact":
         return reply.sendNow("done");
+      case "restore":
+        return reply.sendNow({ fault: "The topic is gone" });
+      case "verify":
+        return reply.sendNow({ next: null, batchCount: 0, sizeBytes: 0, faults: [] });
       case "forgetProducers":
         return;
       case "awaitData":
@@ -336,6 +341,10 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
         return this.#cleaner.clean(message, reply);
       case "compact":
         return this.#cleaner.compact(message, reply);
+      case "restore":
+        return this.#restore(message.batches, reply);
+      case "verify":
+        return this.#verifyLog(message.from, reply);
       case "close":
         this.release();
         return reply.send(true);
@@ -593,6 +602,34 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     }
     if (wanted > this.#assigned.logStartOffset) this.#raiseLogStart(wanted);
     reply.send({ error: "NONE", lowWatermark: Math.max(wanted, logStartOffset) });
+  }
+
+  #verifyLog(from: number, reply: Reply<unknown>): void {
+    this.#context.run(async () => {
+      try {
+        reply.sendNow(await this.#log.verify(from));
+      } catch (error) {
+        // The store does not answer: that is what there is to say of the rest.
+        reply.sendNow({ next: null, batchCount: 0, sizeBytes: 0, faults: [String(error)] });
+      }
+    });
+  }
+
+  #restore(batches: readonly Uint8Array[], reply: Reply<unknown>): void {
+    for (const batch of batches) {
+      const planned = planRestore(batch, {
+        head: this.#assigned,
+        open: this.#assignedOpen,
+        leaderEpoch: this.#leaderEpoch,
+        nowMs: this.#context.env.now(),
+      });
+      if (typeof planned === "string") return reply.send({ fault: planned });
+      for (const append of planned) {
+        this.#assigned = append.headAfter;
+        this.#stage(append);
+      }
+    }
+    reply.send({ fault: null });
   }
 
   #raiseLogStart(logStartOffset: number): void {

@@ -8,6 +8,7 @@ import type { Broker } from "../actors/broker.ts";
 import { type AccessGuard, accessGuard } from "./access.ts";
 import { apiKeysApp } from "./api_keys.ts";
 import { asyncApiDocument } from "./async_document.ts";
+import { backupApp } from "./backup.ts";
 import { clusterApp } from "./cluster.ts";
 import { v2App, v2Failure, v2Routes } from "./confluent/v2_app.ts";
 import type { ContractRoute } from "./confluent/contract_router.ts";
@@ -27,7 +28,9 @@ import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { liveRecordsApp } from "./live_records.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
 import { produceRecordsApp } from "./produce_records.ts";
+import { queuesApp } from "./queues.ts";
 import { readRecordsApp } from "./read_records.ts";
+import { storageCheckApp } from "./storage_check.ts";
 import { topicsApp } from "./topics.ts";
 
 export interface ApiOptions {
@@ -55,7 +58,8 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
   for (const resource of [topicsApp, produceRecordsApp, readRecordsApp, liveRecordsApp]) {
     app.route("/v1/topics", resource(broker));
   }
-  app.route("/v1", clusterApp(broker));
+  for (const resource of [clusterApp, backupApp, storageCheckApp]) app.route("/v1", resource(broker));
+  app.route("/v1/queues", queuesApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
   for (const contract of [streamsApp, v3App, v2App]) {
     app.route(

@@ -10,10 +10,11 @@ import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
 import { readRecords } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
-import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
+import type { BatchIndexEntry } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
 import { decodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
 import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, type TimeEntry, timeEntryOfKey } from "./keys/time_index.ts";
+import { locate, type Located, type LogVerification, VerificationStep } from "./log_verification.ts";
 import { timestampBound } from "./log_trim.ts";
 import { OffsetTrimmedError } from "./log_errors.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
@@ -47,19 +48,18 @@ export interface LocatedBatch {
   readonly bytes: Uint8Array | null;
 }
 
-interface Located {
-  readonly baseOffset: number;
-  readonly entry: BatchIndexEntry;
-}
-
 /** Extents that follow each other in a file are read at once up to this size. */
 const RUN_BYTES_MAX = 8 * 1_024 * 1_024;
 
 /** Entries that one step of retention looks at. */
-const CLEAN_PAGE = 100;
+const CLEAN_PAGE = 250;
 
 /** A read that compaction got in the way of again and again is given up. */
 const ATTEMPTS_MAX = 8;
+
+/** What one step of a verification reads. */
+const VERIFY_PAGE = 100;
+const VERIFY_BYTES = 4 * 1_024 * 1_024;
 
 /** Entries per page when only the index is wanted. */
 const SCAN_PAGE = 16;
@@ -137,6 +137,42 @@ export class LogReader {
     const stored = chosen.filter(({ entry }) => entry.place.kind !== "hole");
     const bytes = await this.#bytesOf(stored);
     return chosen.map((located) => ({ ...located, bytes: bytes[stored.indexOf(located)] ?? null }));
+  }
+
+  /** Checks what is stored from `from` on; what compaction was at work on is looked at again. */
+  async verify(from: number): Promise<LogVerification> {
+    for (let attempt = 1;; attempt++) {
+      const before = this.#bounds.rewriteCount;
+      const found = await this.#verify(Math.max(from, this.#bounds.head.logStartOffset));
+      const { rewriteCount, rewriting, head } = this.#bounds;
+      const isCertain = (rewriteCount === before && rewriting === null && head.logStartOffset <= from) ||
+        attempt === ATTEMPTS_MAX;
+      if (found.faults.length === 0 || isCertain) return found;
+      await rewriting;
+    }
+  }
+
+  async #verify(from: number): Promise<LogVerification> {
+    const { logEndOffset } = this.#bounds.head;
+    const [containing] = await this.#storage.list(this.#keys.indexRange(0, from + 1), {
+      limit: 1,
+      reverse: true,
+    });
+    const start = containing === undefined ? from : baseOffsetOfKey(containing.key);
+    const page = await this.#storage.list(this.#keys.indexRange(start, logEndOffset), { limit: VERIFY_PAGE });
+    const step = new VerificationStep(from, logEndOffset);
+    for (const stored of page) {
+      const located = step.decode(stored);
+      if (located === null || located.entry.lastOffset < from) continue;
+      try {
+        if (located.entry.place.kind !== "hole") await this.#bytesOf([located]);
+      } catch (error) {
+        if (!(error instanceof CorruptStorageError)) throw error;
+        step.fault(located.baseOffset, error);
+      }
+      if (step.sizeBytes >= VERIFY_BYTES) break;
+    }
+    return step.end(page.length < VERIFY_PAGE);
   }
 
   /** What a read finds wrong is only wrong when no compaction was at work meanwhile: then it reads again. */
@@ -414,8 +450,4 @@ export function storedBatchOf(
   { lastOffset, maxTimestamp, appendedMs, sizeBytes }: BatchIndexEntry,
 ): StoredBatch {
   return { lastOffset, maxTimestamp: maxTimestamp >= 0 ? maxTimestamp : appendedMs, sizeBytes };
-}
-
-function locate(stored: StoredEntry): Located {
-  return { baseOffset: baseOffsetOfKey(stored.key), entry: decodeBatchIndex(stored.value) };
 }

@@ -10,7 +10,7 @@ import { timeEntryOfKey } from "./keys/time_index.ts";
 import type { Extent } from "./segment_writer.ts";
 import type { Mutation, Storage } from "./storage.ts";
 
-const BATCHES_PER_STEP = 100;
+const BATCHES_PER_STEP = 250;
 const DELETIONS_PER_STEP = 400;
 /** So that the disk gives back space in small amounts. */
 const STEP_BYTES_MAX = 8 * 1_024 * 1_024;
@@ -46,7 +46,7 @@ export async function planTrim(
   const freedBytes = new Map<number, number>();
   // Half of a commit at most, so that what comes besides has room, and so has a batch of very many pieces.
   const deletionCountMax = Math.min(DELETIONS_PER_STEP, storage.limits.mutationsMax >> 1);
-  const pageLength = Math.min(BATCHES_PER_STEP, deletionCountMax >> 2);
+  const pageLength = Math.min(BATCHES_PER_STEP, storage.limits.mutationsMax >> 2);
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: pageLength });
   for (const stored of entries) {
     const entry = decodeBatchIndex(stored.value);

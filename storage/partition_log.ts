@@ -25,6 +25,7 @@ import {
   readProducers,
   scanProducers,
 } from "./log_transactions.ts";
+import type { LogVerification } from "./log_verification.ts";
 import type { LogRewriter } from "./log_rewrite.ts";
 import { planTrim, type TrimPlan } from "./log_trim.ts";
 import { type LogAppend, type LogCleanup, type LogEffect, LogWriter } from "./log_writer.ts";
@@ -199,6 +200,11 @@ export class PartitionLog {
   forgetProducers(producerIds: readonly number[], headAfter: LogHead): LogCleanup {
     const mutations = producerIds.map((id) => ({ type: "delete", key: this.#keys.producer(id) }) as const);
     return { headAfter, trim: { mutations, batchCount: 0, sizeBytes: 0, freedBytes: new Map() } };
+  }
+
+  /** Checks what is stored from `from` on, a bounded step. Throws `StorageUnavailableError`. */
+  verify(from: number): Promise<LogVerification> {
+    return this.#reader.verify(from);
   }
 
   /** What compaction needs of this log; it must be writable. */

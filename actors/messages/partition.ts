@@ -9,6 +9,7 @@ import type { RetentionSettings } from "../../core/partition/retention.ts";
 import type { TransactionMarker } from "../../core/partition/transactions.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Compression, RecordFault } from "../../protocol/records/record_batch.ts";
+import type { LogVerification } from "../../storage/log_verification.ts";
 import type { Expects } from "../runtime/types.ts";
 
 export type IsolationLevel = "read_uncommitted" | "read_committed";
@@ -173,6 +174,22 @@ export interface CompactPartition extends Expects<"more" | "done" | "failed"> {
   readonly producerExpirationMs: number;
 }
 
+/**
+ * Appends stored batches as they are, at the offsets that they bear, behind the log's end (`partition_restore.ts`); null, or why it
+ * cannot. Answered when they are durable.
+ */
+export interface RestoreBatches extends Expects<{ readonly fault: string | null }> {
+  readonly type: "restore";
+  /** Whole batches in order; owned by the actor from here on. */
+  readonly batches: readonly Uint8Array[];
+}
+
+/** Reads and checks what is stored from an offset on, a bounded step at a time, without the cache. */
+export interface VerifyLog extends Expects<LogVerification> {
+  readonly type: "verify";
+  readonly from: number;
+}
+
 /** Forgets some of the producers that are idle for too long, or too many; answered with true while there may be more. */
 export interface ExpireProducers extends Expects<boolean> {
   readonly type: "expireProducers";
@@ -201,6 +218,8 @@ export type PartitionMessage =
   | DeleteRecords
   | CleanPartition
   | CompactPartition
+  | RestoreBatches
+  | VerifyLog
   | ExpireProducers
   | ForgetProducers
   | ClosePartition;

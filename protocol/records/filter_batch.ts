@@ -75,6 +75,12 @@ export function emptyBatch(batch: Uint8Array): Uint8Array {
   return empty;
 }
 
+/** Makes a batch without records span `count` offsets, in place. */
+export function spanOffsets(batch: Uint8Array, count: number): void {
+  writeInt32(batch, FIELD.lastOffsetDelta, count - 1);
+  writeCrc(batch);
+}
+
 function withRecords(
   batch: Uint8Array,
   header: BatchHeader,

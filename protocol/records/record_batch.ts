@@ -21,7 +21,13 @@ export {
 } from "./batch_header.ts";
 export { buildBatch, type BuildBatchOptions, type RecordHeader, type RecordInput } from "./build_batch.ts";
 export { recompressBatch, type RecompressOptions } from "./recompress_batch.ts";
-export { emptyBatch, filterBatch, type FilteredBatch, type FilterRecord } from "./filter_batch.ts";
+export {
+  emptyBatch,
+  filterBatch,
+  type FilteredBatch,
+  type FilterRecord,
+  spanOffsets,
+} from "./filter_batch.ts";
 export {
   DECOMPRESSED_BYTES_MAX,
   iterateRecords,

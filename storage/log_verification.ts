@@ -1,0 +1,98 @@
+/**
+ * One step of a look through a log that is in use: every entry decoded, in its place in the chain of offsets and CRCs. The bytes are
+ * the reader's to check. For a store that nobody uses there is `storage_check.ts`, which also finds what no entry names.
+ */
+import { CorruptStorageError } from "./errors.ts";
+import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
+import { baseOffsetOfKey } from "./keys/partition.ts";
+import type { StoredEntry } from "./storage.ts";
+
+export interface LogVerification {
+  /** Where the next step begins; null at the log's end. */
+  readonly next: number | null;
+  readonly batchCount: number;
+  readonly sizeBytes: number;
+  /** One line each; none when all is well. */
+  readonly faults: readonly string[];
+}
+
+/** An index entry and where it stands. */
+export interface Located {
+  readonly baseOffset: number;
+  readonly entry: BatchIndexEntry;
+}
+
+/** Throws `CorruptStorageError`. */
+export function locate(stored: StoredEntry): Located {
+  return { baseOffset: baseOffsetOfKey(stored.key), entry: decodeBatchIndex(stored.value) };
+}
+
+export class VerificationStep {
+  readonly #upTo: number;
+  #next: number;
+  /** Null behind an entry that could not be read. */
+  #previous: Located | null = null;
+  #batchCount = 0;
+  #sizeBytes = 0;
+  readonly #faults: string[] = [];
+
+  /** From an offset at an entry or in one. */
+  constructor(from: number, upTo: number) {
+    this.#next = from;
+    this.#upTo = upTo;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** The entry, counted and held against the one before; null when it cannot be read. */
+  decode(stored: StoredEntry): Located | null {
+    const baseOffset = baseOffsetOfKey(stored.key);
+    let located: Located;
+    try {
+      located = locate(stored);
+    } catch (error) {
+      if (!(error instanceof CorruptStorageError)) throw error;
+      this.fault(baseOffset, error);
+      this.#previous = null;
+      this.#next = Math.max(this.#next, baseOffset + 1);
+      return null;
+    }
+    const { entry } = located;
+    const previous = this.#previous;
+    if (previous !== null && entry.previousCrc !== previous.entry.chainCrc) {
+      this.#faults.push(`offset ${baseOffset}: it does not follow the batch before it`);
+    }
+    // Behind an entry that cannot be read nobody knows where the next one should begin.
+    if (
+      baseOffset > this.#next && (previous !== null || this.#batchCount === 0) && this.#faults.length === 0
+    ) {
+      this.#faults.push(`offsets ${this.#next} to ${baseOffset} are missing`);
+    }
+    this.#previous = located;
+    if (entry.lastOffset < this.#next) return located;
+    this.#next = entry.lastOffset + 1;
+    this.#batchCount++;
+    this.#sizeBytes += entry.sizeBytes;
+    return located;
+  }
+
+  fault(baseOffset: number, error: Error): void {
+    const { message } = error;
+    this.#faults.push(message.includes("offset") ? message : `offset ${baseOffset}: ${message}`);
+  }
+
+  /** `isLast`: no entry follows those that were given. */
+  end(isLast: boolean): LogVerification {
+    if (isLast && this.#next < this.#upTo && this.#faults.length === 0) {
+      this.#faults.push(`offsets ${this.#next} to ${this.#upTo} are missing`);
+    }
+    return {
+      next: isLast || this.#next >= this.#upTo ? null : this.#next,
+      batchCount: this.#batchCount,
+      sizeBytes: this.#sizeBytes,
+      faults: this.#faults,
+    };
+  }
+}
