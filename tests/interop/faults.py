@@ -19,6 +19,7 @@ import time
 TOPIC = "faults"
 PARTITIONS = 3
 IN_FLIGHT = 500
+PART = 12
 
 
 def now_ms():
@@ -295,11 +296,15 @@ def begin(world):
     return "two producers, two consumers"
 
 
-def suffer(world, kills, faults, seed):
-    """All faults in an order that the seed draws, each followed by acknowledgements; returns how many there were."""
-    chance = random.Random(seed)
+def plan_of(chance, kills, faults):
+    """All faults in an order that the seed draws."""
     plan = ["kill"] * kills + faults * max(1, kills // 10)
     chance.shuffle(plan)
+    return plan
+
+
+def suffer(world, chance, plan):
+    """One fault after the other, each followed by acknowledgements; returns how many there were."""
     for fault in plan:
         time.sleep(chance.uniform(0.1, 1.0))
         if fault == "kill":
@@ -311,7 +316,7 @@ def suffer(world, kills, faults, seed):
         else:
             world.with_disk(chance.uniform(2, 5), full=1)
         world.goes_on()
-    return ", ".join(f"{plan.count(fault)} x {fault}" for fault in ["kill", *faults])
+    return ", ".join(f"{plan.count(fault)} x {fault}" for fault in dict.fromkeys(plan))
 
 
 def read_to_the_end(world):
@@ -351,12 +356,15 @@ def main():
     faults = ["stop", "slow"] if is_control else ["stop", "slow", "full"]
     seed = int(os.environ.get("FAULTS_SEED", random.randrange(1_000_000)))
     about = f"{'Apache Kafka' if is_control else 'Kavka'}, seed {seed}"
-    world = World(is_control)
+    chance, world = random.Random(seed), World(is_control)
+    plan = plan_of(chance, kills, faults)
+    # A check must end in time, so the faults are spread over several.
+    parts = [plan[i : i + PART] for i in range(0, len(plan), PART)]
     try:
         # What follows a failure would be judged on nothing.
         (
             check(f"clients of {about}, begin")(lambda: begin(world))
-            and check("it comes back from every fault")(lambda: suffer(world, kills, faults, seed))
+            and all(check("it comes back from every fault")(lambda: suffer(world, chance, part)) for part in parts)
             and check("the producers end, and two more consumers read everything")(lambda: read_to_the_end(world))
             and check("the checker finds nothing wrong")(lambda: judge(world, about))
         )
