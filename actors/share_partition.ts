@@ -21,7 +21,7 @@ import {
 } from "../core/share/partition/share_partition_state.ts";
 import { pictureOf, restoreSharePartition } from "../core/share/partition/stored_picture.ts";
 import type { SharePartitionId } from "../core/share/sessions.ts";
-import type { ShareGroupConfig } from "../core/share/share_config.ts";
+import type { ShareGroupConfig, ShareOffsetReset } from "../core/share/share_config.ts";
 import { mutant } from "../lib/mutants.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import type { GroupShards } from "../storage/group_store.ts";
@@ -216,7 +216,7 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
   async #serve({ message, reply }: Request): Promise<void> {
     let result = nothing("NONE");
     try {
-      const error = await this.#ensureBegun();
+      const error = await this.#ensureBegun(message.offsetReset);
       for (let reading = 0; reading < READINGS_MAX && error === "NONE"; reading++) {
         // Whoever gave up gets nothing, so that nothing is locked for nobody.
         if (reply.settled) return;
@@ -290,12 +290,13 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
   }
 
   /** Where the group begins is decided once, and stored before anything is handed out. */
-  async #ensureBegun(): Promise<ErrorName> {
+  async #ensureBegun(wish: ShareOffsetReset | null): Promise<ErrorName> {
     const topic = this.#options.topics().topicsById.get(this.#id.topicId);
     if (topic === undefined) return "UNKNOWN_TOPIC_ID";
     if (this.#id.partition >= topic.partitions.length) return "UNKNOWN_TOPIC_OR_PARTITION";
     if (this.#state !== null) return "NONE";
-    const { offsetReset, isolationLevel } = this.#config;
+    const { isolationLevel, ...config } = this.#config;
+    const offsetReset = wish ?? config.offsetReset;
     const life = this.#life;
     const listed = (timestamp: number) =>
       this.#log.ask({ type: "listOffset", timestamp, isolationLevel, currentLeaderEpoch: -1 });

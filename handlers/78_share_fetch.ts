@@ -1,12 +1,11 @@
 /**
  * ShareFetch (API 78): acknowledges what a member has done, and locks more records for it, waiting up to `maxWaitMs` for the
  * first one (KIP-932). Version 2 can say how to count (KIP-1206), and renew locks instead of fetching (KIP-1222).
- *
- * As with Fetch, waiting is an event: the share partitions say when there is something to look for again.
  */
 import { limits } from "../core/config/limits.ts";
 import { FINAL_EPOCH, type SharePartitionId } from "../core/share/sessions.ts";
 import type { AcquireRecordsResult } from "../actors/messages/share_partition.ts";
+import { takeRecords } from "../actors/share_take.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { shareFetch, type ShareFetchRequest } from "../protocol/messages/78_share_fetch.ts";
 import { handler, partitionFailure, type RequestContext } from "./handler.ts";
@@ -83,87 +82,28 @@ function existing(
 }
 
 async function fetch(
-  client: ShareClient,
-  partitions: readonly SharePartitionId[],
-  request: ShareFetchRequest,
-  context: RequestContext,
-  outcomes: Map<string, Outcome>,
-): Promise<void> {
-  const { env } = context.broker;
-  const deadlineMs = env.mono() + Math.min(Math.max(request.maxWaitMs, 0), limits.longPollMsMax);
-  while (request.maxRecords > 0 && partitions.length > 0) {
-    const round = await acquireAll(client, partitions, request, context, outcomes);
-    const remainingMs = deadlineMs - env.mono();
-    if (round.recordCount > 0 || round.healthy.length === 0 || remainingMs <= 0 || context.signal.aborted) {
-      return;
-    }
-    await awaitMore(client, round.healthy, request, context, remainingMs);
-    if (context.signal.aborted) return;
-  }
-}
-
-/** Goes through the partitions once, until there is enough. */
-async function acquireAll(
   { groupId, memberId }: ShareClient,
   partitions: readonly SharePartitionId[],
   request: ShareFetchRequest,
   context: RequestContext,
   outcomes: Map<string, Outcome>,
-): Promise<{ readonly recordCount: number; readonly healthy: readonly SharePartitionId[] }> {
-  let recordCount = 0;
-  let remainingBytes = Math.min(
-    Math.max(request.maxBytes, 0),
-    Number(context.broker.config("fetch.max.bytes")),
-  );
-  const healthy: SharePartitionId[] = [];
-  for (const id of partitions) {
-    if (recordCount >= request.maxRecords || (recordCount > 0 && remainingBytes <= 0)) break;
-    let fetched: AcquireRecordsResult;
-    try {
-      fetched = await context.broker.sharePartition(groupId, id.topicId, id.partition).ask({
-        type: "acquire",
-        memberId,
-        maxRecords: request.maxRecords - recordCount,
-        maxBytes: remainingBytes,
-        wholeBatches: request.shareAcquireMode === BATCH_OPTIMIZED,
-        lockDurationMs: null,
-      }, { signal: context.signal });
-    } catch (error) {
-      fetched = nothing(partitionFailure(error));
-    }
-    if (fetched.error === "NONE") healthy.push(id);
-    recordCount += fetched.recordCount;
-    for (const { byteLength } of fetched.records) remainingBytes -= byteLength;
-    outcomeOf(outcomes, id).fetched = fetched;
-  }
-  return { recordCount, healthy };
-}
-
-/** Returns when there may be something in one of the partitions, the time is up, or the connection ended. */
-async function awaitMore(
-  { groupId }: ShareClient,
-  partitions: readonly SharePartitionId[],
-  request: ShareFetchRequest,
-  context: RequestContext,
-  remainingMs: number,
 ): Promise<void> {
-  const done = new AbortController();
-  const signal = AbortSignal.any([done.signal, context.signal]);
-  // With several partitions any growth is a reason to look again.
-  const minBytes = partitions.length === 1 ? Math.max(1, request.minBytes) : 1;
-  const waits = partitions.map(({ topicId, partition }) =>
-    context.broker.sharePartition(groupId, topicId, partition)
-      .ask({ type: "awaitRecords", minBytes }, { signal, deadlineMs: remainingMs + 1_000 })
-  );
-  const timeUp = context.broker.env.sleep(remainingMs, signal);
-  try {
-    await Promise.race([timeUp, ...waits]);
-  } catch {
-    // The connection ended, or an actor stopped: looking again tells which.
-  } finally {
-    done.abort();
-    await Promise.allSettled([timeUp, ...waits]);
-  }
+  const { broker, signal } = context;
+  const taken = await takeRecords(broker, {
+    groupId,
+    memberId,
+    partitions,
+    maxRecords: request.maxRecords,
+    maxBytes: Math.min(Math.max(request.maxBytes, 0), Number(broker.config("fetch.max.bytes"))),
+    minBytes: request.minBytes,
+    wholeBatches: request.shareAcquireMode === BATCH_OPTIMIZED,
+    lockDurationMs: null,
+    offsetReset: null,
+    deadlineMs: broker.env.mono() + Math.min(Math.max(request.maxWaitMs, 0), limits.longPollMsMax),
+    signal,
+    failure: partitionFailure,
+  });
+  for (const each of taken) outcomeOf(outcomes, each).fetched = each.result;
 }
 
 /** Partitions with nothing to say are left out, as in Kafka's incremental answers. */

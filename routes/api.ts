@@ -29,6 +29,7 @@ import { liveRecordsApp } from "./live_records.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
 import { produceRecordsApp } from "./produce_records.ts";
 import { queuesApp } from "./queues.ts";
+import { queuesApp } from "./queues.ts";
 import { readRecordsApp } from "./read_records.ts";
 import { storageCheckApp } from "./storage_check.ts";
 import { topicsApp } from "./topics.ts";
@@ -59,6 +60,7 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
     app.route("/v1/topics", resource(broker));
   }
   for (const resource of [clusterApp, backupApp, storageCheckApp]) app.route("/v1", resource(broker));
+  app.route("/v1/queues", queuesApp(broker));
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
   for (const contract of [streamsApp, v3App, v2App]) {

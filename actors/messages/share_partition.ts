@@ -4,6 +4,7 @@
  */
 import type { AcknowledgementBatch, AcknowledgeResult } from "../../core/share/partition/acknowledge.ts";
 import type { AcquiredRange } from "../../core/share/partition/acquire.ts";
+import type { ShareOffsetReset } from "../../core/share/share_config.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { Expects } from "../runtime/types.ts";
 
@@ -30,6 +31,8 @@ export interface AcquireRecords extends Expects<AcquireRecordsResult> {
   readonly wholeBatches: boolean;
   /** null: as the group is configured. */
   readonly lockDurationMs: number | null;
+  /** Where to begin if nothing was read yet; null: as the group is configured. */
+  readonly offsetReset: ShareOffsetReset | null;
 }
 
 /** Answered (true) as soon as there may be something to acquire; abandon it by signal or deadline. */

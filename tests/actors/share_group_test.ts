@@ -88,6 +88,7 @@ class Queue {
         maxBytes: 1 << 20,
         wholeBatches: false,
         lockDurationMs: more.lockDurationMs ?? null,
+        offsetReset: null,
       }),
     );
     assert.equal(result.error, "NONE");
@@ -318,6 +319,7 @@ Deno.test("a deleted group forgets how far it had got, a deleted topic too", asy
       maxBytes: 1,
       wholeBatches: false,
       lockDurationMs: null,
+      offsetReset: null,
     }),
   );
   assert.equal(gone.error, "UNKNOWN_TOPIC_ID");
@@ -343,6 +345,7 @@ Deno.test("records that retention took are given up, and what is held is sent wi
       maxBytes: 1 << 20,
       wholeBatches: true,
       lockDurationMs: null,
+      offsetReset: null,
     }),
   );
   assert.deepEqual(ranges, [{ firstOffset: 5, lastOffset: 9, deliveryCount: 1 }]);

@@ -102,19 +102,16 @@ class Worker:
         open(path, "w").close()
         seed = hash((id(self), len(self.lives)))
         command = [sys.executable, os.path.abspath(__file__), self.bootstrap, path, str(seed)]
-        self.lives.append({"path": path, "process": subprocess.Popen(command), "ended": None})
+        self.lives.append({"path": path, "process": subprocess.Popen(command)})
 
     def tend(self):
-        life = self.lives[-1]
-        if life["process"].poll() is not None:
-            life["ended"] = time.monotonic()
+        if self.lives[-1]["process"].poll() is not None:
             self.start()
 
     def stop(self):
-        life = self.lives[-1]
-        life["process"].kill()
-        life["process"].wait()
-        life["ended"] = time.monotonic()
+        process = self.lives[-1]["process"]
+        process.kill()
+        process.wait()
 
 
 def prepare(bootstrap):
@@ -151,7 +148,7 @@ def read_notes(workers):
             with open(life["path"]) as file:
                 for line in file.read().rpartition("\n")[0].splitlines():
                     at, kind, partition, offset = line.split()
-                    notes.append((float(at), kind, (int(partition), int(offset)), id(life), life["ended"]))
+                    notes.append((float(at), kind, (int(partition), int(offset)), id(life)))
     notes.sort(key=lambda note: note[0])
     return notes
 
@@ -164,16 +161,17 @@ def count_done(workers):
 def judge(notes, kills):
     accepted, doubtful, delivered, redelivered = {}, set(), {}, 0
     ended_by = {}
-    for at, kind, record, life, ended in notes:
+    last_word = {life: at for at, _, _, life in notes}
+    for at, kind, record, life in notes:
         if kind == "d":
-            for earlier_at, earlier_life, earlier_ended in delivered.get(record, [])[-1:]:
+            for earlier_at, earlier_life in delivered.get(record, [])[-1:]:
                 redelivered += 1
                 cause = ended_by.get((record, earlier_life))
-                crashed = earlier_life != life and earlier_ended is not None and earlier_ended <= at + 1
+                crashed = last_word[earlier_life] <= at
                 timed_out = at - earlier_at >= LOCK_SECONDS - 0.2
                 killed = any(earlier_at - LOCK_SECONDS - 1 <= kill <= at for kill in kills)
                 assert cause or crashed or timed_out or killed, f"{record} came again after {at - earlier_at:.3f} s"
-            delivered.setdefault(record, []).append((at, life, ended))
+            delivered.setdefault(record, []).append((at, life))
             assert record not in accepted or timed_late(delivered[record], accepted[record]), f"{record} came after its acknowledgement"
         elif kind == "r":
             ended_by[(record, life)] = "released"
