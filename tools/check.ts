@@ -2,12 +2,14 @@
  * `deno task check`: the gate in front of every commit, the same here and in CI.
  *
  * Format, lint with the project's plugin, types against the frozen lock file, and what no ready tool looks
- * for: hosts and machine paths in tracked files, missing file headers, links in documents that lead nowhere.
+ * for: hosts and machine paths in tracked files, missing file headers, links in documents that lead nowhere, promises whose test is gone.
  */
 
 import { report, ROOT, runDeno, type Tally } from "./run.ts";
 
 const DEADLINE_MS = 5 * 60_000;
+/** Says of each promise which test proves it. */
+const PROMISES = "docs/promises.md";
 
 /** Spelt in pieces, so that this file does not contain what it looks for. */
 const HOSTS = [
@@ -73,6 +75,16 @@ export function linkFaults(path: string, text: string, paths: ReadonlySet<string
   );
 }
 
+/** Tests that docs/promises.md names, as `[path](link) “name”`, and that `textOf` that file does not have. */
+export function promiseFaults(path: string, text: string, textOf: (path: string) => string): Fault[] {
+  return [...text.matchAll(/\[([^\]]+)\]\([^)]+\)\s+“([^”]+)”/g)].flatMap((match) => {
+    const [, file = "", test = ""] = match;
+    if (textOf(file).includes(test.replace(/\s+/g, " "))) return [];
+    const line = text.slice(0, match.index).split("\n").length;
+    return [{ path, line, what: `names the test "${test}", which ${file} does not have` }];
+  });
+}
+
 async function trackedFiles(): Promise<string[]> {
   const output = await new Deno.Command("git", {
     args: ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -106,6 +118,10 @@ async function repositoryFaults(): Promise<Fault[]> {
     // A test beside its source is named after it; the source says what both are about.
     if (isSource(path) && !path.endsWith("_test.ts")) faults.push(...headerFaults(path, text));
     if (path.endsWith(".md")) faults.push(...linkFaults(path, text, paths));
+    if (path === PROMISES) {
+      const textOf = (file: string) => paths.has(file) ? Deno.readTextFileSync(ROOT + file) : "";
+      faults.push(...promiseFaults(path, text, textOf));
+    }
   }
   return faults;
 }

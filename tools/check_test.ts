@@ -1,7 +1,7 @@
 /** Tests of the repository checks and of how test runs are counted: each finds the fault it is there for. */
 
 import assert from "node:assert/strict";
-import { headerFaults, linkFaults, machineFaults } from "./check.ts";
+import { headerFaults, linkFaults, machineFaults, promiseFaults } from "./check.ts";
 import { countTests } from "./run_tests.ts";
 
 Deno.test("machineFaults() finds hosts and machine paths, and nothing in ordinary text", () => {
@@ -46,4 +46,12 @@ Deno.test("countTests() reads the summary, and counts a run without one as a fai
   });
   // A crash after the last test leaves "ok" and an exit code.
   assert.deepEqual(countTests({ code: 137, text: ok }).failed, 1);
+});
+
+Deno.test("promiseFaults() finds a promise whose test is gone", () => {
+  const textOf = (path: string) => path === "a_test.ts" ? 'Deno.test("keeps what it said", …' : "";
+  const promise = (test: string) => `- x.\n  [a_test.ts](../a_test.ts) “${test}”, [b.py](../b.py).`;
+  assert.deepEqual(promiseFaults("docs/promises.md", promise("keeps what\n  it said"), textOf), []);
+  const faults = promiseFaults("docs/promises.md", promise("keeps something else"), textOf);
+  assert.deepEqual(faults.map(({ line }) => line), [2]);
 });
