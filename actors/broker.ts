@@ -6,6 +6,7 @@ import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import type { ServerLayers } from "../core/config/server_layers.ts";
 import type { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { ClientQuotas } from "../core/quota/client_quotas.ts";
+import type { ClientTelemetry } from "../core/telemetry/client_telemetry.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
@@ -58,6 +59,8 @@ export interface Broker {
   listTransactions(): Promise<TransactionRecord[]>;
   /** A producer id that nobody else got. */
   nextProducerId(): Promise<number>;
+  /** What clients tell of themselves (KIP-714); `snapshot` is for whoever shows metrics. */
+  readonly telemetry: ClientTelemetry;
   /** What clients may use of this broker, and how much of it they do. */
   readonly quotas: ClientQuotas;
   /** What clients asked for once, so that they need not repeat it (KIP-227). */

@@ -2,6 +2,7 @@
  * ApiVersions (API 18): what this broker serves, computed from the registry and so never more than what works. An
  * unknown version is answered in version 0 with UNSUPPORTED_VERSION and the list (KIP-511; `net/connection.ts`).
  */
+import type { Broker } from "../actors/broker.ts";
 import { features as agreed } from "../core/cluster/features.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { apiVersions, type ApiVersionsRequest } from "../protocol/messages/18_api_versions.ts";
@@ -24,7 +25,7 @@ export function apiVersionsHandler(served: () => readonly Handler[]): Handler {
       context.client.softwareName = request.clientSoftwareName;
       context.client.softwareVersion = request.clientSoftwareVersion;
     }
-    return { errorCode: 0, apiKeys: apiKeys(served()), ...features(context) };
+    return { errorCode: 0, apiKeys: apiKeys(served(), context.broker), ...features(context) };
   });
 }
 
@@ -41,8 +42,8 @@ function features({ apiVersion, broker }: RequestContext) {
   };
 }
 
-export function apiKeys(served: readonly Handler[]) {
-  return served.map(({ api }) => ({
+export function apiKeys(served: readonly Handler[], broker: Broker) {
+  return served.filter(({ isOffered }) => isOffered?.(broker) ?? true).map(({ api }) => ({
     apiKey: api.key,
     minVersion: api.advertisedMin,
     maxVersion: api.maxVersion,

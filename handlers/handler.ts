@@ -50,18 +50,21 @@ export interface Handler {
   readonly serve: (request: never, context: RequestContext) => Promise<unknown>;
   /** Requests of the API may overlap on one connection; others wait for those before them, as in Kafka. */
   readonly overlaps: boolean;
+  /** Whether ApiVersions names it at the moment; left out for always. */
+  readonly isOffered?: (broker: Broker) => boolean;
 }
 
 /** Binds a function to its API; `handlers/registry.ts` lists the results. */
 export function handler<A extends Api>(
   api: A,
   serve: (request: RequestOf<A>, context: RequestContext) => Promise<Served<A>> | Served<A>,
-  options: { readonly overlaps?: boolean } = {},
+  options: { readonly overlaps?: boolean; readonly isOffered?: (broker: Broker) => boolean } = {},
 ): Handler {
   return {
     api,
     serve: (request, context) => Promise.resolve(serve(request, context)),
     overlaps: options.overlaps ?? false,
+    ...(options.isOffered === undefined ? {} : { isOffered: options.isOffered }),
   };
 }
 

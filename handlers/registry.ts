@@ -44,6 +44,8 @@ import { describeTransactionsHandler } from "./65_describe_transactions.ts";
 import { listTransactionsHandler } from "./66_list_transactions.ts";
 import { consumerGroupHeartbeatHandler } from "./68_consumer_group_heartbeat.ts";
 import { consumerGroupDescribeHandler } from "./69_consumer_group_describe.ts";
+import { getTelemetrySubscriptionsHandler } from "./71_get_telemetry_subscriptions.ts";
+import { pushTelemetryHandler } from "./72_push_telemetry.ts";
 import { listConfigResourcesHandler } from "./74_list_config_resources.ts";
 import { describeTopicPartitionsHandler } from "./75_describe_topic_partitions.ts";
 import { shareGroupHeartbeatHandler } from "./76_share_group_heartbeat.ts";
@@ -97,6 +99,8 @@ export const handlers: readonly Handler[] = [
   listTransactionsHandler,
   consumerGroupHeartbeatHandler,
   consumerGroupDescribeHandler,
+  getTelemetrySubscriptionsHandler,
+  pushTelemetryHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
   shareGroupHeartbeatHandler,

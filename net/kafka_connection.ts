@@ -206,7 +206,7 @@ export class KafkaConnection {
   #refuseVersion(handler: Handler, header: RequestHeader): void {
     const error = errorCode("UNSUPPORTED_VERSION");
     if (header.apiKey === API_VERSIONS_KEY) {
-      const body = { errorCode: error, apiKeys: apiKeys(handlers) };
+      const body = { errorCode: error, apiKeys: apiKeys(handlers, this.#options.broker) };
       this.#replies.reserve()(encodeResponseFrame(apiVersions, 0, header.correlationId, body));
       return;
     }

@@ -57,6 +57,19 @@ export const limits = {
   partitionsPerRequestMax: 10_000,
   /** Groups, client metrics subscriptions and entities with quotas that have settings; then POLICY_VIOLATION. */
   configResourcesMax: 10_000,
+  /** Clients whose turns to push metrics are remembered; as in Kafka. */
+  telemetryInstancesMax: 16_384,
+  /** Bytes of inflated client metrics in one push; then TELEMETRY_TOO_LARGE. */
+  telemetryInflatedBytesMax: 8 * 1024 * 1024,
+  /** Numbers of one push that are read; the rest are left out. */
+  telemetryPointsPerPushMax: 5_000,
+  /** Attributes of one number; the rest are left out. */
+  telemetryAttributesMax: 32,
+  /** Clients whose metrics are kept; beyond, those of the one silent longest go. */
+  telemetryClientsMax: 1_000,
+  /** Numbers that are kept of one client, and of all; the rest are counted as dropped. */
+  telemetryGaugesPerClientMax: 1_000,
+  telemetryGaugesMax: 20_000,
   /** A client that is over its quota is asked to hold back for that long at most, and then again. */
   throttleMsMax: 300_000,
   /** A connection over its address's quota is held for that long at most before it is closed. */

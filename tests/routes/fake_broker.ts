@@ -16,6 +16,7 @@ import {
   type TopicImage,
 } from "../../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../../core/fetch/fetch_session.ts";
+import { ClientTelemetry } from "../../core/telemetry/client_telemetry.ts";
 import { ClientQuotas } from "../../core/quota/client_quotas.ts";
 import { startLayers } from "../../core/config/server_layers.ts";
 import { serverConfigReader } from "../../core/config/broker_configs.ts";
@@ -161,6 +162,16 @@ export class FakeBroker implements Broker {
   ready = true;
   storeFault: string | null = null;
   readonly brokerId = 1;
+  readonly telemetry = new ClientTelemetry({
+    instancesMax: 10,
+    pushBytesMax: 1_000_000,
+    inflatedBytesMax: 1_000_000,
+    pointsPerPushMax: 100,
+    attributesPerPointMax: 10,
+    clientsMax: 10,
+    gaugesPerClientMax: 10,
+    gaugesMax: 100,
+  });
   readonly quotas = new ClientQuotas({
     window: { sampleCount: 1, sampleMs: 1_000 },
     mutationWindow: { sampleCount: 1, sampleMs: 1_000 },
