@@ -16,6 +16,8 @@ export interface Terminal {
   writeOut(bytes: Uint8Array): Promise<void>;
   /** Writes a line. */
   writeError(line: string): void;
+  /** Shows a line that the next one takes the place of, if somebody sits there; "" takes it away. */
+  writeStatus?(line: string): void;
 }
 
 /** Wrong arguments: the message is shown as it is, without a stack. */

@@ -4,10 +4,12 @@
  * It translates into the commands that are there already, so that both spellings do the same.
  */
 import { apiKeys } from "./api_keys.ts";
+import { backup, restore } from "./backup.ts";
 import { consoleConsumer } from "./console_consumer.ts";
 import { consoleProducer, standardInput } from "./console_producer.ts";
 import { type Terminal, UsageError, utf8 } from "./command_line.ts";
 import { interruption, runProcess } from "./real_terminal.ts";
+import { storageCheck } from "./storage_check.ts";
 import { topics } from "./topics.ts";
 
 const USAGE = `Usage: kavka COMMAND [options]
@@ -21,6 +23,9 @@ const USAGE = `Usage: kavka COMMAND [options]
   key create --name NAME --scope SCOPE [--expires-in TIME]
   key list
   key revoke ID                        keys of the HTTP interface, at --server URL, else KAVKA_SERVER
+  backup FILE [--topics NAMES]
+  restore FILE [--overwrite]           topics of the server, to one file and back
+  storage check [--data DIR]           verifies what is stored: of the server, or of a stopped one's directory
 
 The broker is --bootstrap-server HOST:PORT, else KAVKA_BOOTSTRAP, else localhost:9092. The other options are those of
 bin/kafka-topics.sh, bin/kafka-console-producer.sh and bin/kafka-console-consumer.sh; a server is started by deno task start.
@@ -30,7 +35,10 @@ const DEFAULT_BOOTSTRAP = "localhost:9092";
 
 /** A command of Kafka's with its arguments, or help. */
 export type Translation =
-  | { readonly command: "topics" | "produce" | "consume" | "key"; readonly args: readonly string[] }
+  | {
+    readonly command: "topics" | "produce" | "consume" | "key" | "backup" | "restore" | "check";
+    readonly args: readonly string[];
+  }
   | { readonly command: "help" };
 
 /** Reads nouns and verbs. Throws `UsageError`. */
@@ -52,7 +60,12 @@ export function translate(args: readonly string[]): Translation {
       return { command: noun, args: ["--topic", topic, ...options] };
     }
     case "key":
-      return { command: "key", args: rest };
+    case "backup":
+    case "restore":
+      return { command: noun, args: rest };
+    case "storage":
+      if (rest[0] !== "check") throw new UsageError("Usage: kavka storage check [--data DIR]");
+      return { command: "check", args: rest.slice(1) };
     default:
       throw new UsageError(`"${noun}" is not a command: see kavka --help`);
   }
@@ -91,6 +104,12 @@ export async function kavka(args: readonly string[], terminal: Terminal): Promis
       return await topics(translation.args, local);
     case "key":
       return await apiKeys(translation.args, terminal);
+    case "backup":
+      return await backup(translation.args, terminal);
+    case "restore":
+      return await restore(translation.args, terminal);
+    case "check":
+      return await storageCheck(translation.args, terminal);
     case "produce":
       return await consoleProducer(translation.args, local, standardInput(local), interruption());
     case "consume":

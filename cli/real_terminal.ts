@@ -17,6 +17,9 @@ export function realTerminal(): Terminal {
       const bytes = encoder.encode(`${line}\n`);
       for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
     },
+    ...(Deno.stderr.isTerminal() && {
+      writeStatus: (line: string) => void Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${line}`)),
+    }),
   };
 }
 

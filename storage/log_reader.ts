@@ -161,7 +161,8 @@ export class LogReader {
     const start = containing === undefined ? from : baseOffsetOfKey(containing.key);
     const page = await this.#storage.list(this.#keys.indexRange(start, logEndOffset), { limit: VERIFY_PAGE });
     const step = new VerificationStep(from, logEndOffset);
-    for (const stored of page) {
+    let isLast = page.length < VERIFY_PAGE;
+    for (const [i, stored] of page.entries()) {
       const located = step.decode(stored);
       if (located === null || located.entry.lastOffset < from) continue;
       try {
@@ -170,9 +171,11 @@ export class LogReader {
         if (!(error instanceof CorruptStorageError)) throw error;
         step.fault(located.baseOffset, error);
       }
-      if (step.sizeBytes >= VERIFY_BYTES) break;
+      if (step.sizeBytes < VERIFY_BYTES) continue;
+      isLast &&= i === page.length - 1;
+      break;
     }
-    return step.end(page.length < VERIFY_PAGE);
+    return step.end(isLast);
   }
 
   /** What a read finds wrong is only wrong when no compaction was at work meanwhile: then it reads again. */

@@ -30,8 +30,9 @@ export function locate(stored: StoredEntry): Located {
 export class VerificationStep {
   readonly #upTo: number;
   #next: number;
-  /** Null behind an entry that could not be read. */
   #previous: Located | null = null;
+  /** Behind an entry that could not be read. */
+  #isLost = false;
   #batchCount = 0;
   #sizeBytes = 0;
   readonly #faults: string[] = [];
@@ -56,20 +57,19 @@ export class VerificationStep {
       if (!(error instanceof CorruptStorageError)) throw error;
       this.fault(baseOffset, error);
       this.#previous = null;
+      this.#isLost = true;
       this.#next = Math.max(this.#next, baseOffset + 1);
       return null;
     }
     const { entry } = located;
     const previous = this.#previous;
-    if (previous !== null && entry.previousCrc !== previous.entry.chainCrc) {
+    // Behind an entry that cannot be read nobody knows where the next one should begin.
+    if (baseOffset > this.#next && !this.#isLost) {
+      this.#faults.push(`offsets ${this.#next} to ${baseOffset} are missing`);
+    } else if (previous !== null && entry.previousCrc !== previous.entry.chainCrc) {
       this.#faults.push(`offset ${baseOffset}: it does not follow the batch before it`);
     }
-    // Behind an entry that cannot be read nobody knows where the next one should begin.
-    if (
-      baseOffset > this.#next && (previous !== null || this.#batchCount === 0) && this.#faults.length === 0
-    ) {
-      this.#faults.push(`offsets ${this.#next} to ${baseOffset} are missing`);
-    }
+    this.#isLost = false;
     this.#previous = located;
     if (entry.lastOffset < this.#next) return located;
     this.#next = entry.lastOffset + 1;
@@ -85,7 +85,7 @@ export class VerificationStep {
 
   /** `isLast`: no entry follows those that were given. */
   end(isLast: boolean): LogVerification {
-    if (isLast && this.#next < this.#upTo && this.#faults.length === 0) {
+    if (isLast && this.#next < this.#upTo && !this.#isLost) {
       this.#faults.push(`offsets ${this.#next} to ${this.#upTo} are missing`);
     }
     return {
