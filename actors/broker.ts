@@ -20,6 +20,7 @@ import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts"
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
+import type { ServerMetrics } from "./server_metrics.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
 export interface Broker {
@@ -44,6 +45,8 @@ export interface Broker {
   sharePartition(groupId: string, topicId: string, partition: number): ActorRef<SharePartitionMessage>;
   /** Every group that this broker coordinates. Throws what storage throws. */
   listGroups(): Promise<GroupListing[]>;
+  /** What the server counts. */
+  readonly metrics: ServerMetrics;
   readonly supervisor: ActorRef<SupervisorMessage>;
   /** Every durable stream by its path. */
   readonly streams: ActorRef<StreamRegistryMessage>;

@@ -56,6 +56,7 @@ import { REST_CONSUMER_KIND, restConsumerKey, restConsumerKind } from "./rest_co
 import { shareGroupKind } from "./share_group.ts";
 import { ShareGroupDirectory } from "./share_group_directory.ts";
 import { sharePartitionKey, sharePartitionKind } from "./share_partition.ts";
+import { ServerMetrics } from "./server_metrics.ts";
 import { STREAM_KIND, streamKind } from "./stream.ts";
 import { STREAM_REGISTRY_KEY, STREAM_REGISTRY_KIND, streamRegistryKind } from "./stream_registry.ts";
 import {
@@ -87,6 +88,7 @@ export class LocalBroker implements Broker {
   readonly env: Env;
   readonly log: Logger;
   readonly brokerId: number;
+  readonly metrics = new ServerMetrics();
   readonly supervisor: ActorRef<SupervisorMessage>;
   readonly streams: ActorRef<StreamRegistryMessage>;
   readonly subscriptions: ActorRef<SubscriptionMessage>;
@@ -117,7 +119,12 @@ export class LocalBroker implements Broker {
     this.env = env;
     this.log = log;
     this.brokerId = brokerId;
-    this.#runtime = new ActorRuntime({ env, log, incarnation });
+    this.#runtime = new ActorRuntime({
+      env,
+      log,
+      incarnation,
+      onCommit: (kind, ms) => this.metrics.commitSeconds.observe(ms / 1_000, kind),
+    });
     this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);
     this.streams = this.#runtime.ref(STREAM_REGISTRY_KIND, STREAM_REGISTRY_KEY);
     this.subscriptions = this.#runtime.ref(STREAM_SUBSCRIPTIONS_KIND, STREAM_SUBSCRIPTIONS_KEY);
@@ -178,6 +185,7 @@ export class LocalBroker implements Broker {
       producerExpirationMs,
       guardOf: topicGuard,
       tailCacheBytesMax: limits.tailCacheBytesMax,
+      onRead: (isHit) => this.metrics.fetches.add(1, isHit ? "cache" : "store"),
       leaderEpochOf: (topicId, partition) =>
         this.#metadata.topicsById.get(topicId)?.partitions[partition]?.leaderEpoch ?? null,
     }));

@@ -71,6 +71,8 @@ export interface PartitionKindOptions {
   readonly shards: ShardStore;
   /** Bytes of the tail cache that all partitions share. */
   readonly tailCacheBytesMax: number;
+  /** Told of each read of records whether the tail cache had them. */
+  readonly onRead?: (isHit: boolean) => void;
   /** `producer.id.expiration.ms`; a day when left out. */
   readonly producerExpirationMs?: () => number;
   /** The leader epoch that the assignment gives this broker for the partition; null when the topic is not there. */
@@ -83,14 +85,18 @@ export function partitionKey(topicId: string, partition: number): string {
   return `${topicId}/${partition}`;
 }
 
+export function partitionOfKey(key: string): { readonly topicId: string; readonly partition: number } {
+  const [topicId = "", index = ""] = key.split("/");
+  return { topicId, partition: Number(index) };
+}
+
 export function partitionKind(options: PartitionKindOptions): ActorKind<PartitionMessage, LogEffect> {
-  const budget = new TailCacheBudget(options.tailCacheBytesMax);
+  const budget = new TailCacheBudget(options.tailCacheBytesMax, options.onRead);
   return {
     kind: PARTITION_KIND,
     options: { stagedEffectsMax: STAGED_APPENDS_MAX, mailboxLengthMax: limits.partitionMailboxLengthMax },
     async activate(context) {
-      const [topicId = "", index = ""] = context.address.key.split("/");
-      const partition = Number(index);
+      const { topicId, partition } = partitionOfKey(context.address.key);
       const leaderEpoch = options.leaderEpochOf(topicId, partition);
       if (leaderEpoch === null) return new AbsentPartition();
       const log = await openLog(options, topicId, partition);

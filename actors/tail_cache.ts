@@ -17,14 +17,17 @@ const ENTRIES_KEPT = 1_024;
 export class TailCacheBudget {
   readonly #bytesMax: number;
   #bytes = 0;
+  readonly onRead: (isHit: boolean) => void;
   /** In the order of caching, over all partitions; a hole is a batch that its partition dropped itself. */
   #order: TailCache[] = [];
   #first = 0;
   /** About how many entries belong to partitions that stopped. */
   #abandonedCount = 0;
 
-  constructor(bytesMax: number) {
+  /** `onRead` is told of each read whether the cache had it. */
+  constructor(bytesMax: number, onRead: (isHit: boolean) => void = () => {}) {
     this.#bytesMax = bytesMax;
+    this.onRead = onRead;
   }
 
   get bytes(): number {
@@ -119,6 +122,7 @@ export class TailCache {
    */
   read(offset: number, upTo: number, maxBytes: number, minOneBatch: boolean): Uint8Array[] | null {
     let index = this.#indexOf(offset);
+    this.#budget.onRead(index !== null);
     if (index === null) return null;
     const found: Uint8Array[] = [];
     let bytes = 0;

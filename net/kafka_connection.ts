@@ -161,6 +161,7 @@ export class KafkaConnection {
     { byteLength, decodingMs }: { readonly byteLength: number; readonly decodingMs: number },
   ): Promise<void> {
     const { env } = this.#options.broker;
+    const answeringSinceMs = env.mono();
     const fill = this.#replies.reserve();
     let throttleMs = 0;
     const throttle = (ms: number) => {
@@ -198,6 +199,11 @@ export class KafkaConnection {
     } finally {
       this.#inFlight -= 1;
       this.#options.requestBytes.give(byteLength);
+      const { name } = handler.api;
+      const { kafkaRequests, kafkaSeconds, kafkaReceivedBytes } = this.#options.broker.metrics;
+      kafkaRequests.add(1, name);
+      kafkaReceivedBytes.add(byteLength, name);
+      kafkaSeconds.observe((env.mono() - answeringSinceMs) / 1_000, name);
       this.#lastActiveMs = this.#options.broker.env.mono();
     }
   }

@@ -33,6 +33,7 @@ const ownRows: readonly Row[] = [
   ["GET", "/", "public"],
   ["GET", "/openapi.json", "public"],
   ["GET", "/docs", "public"],
+  ["GET", "/metrics", monitor],
   ["GET", "/asyncapi.json", "any"],
   ["GET", "/v1/topics", "any"],
   ["POST", "/v1/topics", "admin"],

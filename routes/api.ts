@@ -26,6 +26,8 @@ import {
 import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { liveRecordsApp } from "./live_records.ts";
+import { metricsResponse } from "./metrics.ts";
+import { labelRoute } from "./route_label.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
 import { produceRecordsApp } from "./produce_records.ts";
 import { queuesApp } from "./queues.ts";
@@ -70,6 +72,10 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
     );
   }
 
+  app.get("/metrics", ({ req }) => {
+    labelRoute(req.raw, "/metrics");
+    return metricsResponse(broker, version);
+  });
   app.get("/docs", () => docsPage());
   app.get(
     "/asyncapi.json",

@@ -7,6 +7,7 @@ import { limits } from "../core/config/limits.ts";
 import type { Api } from "./api.ts";
 import { browserGuard } from "./browser_guard.ts";
 import { Problem, problemResponse } from "./problem.ts";
+import { routeLabel } from "./route_label.ts";
 import { compressResponse } from "./response_compression.ts";
 
 export interface HttpAppOptions {
@@ -39,7 +40,9 @@ export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
   async function answer(request: Request): Promise<Response> {
     const path = pathOf(request.url);
     if (path === "/healthz" || path === "/readyz") return probe(request.method, path, broker);
+    const startedMs = broker.env.mono();
     const response = await (loaded ?? await load()).fetch(request);
+    count(broker, request, response, startedMs);
     return guard.finish(request, await compressResponse(request, response));
   }
 
@@ -56,6 +59,26 @@ export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
       await load();
     },
   };
+}
+
+const countedMethods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+]);
+
+function count({ env, metrics }: Broker, request: Request, { status }: Response, startedMs: number): void {
+  const route = routeLabel(request);
+  const method = countedMethods.has(request.method) ? request.method : "other";
+  metrics.httpRequests.add(1, route, method, String(status));
+  metrics.httpSeconds.observe((env.mono() - startedMs) / 1_000, route);
+  if (method === "GET") return;
+  const length = Number(request.headers.get("content-length") ?? "0");
+  if (length > 0) metrics.httpReceivedBytes.add(length);
 }
 
 /** `/a` of `http://host/a?b`. */

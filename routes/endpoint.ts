@@ -6,6 +6,7 @@
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type FieldFault, Problem } from "./problem.ts";
+import { labelRoute } from "./route_label.ts";
 
 type Fields = Readonly<Record<string, z.ZodType>>;
 type ValuesOf<F extends Fields> = z.output<z.ZodObject<F>>;
@@ -81,13 +82,15 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
   app.on(
     endpoint.method.toUpperCase(),
     endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-    (context) =>
-      endpoint.handle({
+    (context) => {
+      labelRoute(context.req.raw, endpoint.operationId);
+      return endpoint.handle({
         params: (takesParams ? parse(params, context.req.param()) : {}) as ValuesOf<P>,
         query: queryOf(context),
         request: context.req.raw,
         context,
-      }),
+      });
+    },
   );
 }
 

@@ -22,6 +22,8 @@ export interface ActivationOwner {
   wake(): void;
   /** Something was finished: whoever waits for the actor to become quiet looks again. */
   settled(): void;
+  /** A commit of the host's succeeded after so many milliseconds. */
+  committed(ms: number): void;
   /** The activation must end, because `error` was thrown by the host or an invariant. */
   failed(activation: Activation, error: unknown): void;
 }
@@ -39,6 +41,7 @@ export class Activation implements ReplyHolder {
   /** How many of `#staged` were there before the message in hand; the others wait until it is done. */
   #committable = 0;
   #committing = false;
+  #commitStartMs = 0;
   #inTurn = false;
   #tasks: AbortController | null = null;
 
@@ -210,6 +213,7 @@ export class Activation implements ReplyHolder {
     this.#staged = effects === this.#staged ? [] : this.#staged.slice(this.#committable);
     this.#committable = 0;
     this.#committing = true;
+    this.#commitStartMs = this.#owner.env.mono();
     let commit: Promise<number | void>;
     try {
       invariant(this.#host?.commit !== undefined, "An actor without commit() has staged an effect");
@@ -223,6 +227,7 @@ export class Activation implements ReplyHolder {
 
   #committed(effects: unknown[], answer: number | void): void {
     if (this.#ended) return;
+    this.#owner.committed(this.#owner.env.mono() - this.#commitStartMs);
     const count = answer ?? effects.length;
     try {
       // Zero would be asked again for ever.

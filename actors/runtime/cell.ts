@@ -32,6 +32,8 @@ export interface CellOwner {
   readonly deadlines: Deadlines;
   nextIncarnation(): string;
   ref<M>(kind: ActorKind<M, never> | string, key: string): ActorRef<M>;
+  /** An actor of the kind made a commit in so many milliseconds. */
+  committed(kind: string, ms: number): void;
   /** The cell is empty and stopped: forget it. */
   removed(cell: Cell): void;
 }
@@ -153,6 +155,10 @@ export class Cell implements Runnable, ActivationOwner {
   /** Ends the activation as if its host had thrown `error`. */
   crash(error: unknown): void {
     if (this.#activation !== null && this.#status !== "stopping") this.failed(this.#activation, error);
+  }
+
+  committed(ms: number): void {
+    this.#owner.committed(this.address.kind, ms);
   }
 
   failed(activation: Activation, error: unknown): void {

@@ -44,6 +44,8 @@ export interface ActorRuntimeOptions {
   readonly incarnation?: string;
   /** Over these go each kind's own options. */
   readonly defaults?: Partial<ActorOptions>;
+  /** Told of each commit: the actor's kind, and its time in milliseconds. */
+  readonly onCommit?: (kind: string, ms: number) => void;
 }
 
 interface RegisteredKind {
@@ -64,7 +66,7 @@ export class ActorRuntime {
   #cancelIdleSweep: Cancel | null = null;
   #draining: Promise<{ drained: number; abandoned: number }> | null = null;
 
-  constructor({ env, log, incarnation, defaults }: ActorRuntimeOptions) {
+  constructor({ env, log, incarnation, defaults, onCommit = () => {} }: ActorRuntimeOptions) {
     this.#env = env;
     this.#incarnation = incarnation ?? env.uuid();
     this.#defaults = { ...ACTOR_OPTION_DEFAULTS, ...defaults };
@@ -75,6 +77,7 @@ export class ActorRuntime {
       log,
       scheduler: this.#scheduler,
       deadlines: this.#deadlines,
+      committed: onCommit,
       nextIncarnation: () => `${this.#incarnation}.${++this.#activationCount}`,
       ref: (kind, key) => this.ref(kind, key),
       removed: (cell) => this.#kinds.get(cell.address.kind)?.cells.delete(cell.address.key),

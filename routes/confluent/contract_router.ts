@@ -3,6 +3,7 @@
  * (`records:batch`), and failures in the contract's own shape.
  */
 import type { Broker } from "../../actors/broker.ts";
+import { labelRoute } from "../route_label.ts";
 import { Problem } from "../problem.ts";
 
 export interface ContractRequest {
@@ -41,6 +42,7 @@ export function contractRouter(routes: readonly ContractRoute[]): ContractRouter
       if (values === null) continue;
       allowed.add(route.method);
       if (route.method !== method) continue;
+      labelRoute(request, `${mount}${route.pattern}`);
       const params = Object.fromEntries(
         route.names.map((name, index) => [name, decode(values[index + 1] ?? "")]),
       );

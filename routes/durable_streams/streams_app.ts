@@ -17,6 +17,7 @@ import {
 } from "../../core/stream/stream_record.ts";
 import { limits } from "../../core/config/limits.ts";
 import { checkTopicAccess } from "../access.ts";
+import { labelRoute } from "../route_label.ts";
 import { Problem, problemResponse } from "../problem.ts";
 import { isDeeperThan, parseExactly, readBytes } from "../request_body.ts";
 import {
@@ -67,6 +68,7 @@ function answer(broker: Broker, request: Request): Response | Promise<Response> 
   if (request.method === "OPTIONS") return preflight();
   if (url.pathname.startsWith(`${CONTROL_ROOT}/`)) return answerControl(broker, request);
   const path = streamPathOf(url.pathname);
+  labelRoute(request, `${STREAM_ROOT}{path}`);
   switch (request.method) {
     case "PUT":
       return create(broker, request, path, url);

@@ -8,6 +8,7 @@ import type { SubscriptionMessage } from "../../actors/messages/subscription.ts"
 import type { StreamRegistryMessage } from "../../actors/messages/stream.ts";
 import type { TransactionMessage } from "../../actors/messages/transaction.ts";
 import type { ConsumerLiveness, CreateTopic, SupervisorMessage } from "../../actors/messages/supervisor.ts";
+import { ServerMetrics } from "../../actors/server_metrics.ts";
 import { AskDeadlineError } from "../../actors/runtime/errors.ts";
 import type { ActorRef, ActorSnapshot, AskOptions, ReplyOf } from "../../actors/runtime/types.ts";
 import {
@@ -160,6 +161,7 @@ export class FakeBroker implements Broker {
     brokers: [{ brokerId: 1, host: "127.0.0.1", port: 9092, rack: null, epoch: 1 }],
   };
   ready = true;
+  readonly metrics = new ServerMetrics();
   storeFault: string | null = null;
   readonly brokerId = 1;
   readonly telemetry = new ClientTelemetry({

@@ -1,0 +1,65 @@
+/**
+ * What the server counts while it works; `routes/metrics.ts` shows it together with what the actors tell of themselves. One for each
+ * broker, made with it and handed on, so that two brokers in one process do not mix.
+ */
+import { Counter, type Family, Histogram } from "../lib/metrics.ts";
+
+export class ServerMetrics {
+  readonly httpRequests = new Counter("kavka_http_requests", "HTTP requests that were answered", [
+    "route",
+    "method",
+    "status",
+  ]);
+  readonly httpSeconds = new Histogram(
+    "kavka_http_request_seconds",
+    "Time from an HTTP request to the beginning of its answer",
+    ["route"],
+  );
+  readonly httpReceivedBytes = new Counter(
+    "kavka_http_received_bytes",
+    "Bytes of HTTP bodies, as declared",
+    [],
+  );
+  readonly kafkaRequests = new Counter(
+    "kavka_kafka_requests",
+    "Requests of Kafka's protocol that were answered",
+    [
+      "api",
+    ],
+  );
+  readonly kafkaSeconds = new Histogram(
+    "kavka_kafka_request_seconds",
+    "Time from a request of Kafka's protocol to its answer, waiting included",
+    ["api"],
+  );
+  readonly kafkaReceivedBytes = new Counter(
+    "kavka_kafka_received_bytes",
+    "Bytes of requests of Kafka's protocol",
+    ["api"],
+  );
+  readonly commitSeconds = new Histogram(
+    "kavka_commit_seconds",
+    "Time of one commit of an actor, the disk included",
+    ["actor"],
+  );
+  readonly fetches = new Counter(
+    "kavka_fetches",
+    "Reads of a partition, from its tail cache or from the store",
+    [
+      "source",
+    ],
+  );
+
+  families(): Family[] {
+    return [
+      this.httpRequests,
+      this.httpSeconds,
+      this.httpReceivedBytes,
+      this.kafkaRequests,
+      this.kafkaSeconds,
+      this.kafkaReceivedBytes,
+      this.commitSeconds,
+      this.fetches,
+    ].map((each) => each.family());
+  }
+}
