@@ -11,6 +11,7 @@ import type { TransactionRecord } from "../core/transaction/transaction_state.ts
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import type { GroupListing } from "./group_directory.ts";
+import type { AtomicProducerMessage } from "./messages/atomic_producer.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { RestConsumerMessage } from "./messages/rest_consumer.ts";
@@ -58,6 +59,8 @@ export interface Broker {
   stream(streamId: string): ActorRef<StreamMessage>;
   /** The coordinator of a transactional id. */
   transaction(transactionalId: string): ActorRef<TransactionMessage>;
+  /** Writes requests of clients without transactions as one transaction each, under this transactional id. */
+  atomicProducer(transactionalId: string): ActorRef<AtomicProducerMessage>;
   /** Every transactional id. */
   listTransactions(): Promise<TransactionRecord[]>;
   /** A producer id that nobody else got. */

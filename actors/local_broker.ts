@@ -22,6 +22,7 @@ import { deletePartition, removeTombstone } from "../storage/log_deletion.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { removeWriterSnapshot, StreamStore } from "../storage/stream_store.ts";
 import { topicGuard } from "../storage/topic_guard.ts";
+import { ATOMIC_PRODUCER_KIND, atomicProducerKind } from "./atomic_producer.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
@@ -36,6 +37,7 @@ import {
   SUPERVISOR_KIND,
   TRANSACTION_KIND,
 } from "./kinds.ts";
+import type { AtomicProducerMessage } from "./messages/atomic_producer.ts";
 import type { BrokerMessage } from "./messages/broker.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
@@ -242,6 +244,7 @@ export class LocalBroker implements Broker {
       nextProducerId: () => this.nextProducerId(),
       timeoutMsMax: Number(config("transaction.max.timeout.ms")),
     }));
+    this.#runtime.register(atomicProducerKind());
     this.#transactions = new TransactionDirectory({
       env,
       log,
@@ -348,6 +351,10 @@ export class LocalBroker implements Broker {
 
   transaction(transactionalId: string): ActorRef<TransactionMessage> {
     return this.#runtime.ref(TRANSACTION_KIND, transactionalId);
+  }
+
+  atomicProducer(transactionalId: string): ActorRef<AtomicProducerMessage> {
+    return this.#runtime.ref(ATOMIC_PRODUCER_KIND, transactionalId);
   }
 
   async listTransactions(): Promise<TransactionRecord[]> {

@@ -42,6 +42,8 @@ const ownRows: readonly Row[] = [
   ["POST", "/v1/topics/{topic}/records", produce],
   ["GET", "/v1/topics/{topic}/partitions/{partition}/records", consume],
   ["GET", "/v1/topics/{topic}/live", consume],
+  // The topics are in the body: the key must have all.
+  ["POST", "/v1/records", { action: "produce", topic: "*" }],
   ["GET", "/v1/queues", monitor],
   ["GET", "/v1/queues/{group}", monitor],
   ["DELETE", "/v1/queues/{group}", "admin"],

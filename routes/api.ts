@@ -8,6 +8,7 @@ import type { Broker } from "../actors/broker.ts";
 import { type AccessGuard, accessGuard } from "./access.ts";
 import { apiKeysApp } from "./api_keys.ts";
 import { asyncApiDocument } from "./async_document.ts";
+import { atomicRecordsApp } from "./atomic_records.ts";
 import { backupApp } from "./backup.ts";
 import { clusterApp } from "./cluster.ts";
 import { v2App, v2Failure, v2Routes } from "./confluent/v2_app.ts";
@@ -64,6 +65,7 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
   for (const resource of [clusterApp, backupApp, storageCheckApp]) app.route("/v1", resource(broker));
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1/queues", queuesApp(broker));
+  app.route("/v1", atomicRecordsApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
   for (const contract of [streamsApp, v3App, v2App]) {
     app.route(

@@ -7,12 +7,13 @@
  */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
+import type { IsolationLevel } from "../actors/messages/partition.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { limits } from "../core/config/limits.ts";
 import type { KafkaRecord } from "../protocol/records/record_batch.ts";
 import { addEndpoint, integerParam } from "./endpoint.ts";
 import { fieldProblem, Problem } from "./problem.ts";
-import { readPage, recordText, startOffset } from "./read_records.ts";
+import { isolationParam, readPage, recordText, startOffset } from "./read_records.ts";
 import { type RecordFormat, recordFormats } from "./record_data.ts";
 import { checkPartition, findTopic, topicParam } from "./topic_lookup.ts";
 
@@ -39,6 +40,7 @@ export function liveRecordsApp(broker: Broker): OpenAPIHono {
         .openapi({ description: "Where to begin without Last-Event-ID, default latest" }),
       partition: integerParam({ min: 0, max: 2_147_483_647, description: "Only this partition" }).optional(),
       key: z.string().optional().openapi({ description: "Only records with this key, as text" }),
+      isolation: isolationParam,
       format: z.enum(recordFormats, `expected ${recordFormats.join(", ")}`).optional()
         .openapi({ description: "As in reading, default auto" }),
     },
@@ -51,7 +53,7 @@ export function liveRecordsApp(broker: Broker): OpenAPIHono {
     problems: [400, 404],
     async handle({ params, query, request }) {
       const topic = findTopic(broker, params.topic);
-      const { partition, from = "latest", format = "auto", key } = query;
+      const { partition, from = "latest", format = "auto", key, isolation = "read_uncommitted" } = query;
       if (partition !== undefined) checkPartition(topic, partition);
       else if (topic.partitions.length > limits.livePartitionsMax) {
         throw fieldProblem(
@@ -68,11 +70,12 @@ export function liveRecordsApp(broker: Broker): OpenAPIHono {
             broker.partition(topic.topicId, index),
             resumed === null ? from : "earliest",
             undefined,
+            isolation,
           );
         places.set(index, place);
       }
       const wantedKey = key === undefined ? null : new TextEncoder().encode(key);
-      return new Response(liveEvents({ broker, topic, places, format, wantedKey, request }), {
+      return new Response(liveEvents({ broker, topic, places, format, isolation, wantedKey, request }), {
         headers: {
           "content-type": "text/event-stream",
           "cache-control": "no-store",
@@ -99,6 +102,7 @@ interface LiveTail {
   /** The next offset of each partition; moves on. */
   readonly places: Map<number, number>;
   readonly format: RecordFormat;
+  readonly isolation: IsolationLevel;
   /** Null: every key. */
   readonly wantedKey: Uint8Array | null;
   readonly request: Request;
@@ -135,7 +139,7 @@ function liveEvents(tail: LiveTail): ReadableStream<Uint8Array> {
 
 /** The events of what is there now; "" for none. */
 async function readRound(tail: LiveTail): Promise<string> {
-  const { broker, topic, places, request } = tail;
+  const { broker, topic, places, request, isolation } = tail;
   if (!broker.metadata.topicsById.has(topic.topicId)) {
     throw new Problem(404, { detail: "The topic was deleted" });
   }
@@ -143,7 +147,13 @@ async function readRound(tail: LiveTail): Promise<string> {
   for (const [partition, place] of places) {
     try {
       const page = await readPage(
-        { broker, actor: broker.partition(topic.topicId, partition), request, deadlineMs: broker.env.mono() },
+        {
+          broker,
+          actor: broker.partition(topic.topicId, partition),
+          request,
+          deadlineMs: broker.env.mono(),
+          isolation,
+        },
         place,
         { maxRecords: ROUND_RECORDS_MAX, maxBytes: ROUND_BYTES_MAX },
       );
@@ -191,12 +201,15 @@ function isSame(a: Uint8Array | null, b: Uint8Array): boolean {
 }
 
 /** False when it stayed silent for long. */
-async function somethingCame({ broker, topic, places }: LiveTail, left: AbortSignal): Promise<boolean> {
+async function somethingCame(
+  { broker, topic, places, isolation }: LiveTail,
+  left: AbortSignal,
+): Promise<boolean> {
   const enough = new AbortController();
   const signal = AbortSignal.any([left, enough.signal]);
   const waits = [...places].map(([partition, offset]) =>
     broker.partition(topic.topicId, partition).ask(
-      { type: "awaitData", offset, minBytes: 1, isolationLevel: "read_uncommitted" },
+      { type: "awaitData", offset, minBytes: 1, isolationLevel: isolation },
       { deadlineMs: SILENCE_MS, signal },
     )
   );

@@ -8,8 +8,11 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
+import type { ProducerTag } from "../core/stream/record_note.ts";
 import { decodeBase64 } from "../lib/base64.ts";
 import { appendRecords, findOrCreateTopic, type RecordOutcome } from "./append_records.ts";
+import { appendAtomically, producerHeaders, type StoredRecord } from "./atomic_append.ts";
+import { producerOf } from "./durable_streams/stream_headers.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
 import { fieldProblem } from "./problem.ts";
 import { decodeData, recordDataSchema } from "./record_data.ts";
@@ -21,7 +24,7 @@ const INT32_MAX = 2_147_483_647;
 const partitionField = z.int("expected a whole number").min(0, "expected at least 0")
   .max(INT32_MAX, `expected at most ${INT32_MAX}`);
 
-const recordSchema = z.strictObject({
+export const recordSchema = z.strictObject({
   key: recordDataSchema.optional(),
   value: recordDataSchema,
   headers: z.array(
@@ -70,7 +73,9 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
     operationId: "produceRecords",
     summary: "Append one record or many",
     description:
-      "Answered when the records are durable. An application/octet-stream body is one record's value; " +
+      "Answered when the records are durable. With the headers Producer-Id, Producer-Epoch and Producer-Seq, which count a " +
+      "producer's requests, the request is stored all or nothing and once: repeated, it is answered 204; 403 to an older " +
+      "epoch, 409 with Producer-Expected-Seq to a gap. An application/octet-stream body is one record's value; " +
       "its key and partition are query parameters. A topic that does not exist is created when " +
       "auto.create.topics.enable is set, which is the default.",
     params: { topic: topicParam },
@@ -90,12 +95,13 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
     },
     responses: {
       200: { description: "All are stored", content: { "application/json": { schema: outcomeSchema } } },
+      204: { description: "The same request of the producer was stored before" },
       207: {
         description: "Some are stored, some failed",
         content: { "application/json": { schema: mixedOutcomeSchema } },
       },
     },
-    problems: [400, 403, 404, 408, 413, 415, 504],
+    problems: [400, 403, 404, 408, 409, 413, 415, 504],
     async handle({ params, query, request }) {
       const mediaType = mediaTypeOf(request);
       let records: ParsedRecord[];
@@ -111,7 +117,14 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
           ...(timestamp === undefined ? {} : { timestamp }),
         }];
       } else throw unsupportedMediaType(mediaType, "application/json, application/octet-stream");
+      const producer = producerOf(request.headers);
       const topic = await findOrCreateTopic(broker, params.topic);
+      if (producer !== null) {
+        const placed = records.map((record) => ({ ...record, topic }));
+        const options = { producer, scope: topic.name, unkeyed: unkeyedCount++ };
+        const stored = await appendAtomically(broker, placed, options);
+        return answerToProducer(topic.name, producer, stored);
+      }
       const outcomes = await appendRecords(broker, topic, records, unkeyedCount++);
       return answer(topic.name, outcomes);
     },
@@ -170,6 +183,19 @@ function plainRecords(body: object): ParsedRecord[] | null {
     parsed.push({ key, value });
   }
   return parsed;
+}
+
+function answerToProducer(
+  topic: string,
+  producer: ProducerTag,
+  stored: readonly StoredRecord[] | null,
+): Response {
+  const headers = producerHeaders(producer);
+  if (stored === null) return new Response(null, { status: 204, headers });
+  const records = stored.map(({ partition, offset, timestamp }) => ({ partition, offset, timestamp }));
+  const response = jsonResponse(200, { topic, records });
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
 }
 
 function answer(topic: string, outcomes: readonly RecordOutcome[]): Response {

@@ -6,7 +6,7 @@
  */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
-import type { FetchResult, PartitionMessage } from "../actors/messages/partition.ts";
+import type { FetchResult, IsolationLevel, PartitionMessage } from "../actors/messages/partition.ts";
 import { AskDeadlineError } from "../actors/runtime/errors.ts";
 import type { ActorRef } from "../actors/runtime/types.ts";
 import { limits } from "../core/config/limits.ts";
@@ -46,6 +46,15 @@ const readSchema = z.object({
   logStartOffset: z.int(),
 }).openapi("ReadRecords");
 
+/** `isolation` of every route that reads. */
+export const isolationParam = z.enum(
+  ["read_uncommitted", "read_committed"],
+  "expected read_uncommitted or read_committed",
+).optional().openapi({
+  description:
+    "read_committed: records of committed transactions, and those in no transaction; default read_uncommitted",
+});
+
 export interface ReadLimits {
   readonly maxRecords: number;
   readonly maxBytes: number;
@@ -61,7 +70,8 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
     summary: "Read records from an offset or a timestamp, with long poll",
     description:
       "Keys, values and header values are shown as text where they are valid UTF-8, else as base64, so that no " +
-      "byte is lost. Records of open and aborted transactions are included (read_uncommitted).",
+      "byte is lost. With isolation=read_committed records of aborted transactions are left out, and reading ends before the first " +
+      "open transaction.",
     params: { topic: topicParam, partition: partitionParam },
     query: {
       offset: z.string().regex(/^(earliest|latest|\d{1,19})$/, "expected earliest, latest or a whole number")
@@ -83,6 +93,7 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
         max: INT32_MAX,
         description: `How long to wait for a record, default 0; at most ${limits.longPollMsMax} is waited`,
       }).optional(),
+      isolation: isolationParam,
       format: z.enum(recordFormats, `expected ${recordFormats.join(", ")}`).optional().openapi({
         description: "auto and string: text where possible; json: JSON where possible; binary: always base64",
       }),
@@ -94,12 +105,14 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
       checkPartition(topic, params.partition);
       const { offset, timestamp, waitMs = 0, maxRecords = 500, maxBytes = 1_048_576, format = "auto" } =
         query;
+      const isolation = query.isolation ?? "read_uncommitted";
       if (offset !== undefined && timestamp !== undefined) throw fieldProblem("timestamp", "excludes offset");
       const actor = broker.partition(topic.topicId, params.partition);
-      const start = await startOffset(actor, offset, timestamp);
+      const start = await startOffset(actor, offset, timestamp, isolation);
       const deadlineMs = broker.env.mono() + Math.min(waitMs, limits.longPollMsMax);
       try {
-        const page = await readPage({ broker, actor, request, deadlineMs }, start, { maxRecords, maxBytes });
+        const context = { broker, actor, request, deadlineMs, isolation };
+        const page = await readPage(context, start, { maxRecords, maxBytes });
         return readAnswer(page, format);
       } catch (error) {
         throw errorUnderTopic(broker, topic, error);
@@ -115,22 +128,31 @@ export async function startOffset(
   actor: ActorRef<PartitionMessage>,
   offset: string | undefined,
   timestamp: number | undefined,
+  isolation: IsolationLevel = "read_uncommitted",
 ): Promise<number> {
   if (timestamp === undefined && offset !== undefined && /^\d/.test(offset)) {
     const number = Number(offset);
     if (Number.isSafeInteger(number)) return number;
     throw kafkaProblem("OFFSET_OUT_OF_RANGE", `Offset ${offset} is beyond the end of the log`);
   }
-  const found = await listOffset(actor, timestamp ?? (offset === "latest" ? LATEST : EARLIEST));
+  const found = await listOffset(
+    actor,
+    timestamp ?? (offset === "latest" ? LATEST : EARLIEST),
+    isolation,
+  );
   // No record is that young: wait for the next one.
-  return found >= 0 ? found : await listOffset(actor, LATEST);
+  return found >= 0 ? found : await listOffset(actor, LATEST, isolation);
 }
 
-async function listOffset(actor: ActorRef<PartitionMessage>, timestamp: number): Promise<number> {
+async function listOffset(
+  actor: ActorRef<PartitionMessage>,
+  timestamp: number,
+  isolationLevel: IsolationLevel,
+): Promise<number> {
   const { error, offset } = await actor.ask({
     type: "listOffset",
     timestamp,
-    isolationLevel: "read_uncommitted",
+    isolationLevel,
     currentLeaderEpoch: -1,
   });
   if (error !== "NONE") throw kafkaProblem(error, null);
@@ -144,6 +166,8 @@ export interface ReadContext {
   readonly request: Request;
   /** On the monotonic clock. */
   readonly deadlineMs: number;
+  /** Default read_uncommitted. */
+  readonly isolation?: IsolationLevel;
 }
 
 export interface ReadPage extends Page {
@@ -155,9 +179,10 @@ export interface ReadPage extends Page {
 export async function readPage(context: ReadContext, start: number, options: ReadLimits): Promise<ReadPage> {
   let nextOffset = start;
   for (let emptyFetches = 0;;) {
-    const fetched = await fetchBatches(context.actor, nextOffset, options.maxBytes);
+    const fetched = await fetchBatches(context, nextOffset, options.maxBytes);
     const { highWatermark, logStartOffset } = fetched;
-    const page = { ...collect(fetched.records, nextOffset, options), highWatermark, logStartOffset };
+    const batches = withoutAborted(fetched);
+    const page = { ...collect(batches, nextOffset, options), highWatermark, logStartOffset };
     if (page.records.length > 0) return page;
     if (page.nextOffset > nextOffset && ++emptyFetches < emptyFetchesMax) nextOffset = page.nextOffset;
     else if (!await waitForData(context, page.nextOffset)) return page;
@@ -165,7 +190,7 @@ export async function readPage(context: ReadContext, start: number, options: Rea
 }
 
 async function fetchBatches(
-  actor: ActorRef<PartitionMessage>,
+  { actor, isolation }: ReadContext,
   offset: number,
   maxBytes: number,
 ): Promise<FetchResult> {
@@ -174,7 +199,7 @@ async function fetchBatches(
     offset,
     maxBytes,
     minOneBatch: true,
-    isolationLevel: "read_uncommitted",
+    isolationLevel: isolation ?? "read_uncommitted",
     currentLeaderEpoch: -1,
   });
   const { error, logStartOffset, highWatermark } = result;
@@ -191,7 +216,7 @@ async function fetchBatches(
 
 /** True when there is something to read; false when the time is up. */
 async function waitForData(
-  { broker, actor, request, deadlineMs }: ReadContext,
+  { broker, actor, request, deadlineMs, isolation = "read_uncommitted" }: ReadContext,
   offset: number,
 ): Promise<boolean> {
   const restMs = deadlineMs - broker.env.mono();
@@ -199,7 +224,7 @@ async function waitForData(
   const { signal } = request;
   try {
     return await actor.ask(
-      { type: "awaitData", offset, minBytes: 1, isolationLevel: "read_uncommitted" },
+      { type: "awaitData", offset, minBytes: 1, isolationLevel: isolation },
       { deadlineMs: restMs, signal },
     );
   } catch (error) {
@@ -213,15 +238,40 @@ export interface Page {
   readonly nextOffset: number;
 }
 
+/** A batch, and whether its records are nobody's: of an aborted transaction. */
+interface FetchedBatch {
+  readonly batch: Uint8Array;
+  readonly isAborted: boolean;
+}
+
+/** As Kafka's consumer does: a producer's transaction is aborted from the offset named up to the producer's next marker. */
+function withoutAborted({ records, abortedTransactions }: FetchResult): FetchedBatch[] {
+  if (abortedTransactions.length === 0) return records.map((batch) => ({ batch, isAborted: false }));
+  const waiting = abortedTransactions.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const aborted = new Set<number>();
+  return records.map((batch) => {
+    const { baseOffset, lastOffsetDelta, producerId, isControl, isTransactional } = readBatchHeader(batch);
+    while (waiting[0] !== undefined && waiting[0].firstOffset <= baseOffset + lastOffsetDelta) {
+      aborted.add(waiting.shift()?.producerId ?? -1);
+    }
+    if (isControl) aborted.delete(producerId);
+    return { batch, isAborted: isTransactional && !isControl && aborted.has(producerId) };
+  });
+}
+
 /** The records from `start` on, within the bounds; at least one when there is any. */
-function collect(batches: readonly Uint8Array[], start: number, { maxRecords, maxBytes }: ReadLimits): Page {
+function collect(
+  batches: readonly FetchedBatch[],
+  start: number,
+  { maxRecords, maxBytes }: ReadLimits,
+): Page {
   const records: KafkaRecord[] = [];
   let nextOffset = start;
   let bytes = 0;
-  for (const batch of batches) {
+  for (const { batch, isAborted } of batches) {
     const { isControl, baseOffset, lastOffsetDelta } = readBatchHeader(batch);
     const batchEnd = baseOffset + lastOffsetDelta + 1;
-    if (!isControl && batchEnd > start) {
+    if (!isControl && !isAborted && batchEnd > start) {
       try {
         for (
           const record of iterateRecords(batch, { maxDecompressedBytes: limits.decompressedBatchBytesMax })

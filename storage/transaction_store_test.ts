@@ -27,6 +27,17 @@ Deno.test("stored bytes are a promise: transactions of version 1", () => {
   assert.deepEqual(decodeTransaction("job-1", bytes), record);
 });
 
+Deno.test("stored bytes are a promise: transactions of version 2, whose producer numbers its requests", () => {
+  const numbered = { ...record, lastRequest: { epoch: 4, seq: 9 } };
+  const bytes = encodeTransaction(numbered);
+  assert.equal(bytes[0], 2);
+  assert.equal(
+    bytes.toHex().slice(2),
+    encodeTransaction(record).toHex().slice(2) + "00000000000000040000000000000009",
+  );
+  assert.deepEqual(decodeTransaction("job-1", bytes), numbered);
+});
+
 Deno.test("transactional ids come back, and each opening has a higher coordinator epoch", async () => {
   const storage = new MemoryStorage();
   const first = new TransactionShards(await openShards(storage));

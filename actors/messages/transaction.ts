@@ -36,6 +36,11 @@ export interface EndTransaction extends EndTransactionRequest, Expects<IdentityR
   readonly type: "endTransaction";
 }
 
+/** Answered NONE when no transaction is ending (any more), CONCURRENT_TRANSACTIONS when that takes long. */
+export interface AwaitTransactionEnd extends Expects<TransactionResult> {
+  readonly type: "awaitEnd";
+}
+
 /** null: unknown. */
 export interface DescribeTransaction extends Expects<TransactionRecord | null> {
   readonly type: "describe";
@@ -60,6 +65,7 @@ export type TransactionMessage =
   | AddToTransaction
   | VerifyTransaction
   | EndTransaction
+  | AwaitTransactionEnd
   | DescribeTransaction
   | ExpireTransaction
   | TransactionTimer;

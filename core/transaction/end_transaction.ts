@@ -67,7 +67,7 @@ function foreignError(record: TransactionRecord, request: EndTransactionRequest)
 
 function prepare(
   record: TransactionRecord,
-  { committed, bumpsEpoch }: EndTransactionRequest,
+  { committed, bumpsEpoch, request }: EndTransactionRequest,
   now: TransactionNow,
 ): TransactionDecision {
   const overflows = bumpsEpoch && isEpochExhausted(record.producerEpoch);
@@ -79,6 +79,7 @@ function prepare(
     nextProducerId: overflows ? now.freshProducerId ?? NO_PRODUCER_ID : NO_PRODUCER_ID,
     startedMs: record.state === "Ongoing" ? record.startedMs : now.wallMs,
     changedMs: now.wallMs,
+    ...(committed && request !== undefined ? { lastRequest: request } : {}),
   });
   return { type: "answer", answer: { error: "NONE", ...nextIdentity(next) }, next };
 }

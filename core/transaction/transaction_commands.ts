@@ -3,7 +3,7 @@
  * `actors/`. Errors are Kafka's newest names: handlers turn them into those of older versions.
  */
 import type { ErrorName } from "../../protocol/errors.ts";
-import type { TransactionPartition } from "./transaction_state.ts";
+import type { RequestTag, TransactionPartition } from "./transaction_state.ts";
 
 export type TransactionError = ErrorName | "NONE";
 
@@ -42,12 +42,15 @@ export interface EndTransactionRequest extends ProducerIdentity {
   readonly committed: boolean;
   /** EndTxn v5 and later: every end bumps the epoch (KIP-890). */
   readonly bumpsEpoch: boolean;
+  /** With a commit: noted with the decision. */
+  readonly request?: RequestTag;
 }
 
 export type TransactionCommand =
   | ({ readonly type: "initProducerId" } & InitProducerIdRequest)
   | ({ readonly type: "addToTransaction" } & AddToTransactionRequest)
   | ({ readonly type: "verifyTransaction" } & VerifyTransactionRequest)
-  | ({ readonly type: "endTransaction" } & EndTransactionRequest);
+  | ({ readonly type: "endTransaction" } & EndTransactionRequest)
+  | { readonly type: "awaitEnd" };
 
 export type TransactionAnswer = IdentityResult | TransactionResult;

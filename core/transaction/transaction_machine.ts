@@ -46,6 +46,10 @@ export function decideTransaction(
       return refuse(verify(record, command));
     case "endTransaction":
       return decideEnd(record, command, now);
+    case "awaitEnd":
+      return record !== null && isEnding(record)
+        ? { ...refuse("CONCURRENT_TRANSACTIONS"), whenEnded: true }
+        : refuse("NONE");
     default:
       return unreachable(command);
   }

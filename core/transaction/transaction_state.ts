@@ -44,6 +44,12 @@ export interface TransactionPartition {
   readonly partition: number;
 }
 
+/** A request of an HTTP client as it numbers them; it lies within one transaction. */
+export interface RequestTag {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
 export interface TransactionRecord {
   readonly transactionalId: string;
   readonly state: TransactionStateName;
@@ -67,6 +73,8 @@ export interface TransactionRecord {
   readonly startedMs: number;
   /** Wall clock. */
   readonly changedMs: number;
+  /** The last request that was committed, by which its repetition is known; absent where nobody numbers requests. */
+  readonly lastRequest?: RequestTag;
 }
 
 export function newTransaction(

@@ -7,7 +7,8 @@
  * ```
  * Record v1: version, state (uint8), producer id (int64) and epoch (int16), last producer id and epoch, next producer id
  * (int64), timeout (int32), wall clock of the start and of the last change (int64), topics as counted (UUID, partitions as
- * counted int32), groups as counted (compact string). Owner: `transaction_store.ts`.
+ * counted int32), groups as counted (compact string). Record v2 adds the epoch and number of the last request (int64), and is
+ * written for producers that number their requests. Owner: `transaction_store.ts`.
  */
 import {
   TRANSACTION_STATES,
@@ -19,6 +20,7 @@ import { FAMILY } from "./keyspace.ts";
 import { decodeValue, encodeValue } from "./value_codec.ts";
 
 const VERSION = 1;
+const NUMBERED_VERSION = 2;
 
 export function transactionShardHeadKey(shardIndex: number): KvKey {
   return [FAMILY.transaction, shardIndex, "h"];
@@ -48,7 +50,8 @@ export function decodeCoordinatorEpoch(payload: Uint8Array | null): number {
 }
 
 export function encodeTransaction(record: TransactionRecord): Uint8Array {
-  return encodeValue(VERSION, (writer) => {
+  const { lastRequest } = record;
+  return encodeValue(lastRequest === undefined ? VERSION : NUMBERED_VERSION, (writer) => {
     writer.uint8(TRANSACTION_STATES.indexOf(record.state));
     writer.int64(record.producerId);
     writer.int16(record.producerEpoch);
@@ -67,11 +70,16 @@ export function encodeTransaction(record: TransactionRecord): Uint8Array {
     }
     writer.arrayLength(record.groups.length);
     for (const group of record.groups) writer.compactString(group);
+    if (lastRequest !== undefined) {
+      writer.int64(lastRequest.epoch);
+      writer.int64(lastRequest.seq);
+    }
   });
 }
 
 export function decodeTransaction(transactionalId: string, value: Uint8Array): TransactionRecord {
-  return decodeValue("transaction", VERSION, value, (reader) => {
+  const isNumbered = value[0] === NUMBERED_VERSION;
+  return decodeValue("transaction", isNumbered ? NUMBERED_VERSION : VERSION, value, (reader) => {
     const ordinal = reader.uint8();
     const state = TRANSACTION_STATES[ordinal] ?? reader.fail(`Transaction state ${ordinal} is unknown`);
     const fixed = {
@@ -96,6 +104,7 @@ export function decodeTransaction(transactionalId: string, value: Uint8Array): T
     const groups: string[] = [];
     const groupCount = reader.arrayLength(1);
     for (let i = 0; i < groupCount; i++) groups.push(reader.compactString());
-    return { ...fixed, partitions, groups };
+    if (!isNumbered) return { ...fixed, partitions, groups };
+    return { ...fixed, partitions, groups, lastRequest: { epoch: reader.int64(), seq: reader.int64() } };
   });
 }

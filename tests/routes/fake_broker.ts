@@ -3,6 +3,7 @@
  * partition actor does, and fails on demand.
  */
 import type { Broker } from "../../actors/broker.ts";
+import type { AtomicProducerMessage } from "../../actors/messages/atomic_producer.ts";
 import type { Fetch, ListOffset, PartitionMessage, Produce } from "../../actors/messages/partition.ts";
 import type { SubscriptionMessage } from "../../actors/messages/subscription.ts";
 import type { StreamRegistryMessage } from "../../actors/messages/stream.ts";
@@ -231,6 +232,10 @@ export class FakeBroker implements Broker {
   }
 
   transaction(): ActorRef<TransactionMessage> {
+    throw new Error("Transactions are not in these tests");
+  }
+
+  atomicProducer(): ActorRef<AtomicProducerMessage> {
     throw new Error("Transactions are not in these tests");
   }
 
