@@ -17,12 +17,13 @@ import {
   withThrottleTime,
 } from "../handlers/handler.ts";
 import { limits } from "../core/config/limits.ts";
-import { handlerByKey, handlers } from "../handlers/registry.ts";
+import { handlerByKey } from "../handlers/registry.ts";
 import { ByteReader, DecodeError } from "../lib/bytes.ts";
 import type { Conn } from "../lib/env.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from "../protocol/header.ts";
 import { API_VERSIONS_KEY } from "../protocol/messages/all.ts";
+import { oldProduce } from "../protocol/messages/00_produce_old.ts";
 import { apiVersions } from "../protocol/messages/18_api_versions.ts";
 import { decodeRequest, supportsVersion } from "../protocol/schema/api.ts";
 import type { ByteBudget } from "./byte_budget.ts";
@@ -146,7 +147,7 @@ export class KafkaConnection {
     const startedMs = this.#options.broker.env.mono();
     const handler = handlerByKey.get(header.apiKey);
     if (handler === undefined) throw new FrameError(`API key ${header.apiKey} is not served`);
-    if (!supportsVersion(handler.api, header.apiVersion)) return this.#refuseVersion(handler, header);
+    if (!supportsVersion(handler.api, header.apiVersion)) return this.#refuseVersion(handler, header, reader);
     const request = decodeRequest(handler.api, header.apiVersion, reader);
     if (!handler.overlaps) await this.#replies.drained();
     const decodingMs = this.#options.broker.env.mono() - startedMs;
@@ -209,11 +210,23 @@ export class KafkaConnection {
   }
 
   /** Clients probe ApiVersions with their newest version; anything else beyond the list is a client's fault. */
-  #refuseVersion(handler: Handler, header: RequestHeader): void {
+  #refuseVersion(handler: Handler, header: RequestHeader, reader: ByteReader): void {
     const error = errorCode("UNSUPPORTED_VERSION");
     if (header.apiKey === API_VERSIONS_KEY) {
-      const body = { errorCode: error, apiKeys: apiKeys(handlers, this.#options.broker) };
+      // Like Kafka, with what the client needs for its second attempt and no more (KIP-511).
+      const body = { errorCode: error, apiKeys: apiKeys([handler], this.#options.broker) };
       this.#replies.reserve()(encodeResponseFrame(apiVersions, 0, header.correlationId, body));
+      return;
+    }
+    if (header.apiKey === oldProduce.key && supportsVersion(oldProduce, header.apiVersion)) {
+      const request = decodeRequest(oldProduce, header.apiVersion, reader);
+      if (request.acks === 0) throw new FrameError("Produce with acks=0 is in a version that is not served");
+      const responses = request.topicData.map(({ name, partitionData }) => ({
+        name,
+        partitionResponses: partitionData.map(({ index }) => ({ index, errorCode: error })),
+      }));
+      const { apiVersion, correlationId } = header;
+      this.#replies.reserve()(encodeResponseFrame(oldProduce, apiVersion, correlationId, { responses }));
       return;
     }
     throw new FrameError(`${handler.api.name} version ${header.apiVersion} is not served`);

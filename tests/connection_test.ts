@@ -1,10 +1,12 @@
 /** The Kafka door with hand-made frames on real sockets: peers that leave, drains, frames that make no sense. */
 import assert from "node:assert/strict";
-import { concat } from "../lib/bytes.ts";
+import { ByteReader, concat } from "../lib/bytes.ts";
 import { encodeRequestFrame } from "../protocol/header.ts";
+import { oldProduce } from "../protocol/messages/00_produce_old.ts";
 import { apiVersions } from "../protocol/messages/18_api_versions.ts";
 import { joinGroup } from "../protocol/messages/11_join_group.ts";
 import { metadata } from "../protocol/messages/03_metadata.ts";
+import { decodeResponse } from "../protocol/schema/api.ts";
 import { serveBroker, type ServedBroker } from "./served_broker.ts";
 
 const APPEAR_MS_MAX = 5_000;
@@ -110,7 +112,29 @@ Deno.test("an unknown version of ApiVersions is answered in version 0 with UNSUP
   await conn.read(buffer);
   const view = new DataView(buffer.buffer);
   assert.deepEqual([view.getInt32(4), view.getInt16(8)], [5, 35]);
-  assert.ok(view.getInt32(10) > 10, "the list of versions is missing");
+  // Itself alone, as Kafka answers.
+  assert.deepEqual([view.getInt32(10), view.getInt16(14)], [1, 18]);
+});
+
+Deno.test("Produce before version 3 is answered with UNSUPPORTED_VERSION, or ends the connection with acks=0", async () => {
+  await using served = await serveBroker();
+  for (const version of [0, 1, 2]) {
+    using conn = await connect(served);
+    const request = (acks: number) => ({
+      acks,
+      timeoutMs: 100,
+      topicData: [{ name: "t", partitionData: [{ index: 3, records: new Uint8Array(20) }] }],
+    });
+    await writeAll(conn, concat(encodeRequestFrame(oldProduce, version, 9, "test", request(1))));
+    const buffer = new Uint8Array(65_536);
+    const count = await conn.read(buffer) ?? 0;
+    const answer = decodeResponse(oldProduce, version, new ByteReader(buffer.subarray(8, count)));
+    const [partition] = answer.responses[0]?.partitionResponses ?? [];
+    assert.deepEqual([partition?.index, partition?.errorCode, partition?.baseOffset], [3, 35, -1]);
+    await writeAll(conn, concat(encodeRequestFrame(oldProduce, version, 10, "test", request(0))));
+    assert.equal(await conn.read(buffer), null);
+  }
+  await assertServes(served);
 });
 
 Deno.test("what is no request closes its own connection and disturbs nobody", async () => {
