@@ -188,9 +188,14 @@ export interface OpenBrokerStoreOptions {
 export async function openBrokerStore(
   { env, log, swarm, incarnation }: OpenBrokerStoreOptions,
 ): Promise<{ readonly shards: ShardStore; readonly clusterId: string }> {
-  const { profile, limits } = swarm;
+  const { profile, limits, deadlineMs } = swarm;
   const directory = profile === "remote" ? null : await openDataDirectory({ env, path: DATA_DIRECTORY });
-  const storage = await DenoKvStorage.open({ env, path: directory?.kvPath ?? "http://store", limits });
+  const storage = await DenoKvStorage.open({
+    env,
+    path: directory?.kvPath ?? "http://store",
+    limits,
+    deadlineMs,
+  });
   const { clusterId } = await openStoreMeta({ env, storage });
   const options = { storage, env, log, brokerId: 1, incarnation, resolveMs: swarm.resolveMs };
   if (directory === null) return { shards: await ShardStore.open(options), clusterId };

@@ -36,6 +36,8 @@ type RawResult = { ok: true; versionstamp: string } | { ok: false };
 const LIMITS = { keyBytes: 2_048, valueBytes: 65_536, mutations: 1_000, commitBytes: 819_200, getMany: 10 };
 const CHECKS_MAX: Readonly<Record<StoreProfile, number>> = { embedded: 100, remote: 10 };
 const LIST_BATCH_DEFAULT = 100;
+/** Chance that a commit on its way comes right after a read. */
+const LATE_AFTER_READ = 0.05;
 
 /** The rows, and who watches them. Nothing here fails: a commit is applied whole or refused. */
 export class SimStore {
@@ -149,7 +151,11 @@ interface InFlight {
 export class SimKv implements RawKv {
   readonly #options: SimKvOptions;
   readonly #inFlight = new Set<InFlight>();
+  /** Commits whose time has not come yet; each may come at any time. */
+  readonly #late = new Set<() => void>();
   readonly #stopWatches = new Set<() => void>();
+  /** Where the next page of the last list would begin: other commits between two pages are torn lists. */
+  #lastList: { readonly next: KvKey; readonly end: KvKey; readonly appliedCount: number } | null = null;
   #isOpen = true;
 
   constructor(options: SimKvOptions) {
@@ -173,16 +179,19 @@ export class SimKv implements RawKv {
     const { limit = Infinity, reverse = false, batchSize = LIST_BATCH_DEFAULT } = options;
     const { store, faultLog } = this.#options;
     let { start, end } = selector;
-    let appliedCount = -1;
     for (let left = limit; left > 0;) {
       const count = Math.min(left, batchSize);
       const page = await this.#read("kv list", () => {
-        if (appliedCount >= 0 && store.appliedCount > appliedCount) faultLog.count("kvTorn");
-        appliedCount = store.appliedCount;
+        const isGoingOn = this.#lastList !== null && compareKeys(this.#lastList.end, end) === 0 &&
+          compareKeys(this.#lastList.next, start) === 0;
+        if (isGoingOn && store.appliedCount > (this.#lastList?.appliedCount ?? 0)) faultLog.count("kvTorn");
         return store.page(start, end, count, reverse).map(copyOf);
       });
       yield* page;
       const last = page[page.length - 1];
+      this.#lastList = last === undefined
+        ? null
+        : { next: [...last.key, new Uint8Array()], end, appliedCount: store.appliedCount };
       if (last === undefined || page.length < count) return;
       left -= page.length;
       if (reverse) end = last.key;
@@ -286,6 +295,9 @@ export class SimKv implements RawKv {
       }
       scheduler.schedule(this.#delay(faults), owner, what, () => {
         const result = look();
+        // The worst moment for a late commit: right after somebody has looked.
+        const [late] = this.#late;
+        if (late !== undefined && rng.chance(LATE_AFTER_READ)) late();
         scheduler.schedule(rng.between(0.01, 0.5), owner, `${what} answered`, () => resolve(result));
       });
     });
@@ -356,7 +368,13 @@ export class SimKv implements RawKv {
       else apply(delayMs, () => {});
     } else if (rng.chance(faults.late)) {
       faultLog.count("kvLate");
-      apply(rng.logBetween(500, 90_000), (result) => answer(replyMs, "late answer", result));
+      const applyLate = () => {
+        if (!this.#late.delete(applyLate)) return;
+        const result = applyOnce();
+        if (result !== null) answer(replyMs, "late answer", result);
+      };
+      this.#late.add(applyLate);
+      scheduler.schedule(rng.logBetween(500, 90_000), null, "kv commit", applyLate);
     } else if (rng.chance(faults.refusedApplied)) {
       apply(delayMs, () => {
         // The reply is lost; the client inside the process sends the same bytes again.

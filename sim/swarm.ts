@@ -78,7 +78,9 @@ export interface Swarm {
   readonly limits: StorageLimits;
   /** Of segment files beside an embedded store: from what size on batches go there, and how large a file grows. */
   readonly segments: { readonly extentBytesMin: number; readonly fileBytesMax: number };
-  /** How long the broker tries to find out what became of a commit. */
+  /** How long the broker waits for an answer of the store before it takes the outcome for unknown. */
+  readonly deadlineMs: number;
+  /** How long it tries to find out what became of a commit. */
   readonly resolveMs: number;
   readonly kv: KvFaults;
   readonly disk: DiskFaults;
@@ -132,7 +134,8 @@ export function drawSwarm(rng: Rng): Swarm {
       extentBytesMin: rng.pick([1, 1, 500, 32_768]),
       fileBytesMax: rng.pick([1_000, 20_000, 1_000_000]),
     },
-    resolveMs: rng.pick([30_000, 30_000, 2_000, 300]),
+    deadlineMs: rng.pick([10_000, 1_000, 300]),
+    resolveMs: rng.pick([30_000, 2_000, 300, 300]),
     disk: {
       slow: rare(0.2),
       slowMsMax: rng.logBetween(5, 3_000),
@@ -152,7 +155,7 @@ export function drawSwarm(rng: Rng): Swarm {
       refusedApplied: isRemote ? rare(0.3) : 0,
       conflict: isRemote ? rare(0.1) : 0,
       hang: isRemote ? rare(0.004) : 0,
-      late: isRemote ? rare(0.1) : 0,
+      late: isRemote ? rare(0.3) : 0,
     },
     net: {
       latencyMs: [0.05, rng.logBetween(0.2, 60)],
