@@ -1,7 +1,7 @@
 /**
  * The partition actor: the single writer of one partition's log. It decides with `core/partition`, keeps the assigned
- * head (what the next batch builds on) apart from the durable one (what readers see), and serves readers from the
- * tail cache or the log. Key: `<topicId>/<partition>`.
+ * head (what the next batch builds on) apart from the durable one (what readers see), which
+ * `partition_reader.ts` serves. Key: `<topicId>/<partition>`.
  *
  * On one store every durable record is committed, so the high watermark is the durable log end offset. The first batch of
  * a transaction is verified with the transaction's coordinator while the mailbox waits, so that no marker can slip in
@@ -9,7 +9,6 @@
  */
 import { limits } from "../core/config/limits.ts";
 import { type BatchFacts, decideAppend } from "../core/partition/append.ts";
-import { decideDivergence, epochEndOffset } from "../core/partition/leader_epochs.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import { decideSequence } from "../core/partition/sequence.ts";
@@ -21,36 +20,19 @@ import {
 } from "../core/partition/transactions.ts";
 import { invariant } from "../lib/invariant.ts";
 import { buildControlBatch } from "../protocol/records/control_record.ts";
-import {
-  assignOffsets,
-  type BatchFault,
-  type BatchHeader,
-  readBatchHeader,
-  recompressBatch,
-  setLogAppendTime,
-  type TimestampBounds,
-  validateProducedBatch,
-  validateRecords,
-} from "../protocol/records/record_batch.ts";
-import { CorruptStorageError, StorageUnavailableError } from "../storage/errors.ts";
+import { assignOffsets, type BatchHeader, setLogAppendTime } from "../protocol/records/record_batch.ts";
+import { StorageUnavailableError } from "../storage/errors.ts";
 import type { TrimPlan } from "../storage/log_trim.ts";
 import { type LogAppend, type LogEffect, PartitionLog } from "../storage/partition_log.ts";
 import type { ShardGuard, ShardStore } from "../storage/shard.ts";
+import { AbsentPartition, refusedProduce } from "./absent_partition.ts";
 import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
-import type {
-  AwaitData,
-  Fetch,
-  FetchResult,
-  ListOffset,
-  ListOffsetResult,
-  PartitionMessage,
-  Produce,
-  ProduceResult,
-  WriteMarker,
-} from "./messages/partition.ts";
+import type { PartitionMessage, Produce, ProduceResult, WriteMarker } from "./messages/partition.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
 import { PartitionProducers, PRODUCERS_FORGOTTEN_MAX } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
+import { PartitionReader } from "./partition_reader.ts";
+import { validateProduce } from "./produce_validation.ts";
 import { PartitionCleaner } from "./partition_cleaner.ts";
 import { planRestore } from "./partition_restore.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
@@ -126,121 +108,6 @@ async function openLog(
   return await PartitionLog.openToRead(shards, topicId, partition);
 }
 
-/** Stands in for a partition that the metadata no longer holds, so that asking for it creates nothing. */
-class AbsentPartition implements ActorHost<PartitionMessage, LogEffect> {
-  receive(message: PartitionMessage, reply: Reply<unknown>): void {
-    const error = "UNKNOWN_TOPIC_OR_PARTITION";
-    switch (message.type) {
-      case "produce":
-        return reply.sendNow(refusedProduce(error, null, -1));
-      case "fetch":
-        return reply.sendNow({ ...emptyFetch, error });
-      case "listOffset":
-        return reply.sendNow({ ...noOffset, error });
-      case "findEpochEnd":
-        return reply.sendNow({ error, epoch: -1, endOffset: -1 });
-      case "describe":
-        return reply.sendNow({
-          logStartOffset: 0,
-          highWatermark: 0,
-          lastStableOffset: 0,
-          leaderEpoch: -1,
-          sizeBytes: 0,
-        });
-      case "writeMarker":
-        return reply.sendNow({ error });
-      case "describeProducers":
-        return reply.sendNow({ error, producers: [] });
-      case "deleteRecords":
-        return reply.sendNow({ error, lowWatermark: -1 });
-      case "clean":
-      case "expireProducers":
-        return reply.sendNow(false);
-      case "compact":
-        return reply.sendNow("done");
-      case "restore":
-        return reply.sendNow({ fault: "The topic is gone" });
-      case "verify":
-        return reply.sendNow({ next: null, batchCount: 0, sizeBytes: 0, faults: [] });
-      case "forgetProducers":
-        return;
-      case "awaitData":
-      case "close":
-        return reply.sendNow(true);
-    }
-  }
-}
-
-const emptyFetch: FetchResult = {
-  error: "NONE",
-  highWatermark: -1,
-  lastStableOffset: -1,
-  logStartOffset: -1,
-  records: [],
-  abortedTransactions: [],
-};
-
-/** What is answered when no record qualifies, and with every error. */
-const noOffset: ListOffsetResult = { error: "NONE", offset: -1, timestamp: -1, leaderEpoch: -1 };
-
-function refusedProduce(
-  error: ProduceResult["error"],
-  errorMessage: string | null,
-  logStartOffset: number,
-): ProduceResult {
-  return { error, errorMessage, baseOffset: -1, logAppendTimeMs: -1, logStartOffset };
-}
-
-/**
- * The batch as a whole and every record in it, inflated within the bound: what was acknowledged must be readable, as
- * Kafka's LogValidator sees to it. The stored bytes stay as the producer compressed them.
- */
-function validate(
-  message: Produce,
-  nowMs: number,
-): BatchFault | { ok: true; header: BatchHeader; batch: Uint8Array } {
-  const { batch, maxMessageBytes, requireKeys, produceVersion } = message;
-  const version = produceVersion === undefined ? {} : { produceVersion };
-  const validated = validateProducedBatch(batch, { maxMessageBytes, ...version });
-  if (!validated.ok) return validated;
-  if (validated.header.producerId >= Number.MAX_SAFE_INTEGER) {
-    // No broker hands out such an id, and beyond it ids are no longer told apart here.
-    return {
-      ok: false,
-      error: "INVALID_RECORD",
-      message: "The producer id is larger than any that was given out",
-    };
-  }
-  const maxDecompressedBytes = limits.decompressedBatchBytesMax;
-  const bounds = timestampBounds(message, nowMs);
-  const records = validateRecords(batch, { maxDecompressedBytes, requireKeys, ...bounds });
-  if (!records.ok) return records;
-  const header = { ...validated.header, maxTimestamp: records.maxTimestamp };
-  const { storedCompression = "producer", compressionLevel } = message;
-  if (storedCompression === "producer" || storedCompression === header.compression) {
-    return { ok: true, header, batch };
-  }
-  const recompressed = recompressBatch(batch, {
-    compression: storedCompression,
-    ...(compressionLevel === undefined ? {} : { level: compressionLevel }),
-    payload: records.payload,
-    maxTimestamp: records.maxTimestamp,
-  });
-  const sizeInBytes = recompressed.byteLength;
-  if (sizeInBytes > maxMessageBytes) {
-    const why =
-      `The batch has ${sizeInBytes} bytes with compression ${storedCompression}, the limit is ${maxMessageBytes}`;
-    return { ok: false, error: "MESSAGE_TOO_LARGE", message: why };
-  }
-  return { ok: true, header: { ...header, sizeInBytes }, batch: recompressed };
-}
-
-function timestampBounds(message: Produce, nowMs: number): TimestampBounds {
-  if (message.timestampType === "LogAppendTime") return {};
-  const { timestampBeforeMaxMs = Infinity, timestampAfterMaxMs = Infinity } = message;
-  return { timestampMinMs: nowMs - timestampBeforeMaxMs, timestampMaxMs: nowMs + timestampAfterMaxMs };
-}
-
 interface HostOptions {
   readonly context: ActorContext<PartitionMessage, LogEffect>;
   readonly log: PartitionLog;
@@ -253,46 +120,34 @@ interface HostOptions {
   readonly lastAbort: number;
 }
 
-interface Waiter {
-  readonly message: AwaitData;
-  readonly reply: Reply<unknown>;
-}
-
 class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   readonly #context: ActorContext<PartitionMessage, LogEffect>;
   readonly #log: PartitionLog;
   readonly #cache: TailCache;
+  readonly #reader: PartitionReader;
   readonly #leaderEpoch: number;
   readonly #producers: PartitionProducers;
-  /** As `#assigned` and as `#durable`. */
+  /** As `#assigned`; as durable it is the reader's. */
   readonly #assignedOpen: OpenTransactions;
-  readonly #durableOpen: OpenTransactions;
-  /** Offset of the newest abort marker that is durable; -1 when there is none. */
-  #lastAbort: number;
-  readonly #waiters = new Set<Waiter>();
   readonly #cleaner: PartitionCleaner;
   /** Likewise for the look at the producers. */
   #expiring = false;
   /** Includes appends whose commit is under way. */
   #assigned: LogHead;
-  /** What readers see. */
-  #durable: LogHead;
 
   constructor({ context, log, cache, producers, leaderEpoch, open, lastAbort }: HostOptions) {
+    this.#reader = new PartitionReader({ context, log, cache, leaderEpoch, open: open.copy(), lastAbort });
     this.#context = context;
     this.#log = log;
     this.#cache = cache;
     this.#producers = producers;
     this.#leaderEpoch = leaderEpoch;
     this.#assignedOpen = open;
-    this.#durableOpen = open.copy();
-    this.#lastAbort = lastAbort;
     this.#assigned = log.head;
-    this.#durable = log.head;
     this.#cleaner = new PartitionCleaner(context, log, {
-      durable: () => this.#durable,
+      durable: () => this.#reader.head,
       assigned: () => this.#assigned,
-      lastStableOffset: () => this.#lastStableOffset,
+      lastStableOffset: () => this.#reader.lastStableOffset,
       stage: (change, trim) => this.#stageCleanup(change, trim),
     });
   }
@@ -302,25 +157,15 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
       case "produce":
         return this.#produce(message, reply);
       case "fetch":
-        return this.#fetch(message, reply);
+        return this.#reader.fetch(message, reply);
       case "awaitData":
-        return this.#awaitData(message, reply);
+        return this.#reader.awaitData(message, reply);
       case "listOffset":
-        return this.#listOffset(message, reply);
-      case "findEpochEnd": {
-        const error = this.#epochError(message.currentLeaderEpoch);
-        if (error !== null) return reply.sendNow({ error, epoch: -1, endOffset: -1 });
-        const end = epochEndOffset(this.#durable, this.#leaderEpoch, message.leaderEpoch);
-        return reply.sendNow({ error: "NONE", ...end });
-      }
+        return this.#reader.listOffset(message, reply);
+      case "findEpochEnd":
+        return this.#reader.findEpochEnd(message, reply);
       case "describe":
-        return reply.sendNow({
-          logStartOffset: this.#durable.logStartOffset,
-          highWatermark: this.#durable.logEndOffset,
-          lastStableOffset: this.#lastStableOffset,
-          leaderEpoch: this.#leaderEpoch,
-          sizeBytes: this.#durable.sizeBytes,
-        });
+        return reply.sendNow(this.#reader.describe());
       case "writeMarker":
         return this.#withProducer(
           message.producerId,
@@ -333,7 +178,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
             error: "NONE",
             producers: producers.map((each) => ({
               ...each,
-              transactionStartOffset: this.#durableOpen.firstOffsetOf(each.producerId) ?? -1,
+              transactionStartOffset: this.#reader.open.firstOffsetOf(each.producerId) ?? -1,
             })),
           });
         });
@@ -358,29 +203,14 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   release(): void {
-    for (const waiter of this.#waiters) waiter.reply.sendNow(true);
-    this.#waiters.clear();
+    this.#reader.release();
   }
 
   async commit(effects: readonly LogEffect[]): Promise<number> {
     const count = await this.#log.append(effects);
-    const last = effects[count - 1];
-    if (last !== undefined) this.#durable = last.headAfter;
-    for (const append of effects.slice(0, count)) {
-      if (!("bytes" in append)) {
-        if (append.trim?.rewritten !== undefined) this.#cache.dropBelow(append.trim.rewritten.upTo);
-        continue;
-      }
-      this.#cache.add(append);
-      const { transaction } = append;
-      if (transaction === undefined) continue;
-      this.#durableOpen.apply(transaction);
-      if (transaction.type === "ended" && transaction.aborted !== null) {
-        this.#lastAbort = transaction.aborted.lastOffset;
-      }
-    }
-    this.#cleaner.committed(effects.slice(0, count));
-    this.#wakeWaiters();
+    const durable = effects.slice(0, count);
+    this.#reader.published(durable);
+    this.#cleaner.committed(durable);
     return count;
   }
 
@@ -391,28 +221,19 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
 
   inspect(): Record<string, unknown> {
     return {
-      logStartOffset: this.#durable.logStartOffset,
-      highWatermark: this.#durable.logEndOffset,
+      ...this.#reader.describe(),
       logEndOffset: this.#assigned.logEndOffset,
-      lastStableOffset: this.#lastStableOffset,
-      openTransactions: this.#durableOpen.count,
-      sizeBytes: this.#durable.sizeBytes,
-      waiting: this.#waiters.size,
+      openTransactions: this.#reader.open.count,
+      waiting: this.#reader.waitingCount,
     };
   }
 
-  get #lastStableOffset(): number {
-    // DeleteRecords may go past the beginning of an open transaction.
-    const { logStartOffset, logEndOffset } = this.#durable;
-    return Math.max(logStartOffset, this.#durableOpen.lastStableOffset(logEndOffset));
-  }
-
   #produce(message: Produce, reply: Reply<unknown>): void | Promise<void> {
-    const validated = validate(message, this.#context.env.now());
+    const validated = validateProduce(message, this.#context.env.now());
     if (!validated.ok) {
       const { error, recordFaults } = validated;
       // Like Kafka, which knows the log only once it looks at the records.
-      const logStartOffset = recordFaults === undefined ? -1 : this.#durable.logStartOffset;
+      const logStartOffset = recordFaults === undefined ? -1 : this.#reader.head.logStartOffset;
       const refused = refusedProduce(error, validated.message, logStartOffset);
       return reply.send(recordFaults === undefined ? refused : { ...refused, recordFaults });
     }
@@ -420,7 +241,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     const { producerId, isTransactional } = validated.header;
     if (isTransactional && (message.transactionalId ?? null) === null) {
       const why = "A transactional batch needs a transactional id";
-      return reply.send(refusedProduce("INVALID_TXN_STATE", why, this.#durable.logStartOffset));
+      return reply.send(refusedProduce("INVALID_TXN_STATE", why, this.#reader.head.logStartOffset));
     }
     const batch = { facts: validated.header, opensTransaction: false };
     if (producerId < 0) return this.#append(toStore, batch, null, reply);
@@ -457,13 +278,13 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     }
     if (place === "INVALID_TXN_STATE") {
       const why = "The producer has another transaction open here";
-      return reply.send(refusedProduce(place, why, this.#durable.logStartOffset));
+      return reply.send(refusedProduce(place, why, this.#reader.head.logStartOffset));
     }
     return this.#verify(message, facts).then((error) => {
       if (error === "NONE") return this.#append(message, { facts, opensTransaction: true }, producer, reply);
       this.#producers.turnAway(facts);
       const why = "The batch is not part of an open transaction";
-      reply.send(refusedProduce(error, why, this.#durable.logStartOffset));
+      reply.send(refusedProduce(error, why, this.#reader.head.logStartOffset));
     });
   }
 
@@ -544,7 +365,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
       this.#leaderEpoch,
       nowMs,
     );
-    const logStartOffset = this.#durable.logStartOffset;
+    const logStartOffset = this.#reader.head.logStartOffset;
     switch (decision.type) {
       case "refused":
         return reply.send(refusedProduce(decision.error, decision.message, logStartOffset));
@@ -601,7 +422,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   #deleteRecords(offset: number, reply: Reply<unknown>): void {
-    const { logStartOffset, logEndOffset: highWatermark } = this.#durable;
+    const { logStartOffset, logEndOffset: highWatermark } = this.#reader.head;
     const wanted = offset === -1 ? highWatermark : offset;
     if (wanted < 0 || wanted > highWatermark) {
       return reply.sendNow({ error: "OFFSET_OUT_OF_RANGE", lowWatermark: -1 });
@@ -650,7 +471,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   }
 
   #rememberProducer(state: ProducerState, offset: number, isNew: boolean): void {
-    const durableEnd = this.#durable.logEndOffset;
+    const durableEnd = this.#reader.head.logEndOffset;
     const isCrowded = this.#producers.remember(state, { isNew, offset, durableEnd });
     if (isCrowded) this.#context.tellSelf({ type: "expireProducers" });
   }
@@ -662,7 +483,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     this.#context.run(async () => {
       let victims: readonly ProducerState[] = [];
       try {
-        victims = await this.#producers.findVictims(this.#durableOpen, this.#context.env.now());
+        victims = await this.#producers.findVictims(this.#reader.open, this.#context.env.now());
         if (victims.length > 0) this.#context.tellSelf({ type: "forgetProducers", victims });
       } catch (error) {
         // The next look tries again; nothing else depends on it.
@@ -682,165 +503,5 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     if (forgotten.length === 0) return;
     this.#context.stage(this.#log.forgetProducers(forgotten, this.#assigned));
     if (victims.length >= PRODUCERS_FORGOTTEN_MAX) this.#context.tellSelf({ type: "expireProducers" });
-  }
-
-  #fetch(message: Fetch, reply: Reply<unknown>): void {
-    const { logStartOffset, logEndOffset: highWatermark } = this.#durable;
-    const lastStableOffset = this.#lastStableOffset;
-    const isCommitted = message.isolationLevel === "read_committed";
-    const upTo = isCommitted ? lastStableOffset : highWatermark;
-    const known = { highWatermark, lastStableOffset, logStartOffset, abortedTransactions: [] };
-    const epochError = this.#epochError(message.currentLeaderEpoch);
-    if (epochError !== null) return reply.sendNow({ ...known, error: epochError, records: [] });
-    const divergence = decideDivergence(this.#durable, this.#leaderEpoch, {
-      offset: message.offset,
-      lastFetchedEpoch: message.lastFetchedEpoch ?? -1,
-    });
-    if (divergence.type === "diverging") {
-      return reply.sendNow({ ...known, error: "NONE", records: [], divergingEpoch: divergence.end });
-    }
-    if (
-      divergence.type === "unknown" || message.offset < logStartOffset || message.offset > highWatermark
-    ) {
-      return reply.sendNow({ ...known, error: "OFFSET_OUT_OF_RANGE", records: [] });
-    }
-    const wantsRecords = message.maxBytes > 0 || message.minOneBatch;
-    if (message.offset >= upTo || !wantsRecords) {
-      return reply.sendNow({ ...known, error: "NONE", records: [] });
-    }
-    const cached = this.#cache.read(message.offset, upTo, message.maxBytes, message.minOneBatch);
-    const mayHoldAborted = isCommitted && message.offset <= this.#lastAbort;
-    if (cached !== null && !mayHoldAborted) {
-      return reply.sendNow({ ...known, error: "NONE", records: cached });
-    }
-    this.#context.run(async () => {
-      const answer = cached === null
-        ? await this.#readCold(message, upTo)
-        : { error: "NONE" as const, records: cached };
-      if (!mayHoldAborted) return reply.sendNow({ ...known, ...answer });
-      reply.sendNow({ ...known, ...await this.#withAborted(message.offset, answer) });
-    });
-  }
-
-  /** The aborted transactions that the client must leave out of the records. */
-  async #withAborted(
-    offset: number,
-    answer: { readonly error: FetchResult["error"]; readonly records: readonly Uint8Array[] },
-  ): Promise<Partial<FetchResult>> {
-    const last = answer.records.at(-1);
-    if (last === undefined) return answer;
-    const { baseOffset, lastOffsetDelta } = readBatchHeader(last);
-    try {
-      const upTo = baseOffset + lastOffsetDelta + 1;
-      return { ...answer, abortedTransactions: await this.#log.abortedTransactions(offset, upTo) };
-    } catch (error) {
-      this.#context.log.error("Cannot read the aborted transactions", {
-        partition: this.#context.address.key,
-        offset,
-        error: String(error),
-      });
-      return { error: "KAFKA_STORAGE_ERROR", records: [] };
-    }
-  }
-
-  async #readCold(
-    message: Fetch,
-    upTo: number,
-  ): Promise<{ error: FetchResult["error"]; records: readonly Uint8Array[] }> {
-    try {
-      const records = await this.#log.read(message.offset, {
-        maxBytes: message.maxBytes,
-        minOneBatch: message.minOneBatch,
-        upTo,
-      });
-      return { error: "NONE", records };
-    } catch (error) {
-      // A failed read says nothing against the writer: only this fetch is answered with Kafka's retriable error.
-      this.#context.log.error("Cannot read the log", {
-        partition: this.#context.address.key,
-        offset: message.offset,
-        error: String(error),
-        corrupt: error instanceof CorruptStorageError,
-      });
-      return { error: "KAFKA_STORAGE_ERROR", records: [] };
-    }
-  }
-
-  #awaitData(message: AwaitData, reply: Reply<unknown>): void {
-    const waiter = { message, reply };
-    if (this.#hasData(message)) return reply.sendNow(true);
-    this.#waiters.add(waiter);
-    reply.onAbandon(() => this.#waiters.delete(waiter));
-  }
-
-  #hasData(message: AwaitData): boolean {
-    const upTo = message.isolationLevel === "read_committed"
-      ? this.#lastStableOffset
-      : this.#durable.logEndOffset;
-    if (message.offset >= upTo) return false;
-    // Data that already left the cache is more than any sensible `minBytes`, or will be read at once anyway.
-    const bytes = this.#cache.bytesFrom(message.offset, message.minBytes, upTo);
-    return bytes === null || bytes >= message.minBytes;
-  }
-
-  #wakeWaiters(): void {
-    for (const waiter of this.#waiters) {
-      if (!this.#hasData(waiter.message)) continue;
-      this.#waiters.delete(waiter);
-      waiter.reply.sendNow(true);
-    }
-  }
-
-  #listOffset(message: ListOffset, reply: Reply<unknown>): void {
-    const head = this.#durable;
-    const upTo = message.isolationLevel === "read_committed" ? this.#lastStableOffset : head.logEndOffset;
-    const epochError = this.#epochError(message.currentLeaderEpoch);
-    if (epochError !== null) return reply.sendNow({ ...noOffset, error: epochError });
-    switch (message.timestamp) {
-      case -1:
-        return reply.sendNow(this.#found(upTo, -1, this.#leaderEpoch));
-      case -2:
-      case -4:
-        return reply.sendNow(this.#found(head.logStartOffset, -1));
-      case -3:
-        return this.#search(head.maxTimestamp, head.logEndOffset, reply);
-      // Nothing is ever tiered, nor waits for it.
-      default:
-        return this.#search(message.timestamp, upTo, reply);
-    }
-  }
-
-  /** The leader epoch is that of the record there. */
-  #found(
-    offset: number,
-    timestamp: number,
-    leaderEpoch = this.#durable.epochs.findLast((each) => each.startOffset <= offset)?.epoch ??
-      this.#leaderEpoch,
-  ): ListOffsetResult {
-    return { error: "NONE", offset, timestamp, leaderEpoch };
-  }
-
-  #search(timestamp: number, upTo: number, reply: Reply<unknown>): void {
-    if (timestamp < 0) return reply.sendNow(noOffset);
-    this.#context.run(async () => {
-      let result: ListOffsetResult;
-      try {
-        const found = await this.#log.offsetForTimestamp(timestamp, upTo);
-        result = found === null ? noOffset : this.#found(found.offset, found.timestamp);
-      } catch (error) {
-        this.#context.log.error("Cannot search the log", {
-          partition: this.#context.address.key,
-          timestamp,
-          error: String(error),
-        });
-        result = { ...noOffset, error: "KAFKA_STORAGE_ERROR" };
-      }
-      reply.sendNow(result);
-    });
-  }
-
-  #epochError(currentLeaderEpoch: number): "FENCED_LEADER_EPOCH" | "UNKNOWN_LEADER_EPOCH" | null {
-    if (currentLeaderEpoch < 0 || currentLeaderEpoch === this.#leaderEpoch) return null;
-    return currentLeaderEpoch < this.#leaderEpoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH";
   }
 }

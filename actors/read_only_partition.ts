@@ -53,6 +53,10 @@ export class ReadOnlyPartition implements ActorHost<PartitionMessage, LogEffect>
       case "clean":
       case "expireProducers":
         return reply.sendNow(false);
+      case "compact":
+        return reply.sendNow("failed");
+      case "restore":
+        return reply.sendNow({ fault: this.#health.fault ?? "The store takes no writes" });
       default:
         return this.#reads.receive(message, reply);
     }
