@@ -32,7 +32,6 @@ import { labelRoute } from "./route_label.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
 import { produceRecordsApp } from "./produce_records.ts";
 import { queuesApp } from "./queues.ts";
-import { queuesApp } from "./queues.ts";
 import { readRecordsApp } from "./read_records.ts";
 import { storageCheckApp } from "./storage_check.ts";
 import { topicsApp } from "./topics.ts";
@@ -63,7 +62,6 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
     app.route("/v1/topics", resource(broker));
   }
   for (const resource of [clusterApp, backupApp, storageCheckApp]) app.route("/v1", resource(broker));
-  app.route("/v1/queues", queuesApp(broker));
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1", atomicRecordsApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
