@@ -163,6 +163,33 @@ Deno.test("searching by timestamp reads little, also when time stood still for l
   assert.ok(entries < 9 * 120, `${entries} entries`);
 });
 
+Deno.test("searching by timestamp reads little after a deletion, too", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  // Time stands still from 1,000 to 3,000: what the index says of it lies below the log start.
+  const batches = Array.from(
+    { length: 4_000 },
+    (_, i) => ({ timestamps: [i < 1_000 ? i : i < 3_000 ? 999 : i] }),
+  );
+  const appends = appendsAfter(log.head, batches);
+  for (let done = 0; done < appends.length;) done += await log.append(appends.slice(done));
+  await log.commitHead({ ...log.head, logStartOffset: 1_100 });
+  while (await log.trim());
+  let entries = 0;
+  const list = storage.list.bind(storage);
+  storage.list = async (range, options) => {
+    const found = await list(range, options);
+    entries += found.length;
+    return found;
+  };
+  for (const timestamp of [0, 999, 1_000, 2_999, 3_000, 3_333, 3_999]) {
+    const offset = batches.findIndex((batch, i) => i >= 1_100 && (batch.timestamps[0] ?? 0) >= timestamp);
+    assert.equal((await log.offsetForTimestamp(timestamp, 4_000))?.offset, offset, String(timestamp));
+  }
+  assert.equal(await log.offsetForTimestamp(4_000, 4_000), null);
+  assert.ok(entries < 8 * 120, `${entries} entries`);
+});
+
 Deno.test("a deletion that crashes at any step ends when it is begun again, and nothing is left", async () => {
   for (let crashAt = 0; crashAt < 12; crashAt++) {
     const storage = new MemoryStorage();

@@ -110,7 +110,7 @@ export class LogReader {
       for (const located of page) {
         const isKept = size + located.entry.sizeBytes <= options.maxBytes ||
           (chosen.length === 0 && options.minOneBatch);
-        if (!isKept) return this.#bytesOf(chosen);
+        if (!isKept) return this.#soundBytesOf(chosen);
         this.#checkChain(previous, located);
         previous = located;
         if (located.entry.place.kind !== "hole") chosen.push(located);
@@ -118,7 +118,26 @@ export class LogReader {
         next = located.entry.lastOffset + 1;
       }
     }
-    return this.#bytesOf(chosen);
+    return this.#soundBytesOf(chosen);
+  }
+
+  /** The bytes up to the first batch that is damaged; throws when that is the first one. So what lies before it can be read. */
+  async #soundBytesOf(located: readonly Located[]): Promise<Uint8Array[]> {
+    try {
+      return await this.#bytesOf(located);
+    } catch (error) {
+      if (!(error instanceof CorruptStorageError) || located.length < 2) throw error;
+    }
+    const sound: Uint8Array[] = [];
+    for (const each of located) {
+      try {
+        sound.push(...await this.#bytesOf([each]));
+      } catch (error) {
+        if (!(error instanceof CorruptStorageError) || sound.length === 0) throw error;
+        break;
+      }
+    }
+    return sound;
   }
 
   /** Entries with their bytes, the first of which contains `from`, in about `maxBytes`; at least one. For the log's own writer. */

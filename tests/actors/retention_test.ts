@@ -19,6 +19,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 async function createWorld(settings: Partial<RetentionSettings> | null) {
+  const world = { settings };
   const testbed = createTestbed();
   const { env, log, runtime } = testbed;
   const storage = new MemoryStorage();
@@ -36,7 +37,7 @@ async function createWorld(settings: Partial<RetentionSettings> | null) {
     log,
     storage,
     metadata: () => ({ ...emptyMetadataImage, topicsById: new Map([[TOPIC_ID, topic]]) }),
-    settings: () => settings && { retentionMs: -1, retentionBytes: -1, ...settings },
+    settings: () => world.settings && { retentionMs: -1, retentionBytes: -1, ...world.settings },
     partition: () => probe.ref,
     checkIntervalMs: 300_000,
   });
@@ -67,7 +68,7 @@ async function createWorld(settings: Partial<RetentionSettings> | null) {
       currentLeaderEpoch: -1,
     }));
   const describe = () => done(probe.ref.ask({ type: "describe" }));
-  return { ...testbed, storage, disk, probe, sweep, done, produce, fetch, describe };
+  return { ...testbed, world, storage, disk, probe, sweep, done, produce, fetch, describe };
 }
 
 function indexed(storage: MemoryStorage): number {
@@ -113,6 +114,37 @@ Deno.test("retention by size keeps as many bytes as it must, in bounded steps, w
   assert.equal(indexed(storage), 330 - logStartOffset);
   assert.equal((await world.fetch(logStartOffset)).records.length, 330 - logStartOffset);
   assert.ok(storage.commits.slice(before).every(({ mutations }) => mutations.length < 420));
+});
+
+Deno.test("records without timestamps are kept for as long from their append on", async () => {
+  const { env, sweep, produce, describe } = await createWorld({ retentionMs: 2 * DAY_MS });
+  sweep.start();
+  await produce(100, -1);
+  await env.advance(DAY_MS);
+  await produce(50_000, -1);
+  await env.advance(DAY_MS - HOUR_MS);
+  assert.equal((await describe()).logStartOffset, 0);
+  await env.advance(2 * HOUR_MS);
+  assert.equal((await describe()).logStartOffset, 1);
+  await env.advance(DAY_MS);
+  assert.equal((await describe()).logStartOffset, 2);
+  sweep.stop();
+});
+
+Deno.test("a changed setting holds from the next look on", async () => {
+  const { env, sweep, produce, describe, world } = await createWorld({ retentionMs: 30 * DAY_MS });
+  sweep.start();
+  for (let i = 0; i < 3; i++) await produce(100);
+  await env.advance(DAY_MS);
+  assert.equal((await describe()).logStartOffset, 0);
+  world.settings = { retentionMs: HOUR_MS };
+  await env.advance(10 * 60_000);
+  assert.equal((await describe()).logStartOffset, 3);
+  world.settings = null;
+  await produce(100);
+  await env.advance(DAY_MS);
+  assert.equal((await describe()).logStartOffset, 3);
+  sweep.stop();
 });
 
 Deno.test("a partition that retention has nothing to do with is not even opened", async () => {
