@@ -26,7 +26,17 @@ import { MessageFormatter } from "./message_formatter.ts";
 import { clientProperties, PropertyReader, readProperties } from "./properties_file.ts";
 import { interruption, runProcess } from "./real_terminal.ts";
 
-interface ConsumerArguments extends ServerOptions {
+/** How records are printed. */
+export interface FormatterArguments {
+  readonly property?: string[];
+  readonly formatterProperty?: string[];
+  readonly formatterConfig?: string;
+  readonly formatter?: string;
+  readonly keyDeserializer?: string;
+  readonly valueDeserializer?: string;
+}
+
+interface ConsumerArguments extends ServerOptions, FormatterArguments {
   readonly topic: string;
   readonly fromBeginning?: boolean;
   readonly group?: string;
@@ -34,14 +44,8 @@ interface ConsumerArguments extends ServerOptions {
   readonly offset?: string;
   readonly maxMessages?: number;
   readonly timeoutMs?: number;
-  readonly property?: string[];
-  readonly formatterProperty?: string[];
-  readonly formatterConfig?: string;
-  readonly formatter?: string;
   readonly isolationLevel?: string;
   readonly skipMessageOnError?: boolean;
-  readonly keyDeserializer?: string;
-  readonly valueDeserializer?: string;
   readonly consumerProperty?: string[];
   readonly commandProperty?: string[];
   readonly "consumer.config"?: string;
@@ -114,10 +118,15 @@ function checkArguments(options: ConsumerArguments): void {
   if (options.group !== undefined && options.partition !== undefined) {
     throw new UsageError("Options group and partition cannot be specified together.");
   }
-  if (options.formatter !== undefined && !/(^|\.)DefaultMessageFormatter$/.test(options.formatter)) {
-    throw new UsageError(`Formatter "${options.formatter}" is not known`);
-  }
+  checkFormatter(options);
   startOf(options);
+}
+
+/** Throws `UsageError` for a formatter that is not there. */
+export function checkFormatter({ formatter }: FormatterArguments): void {
+  if (formatter !== undefined && !/(^|\.)DefaultMessageFormatter$/.test(formatter)) {
+    throw new UsageError(`Formatter "${formatter}" is not known`);
+  }
 }
 
 /** Where to start without a committed offset. */
@@ -202,8 +211,9 @@ export async function consoleConsumer(
   }
 }
 
-async function formatterProperties(
-  options: ConsumerArguments,
+/** What the flags of the formatter say, over its file. */
+export async function formatterProperties(
+  options: FormatterArguments,
   terminal: Terminal,
 ): Promise<Map<string, string>> {
   const properties = options.formatterConfig === undefined

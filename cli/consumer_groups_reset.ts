@@ -66,7 +66,10 @@ export async function resetOffsets(
 }
 
 /** The partitions that `TOPIC` and `TOPIC:0,1` stand for. Throws a `BrokerError` for topics that do not exist. */
-export async function partitionsOf(topics: readonly string[], admin: GroupAdmin): Promise<TopicPartition[]> {
+export async function partitionsOf(
+  topics: readonly string[],
+  admin: Pick<GroupAdmin, "topic">,
+): Promise<TopicPartition[]> {
   const partitions: TopicPartition[] = [];
   for (const argument of topics) {
     const [name = "", list] = argument.split(":");

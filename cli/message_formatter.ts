@@ -8,7 +8,7 @@ import { UsageError, utf8 } from "./command_line.ts";
 /** Text of a key or value whose type is named by a deserializer. */
 type Deserializer = (bytes: Uint8Array) => Uint8Array;
 
-const COLUMNS = ["timestamp", "partition", "offset", "epoch", "headers", "key", "value"] as const;
+const COLUMNS = ["timestamp", "partition", "offset", "delivery", "epoch", "headers", "key", "value"] as const;
 type Column = typeof COLUMNS[number];
 
 const BYTES: Deserializer = (bytes) => bytes;
@@ -34,6 +34,9 @@ const SEPARATORS = {
 } as const;
 
 const INITIAL_BYTES = 64 * 1024;
+
+/** A record, and how often it was delivered where that is counted. */
+export type FormattedRecord = ConsumedRecord & { readonly deliveryCount?: number };
 
 export class MessageFormatter {
   readonly #columns: readonly Column[];
@@ -69,7 +72,7 @@ export class MessageFormatter {
   }
 
   /** Adds a record's line. Throws, and adds nothing, when a deserializer cannot read it. */
-  add(record: ConsumedRecord): void {
+  add(record: FormattedRecord): void {
     const start = this.#size;
     try {
       this.#columns.forEach((column, i) => {
@@ -90,7 +93,7 @@ export class MessageFormatter {
     return bytes;
   }
 
-  #addColumn(column: Column, record: ConsumedRecord): void {
+  #addColumn(column: Column, record: FormattedRecord): void {
     switch (column) {
       case "timestamp":
         return this.#addText(
@@ -100,6 +103,8 @@ export class MessageFormatter {
         return this.#addText(`Partition:${record.partition}`);
       case "offset":
         return this.#addText(`Offset:${record.offset}`);
+      case "delivery":
+        return this.#addText(`Delivery:${record.deliveryCount ?? "NOT_PRESENT"}`);
       case "epoch":
         return this.#addText(`Epoch:${record.leaderEpoch < 0 ? "NOT_PRESENT" : record.leaderEpoch}`);
       case "headers":

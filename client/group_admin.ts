@@ -3,10 +3,9 @@
  * to the group's coordinator. Source: Kafka's Admin client (KIP-222, KIP-229, KIP-496, KIP-518, KIP-848).
  */
 import type { Env } from "../lib/env.ts";
-import { errorCode, type ErrorName } from "../protocol/errors.ts";
+import { errorCode } from "../protocol/errors.ts";
 import { offsetCommit } from "../protocol/messages/08_offset_commit.ts";
 import { offsetFetch } from "../protocol/messages/09_offset_fetch.ts";
-import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
 import { describeGroups } from "../protocol/messages/15_describe_groups.ts";
 import { listGroups } from "../protocol/messages/16_list_groups.ts";
 import { deleteGroups } from "../protocol/messages/42_delete_groups.ts";
@@ -15,15 +14,13 @@ import { consumerGroupDescribe } from "../protocol/messages/69_consumer_group_de
 import { decodeAssignment } from "../protocol/messages/consumer_protocol.ts";
 import type { Api, ResponseOf } from "../protocol/schema/api.ts";
 import { type Broker, type CallOptions, type ClientOptions, Cluster, type TopicMetadata } from "./cluster.ts";
-import type { RequestOptions, RequestValue } from "./connection.ts";
-import { BrokerError, ConnectionError, throwIfError, UnsupportedVersionError } from "./errors.ts";
+import { BrokerError, throwIfError, UnsupportedVersionError } from "./errors.ts";
+import { askCoordinator, type CoordinatorCall } from "./group_coordinator.ts";
 import { findOffsets, type FoundOffset, type OffsetSpec } from "./offsets.ts";
 import type { TopicPartition } from "./topic_partition.ts";
 
 /** Above it OffsetCommit and OffsetFetch name topics by id. */
 const OFFSETS_BY_NAME_VERSION_MAX = 9;
-/** Errors after which the coordinator is looked for anew. */
-const COORDINATOR_ERRORS: readonly ErrorName[] = ["NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE"];
 const CLASSIC_MEMBER = 0;
 const CONSUMER_MEMBER = 1;
 
@@ -224,7 +221,7 @@ export class GroupAdmin {
   /** null: a broker without the consumer protocol, or a group of another type. */
   async #describeConsumerGroup(groupId: string, options: CallOptions): Promise<GroupDescription | null> {
     try {
-      const { response, coordinator } = await this.#askCoordinator(groupId, {
+      const { response, coordinator } = await askCoordinator(this.#cluster, groupId, {
         api: consumerGroupDescribe,
         value: { groupIds: [groupId], includeAuthorizedOperations: false },
         errors: (r) => r.groups.map((group) => group.errorCode),
@@ -261,10 +258,11 @@ export class GroupAdmin {
   }
 
   async #describeClassicGroup(groupId: string, options: CallOptions): Promise<GroupDescription> {
-    const { response, coordinator } = await this.#askCoordinator(groupId, {
+    const { response, coordinator } = await askCoordinator(this.#cluster, groupId, {
       api: describeGroups,
       value: { groups: [groupId], includeAuthorizedOperations: false },
       errors: (r) => r.groups.map((group) => group.errorCode),
+      message: (r) => r.groups[0]?.errorMessage ?? null,
     }, options);
     const [group] = response.groups;
     if (group === undefined || group.groupState === "Dead") {
@@ -293,53 +291,13 @@ export class GroupAdmin {
     };
   }
 
-  async #ask<A extends Api>(groupId: string, call: Call<A>, options: CallOptions): Promise<ResponseOf<A>> {
-    return (await this.#askCoordinator(groupId, call, options)).response;
+  async #ask<A extends Api>(
+    groupId: string,
+    call: CoordinatorCall<A>,
+    options: CallOptions,
+  ): Promise<ResponseOf<A>> {
+    return (await askCoordinator(this.#cluster, groupId, call, options)).response;
   }
-
-  async #askCoordinator<A extends Api>(groupId: string, call: Call<A>, options: CallOptions) {
-    return await this.#cluster.retry(async () => {
-      const coordinator = await this.#coordinatorOf(groupId);
-      const connection = await this.#cluster.connection(coordinator.nodeId);
-      const limits: RequestOptions = call.maxVersion === undefined ? {} : { versionMax: call.maxVersion };
-      const response = await connection.request(call.api, call.value, limits);
-      const codes = call.errors(response);
-      // What another try may mend comes first.
-      for (const name of COORDINATOR_ERRORS) {
-        if (codes.includes(errorCode(name))) throwIfError(errorCode(name));
-      }
-      for (const code of codes) throwIfError(code);
-      return { response, coordinator };
-    }, options);
-  }
-
-  async #coordinatorOf(groupId: string): Promise<Broker> {
-    const connection = await this.#cluster.anyConnection();
-    const response = await connection.request(findCoordinator, {
-      key: groupId,
-      keyType: 0,
-      coordinatorKeys: [groupId],
-    });
-    const found = response.coordinators[0] ?? response;
-    throwIfError(found.errorCode, found.errorMessage);
-    const known = () => this.#cluster.brokers.find((broker) => broker.nodeId === found.nodeId);
-    if (known() === undefined) await this.#cluster.refresh([]);
-    const coordinator = known();
-    if (coordinator === undefined) {
-      throw new ConnectionError(
-        `The coordinator of group ${groupId} is broker ${found.nodeId}, which is not known yet`,
-      );
-    }
-    return coordinator;
-  }
-}
-
-interface Call<A extends Api> {
-  readonly api: A;
-  readonly value: RequestValue<A>;
-  /** Every error code of the response that fails the call. */
-  readonly errors: (response: ResponseOf<A>) => readonly number[];
-  readonly maxVersion?: number;
 }
 
 function named(

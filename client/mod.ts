@@ -58,6 +58,15 @@ export {
   type TopicPartitions,
 } from "./group_admin.ts";
 export type { IsolationLevel, OffsetSpec } from "./offsets.ts";
+export { ShareConsumer, type ShareConsumerOptions, type SharedRecord } from "./share_consumer.ts";
+export {
+  ShareGroupAdmin,
+  type ShareGroupDescription,
+  type ShareGroupListing,
+  type ShareGroupMember,
+  type ShareGroupOffset,
+  type ShareOffsetOutcome,
+} from "./share_group_admin.ts";
 export { Producer, type ProducerOptions, type ProducerRecord } from "./producer.ts";
 export type { RecordMetadata } from "./record_accumulator.ts";
 export type { TopicPartition } from "./topic_partition.ts";
