@@ -47,6 +47,7 @@ const SUITES: readonly Suite[] = [
   { name: "wire", file: "wire.ts", server: "runner", flags: AT_ONCE, noErrors: true },
   { name: "kill9", file: "kill9.py", server: "suite" },
   { name: "share", file: "share.py", server: "suite" },
+  { name: "share_java", file: "share_java.py", server: "suite" },
   { name: "faults", file: "faults.py", server: "suite" },
   { name: "copy_job", file: "copy_job.py", server: "suite" },
 ];

@@ -77,11 +77,12 @@ if len(sys.argv) > 1:
     consumer(sys.argv[1], sys.argv[2], int(sys.argv[3]))
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from checks import LONG, check, equal, finish
 from frames import Connection, request
 from server import Server, free_port, temporary_directory
+from share_group import begin_at_the_start
 
 RECORDS = 200_000 if LONG else 6_000
 CONSUMERS = 8 if LONG else 4
@@ -117,17 +118,9 @@ class Worker:
 def prepare(bootstrap):
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(20)
-    group = ConfigResource(
-        ResourceType.GROUP,
-        GROUP,
-        incremental_configs=[
-            ConfigEntry("share.auto.offset.reset", "earliest", incremental_operation=AlterConfigOpType.SET),
-            ConfigEntry("share.record.lock.duration.ms", str(LOCK_SECONDS * 1000), incremental_operation=AlterConfigOpType.SET),
-            ConfigEntry("share.delivery.count.limit", "25", incremental_operation=AlterConfigOpType.SET),
-        ],
+    begin_at_the_start(
+        bootstrap, GROUP, share_record_lock_duration_ms=LOCK_SECONDS * 1000, share_delivery_count_limit=25
     )
-    for future in admin.incremental_alter_configs([group]).values():
-        future.result(20)
 
 
 def produce(bootstrap, count, first=0):
