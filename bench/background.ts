@@ -11,7 +11,7 @@
  * acknowledged; "idle" is the same before the work.
  */
 import { Admin, Consumer, Producer, realEnv } from "../client/mod.ts";
-import { kavkaServer, type Server } from "./servers.ts";
+import { type Server, startServer } from "./servers.ts";
 
 const PROBE_PAUSE_MS = 4;
 
@@ -32,7 +32,7 @@ async function withServer(
   work: (world: World) => Promise<void>,
 ): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "kavka-bench-", ...tempRoot() });
-  const server = await kavkaServer(`${directory}/data`, overrides);
+  const server = await startServer("kavka", { libs: "", directory: `${directory}/data`, overrides });
   const options = { bootstrapServers: server.address };
   const admin = new Admin(realEnv(), options);
   try {

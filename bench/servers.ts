@@ -28,11 +28,16 @@ export function freePort(): number {
 
 export async function startServer(
   name: Server["name"],
-  options: { readonly libs: string; readonly directory: string },
+  options: {
+    readonly libs: string;
+    readonly directory: string;
+    /** Of Kavka's settings, NAME=VALUE. */
+    readonly overrides?: readonly string[];
+  },
 ): Promise<Server> {
   const port = freePort();
   const command = name === "kavka"
-    ? kavkaCommand(port, options.directory)
+    ? kavkaCommand(port, options.directory, options.overrides)
     : await kafkaCommand(port, { ...options, flush: name === "kafka-fsync" });
   const server = serverOf(name, port, command);
   server.spawn();
@@ -40,7 +45,7 @@ export async function startServer(
   return server;
 }
 
-function kavkaCommand(port: number, directory: string): string[] {
+function kavkaCommand(port: number, directory: string, overrides: readonly string[] = []): string[] {
   const main = new URL("../main.ts", import.meta.url).pathname;
   const flags = [
     "--http",
@@ -51,6 +56,7 @@ function kavkaCommand(port: number, directory: string): string[] {
     directory,
     "--log",
     "warn",
+    ...overrides.flatMap((override) => ["--override", override]),
   ];
   return [Deno.execPath(), "run", "-A", main, ...flags];
 }
