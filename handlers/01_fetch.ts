@@ -108,7 +108,8 @@ async function readInTime(
     const remainingMs = deadlineMs - env.mono();
     const isDone = reading.isUrgent || reading.bytes >= minBytes || remainingMs <= 0;
     if (isDone || signal.aborted) return reading.results;
-    await awaitMore(reading.seen, minBytes - reading.bytes, remainingMs, options);
+    const isNew = await awaitMore(reading.seen, minBytes - reading.bytes, remainingMs, options);
+    if (!isNew) return reading.results;
   }
 }
 

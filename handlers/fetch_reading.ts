@@ -135,15 +135,16 @@ function seenOf(
 }
 
 /**
- * Returns when any of the partitions has grown beyond what was seen, or the time is up, or the connection ended. Each round
- * of the fetch waits for something new, so it costs one reading for each append at most.
+ * Returns when any of the partitions has grown beyond what was seen, or the time is up, or the connection ended; false when
+ * what was read is still all there is. Each round of the fetch waits for something new, so it costs one reading for each
+ * append at most.
  */
 export async function awaitMore(
   seen: readonly Seen[],
   missingBytes: number,
   remainingMs: number,
   { isolationLevel, context }: ReadingOptions,
-): Promise<void> {
+): Promise<boolean> {
   const done = new AbortController();
   const signal = AbortSignal.any([done.signal, context.signal]);
   // With several partitions any growth is a reason to look again; the sum decides.
@@ -158,9 +159,12 @@ export async function awaitMore(
   );
   const timeUp = context.broker.env.sleep(remainingMs, signal);
   try {
-    await Promise.race([timeUp, ...waits]);
+    // A partition alone may have grown by less than was waited for.
+    const isSame = timeUp.then(() => seen.length === 1);
+    return await Promise.race([isSame, ...waits]);
   } catch {
     // The connection ended, or an actor stopped: reading again tells which, and answers with its error.
+    return true;
   } finally {
     done.abort();
     await Promise.allSettled([timeUp, ...waits]);
