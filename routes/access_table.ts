@@ -23,6 +23,7 @@ export interface AccessRow {
 const produce = { action: "produce", topic: "topic" } as const;
 const consume = { action: "consume", topic: "topic" } as const;
 const describe = { action: "describe", topic: "topic" } as const;
+const produceSome = { action: "produce", topic: "some" } as const;
 const consumeSome = { action: "consume", topic: "some" } as const;
 /** What tells of all topics at once: groups, lags, metrics. */
 const monitor = { action: "consume", topic: "*" } as const;
@@ -99,6 +100,18 @@ const v2Rows: readonly Row[] = [
   ["POST", "/consumers/{group}/instances/{instance}/positions/end", consumeSome],
 ];
 
+const upstashRows: readonly Row[] = [
+  ["POST", "/produce", produceSome],
+  ["GET POST", "/produce/{topic}/{message}", produce],
+  ["POST", "/consume/{group}/{instance}", consumeSome],
+  ["POST", "/commit/{group}/{instance}", consumeSome],
+  ["POST", "/committed/{group}/{instance}", consumeSome],
+  ["POST", "/fetch", consumeSome],
+  ["POST", "/offsets/{at}", consumeSome],
+  ["GET", "/consumers", monitor],
+  ["POST", "/delete-consumer/{group}/{instance}", consumeSome],
+];
+
 const v3Topic = "/clusters/{cluster}/topics/{topic}";
 const v3Rows: readonly Row[] = [
   ["GET", "/clusters", "any"],
@@ -136,6 +149,7 @@ export const accessRows: readonly AccessRow[] = [
   ...ownRows,
   ...streamRows,
   ...v2Rows,
+  ...upstashRows,
   ...v3Rows.map(under("/v3")),
   ...v3Rows.map(under("/kafka/v3")),
 ].flatMap(([methods, pattern, need]) => methods.split(" ").map((method) => ({ method, pattern, need })));

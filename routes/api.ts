@@ -23,6 +23,7 @@ import {
   contractPaths,
   durableStreams,
   streamSubscriptions,
+  upstash,
 } from "./contract_document.ts";
 import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
@@ -35,6 +36,7 @@ import { queuesApp } from "./queues.ts";
 import { readRecordsApp } from "./read_records.ts";
 import { storageCheckApp } from "./storage_check.ts";
 import { topicsApp } from "./topics.ts";
+import { upstashApp, upstashFailure, upstashPaths, upstashRoutes } from "./upstash/upstash_app.ts";
 
 export interface ApiOptions {
   /** Kavka's version, for the document. */
@@ -65,7 +67,7 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1", atomicRecordsApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
-  for (const contract of [streamsApp, v3App, v2App]) {
+  for (const contract of [streamsApp, v3App, upstashApp, v2App]) {
     app.route(
       "/",
       contract(broker, (error) => problemOf(error, broker)),
@@ -116,6 +118,7 @@ function routesOf(app: OpenAPIHono) {
     ...controlRoutes.map(under(CONTROL_ROOT)),
     ...["GET", "HEAD", "PUT", "POST", "DELETE"].map((method) => ({ method, path: `${STREAM_ROOT}{path*}` })),
     ...v2Routes.map(under("")),
+    ...upstashRoutes.map(under("")),
     ...["/v3", "/kafka/v3"].flatMap((mount) => [...v3Routes, ...v3RecordRoutes].map(under(mount))),
   ];
 }
@@ -129,7 +132,9 @@ function requireAccess(access: AccessGuard): MiddlewareHandler {
       return;
     }
     if (/^\/(kafka\/)?v3\//.test(req.path)) return v3Failure(refusal);
-    if (/^\/(topics|brokers|consumers|status)\b/.test(req.path)) return v2Failure(refusal);
+    if (/^\/(topics|brokers|consumers|status)\//.test(req.path)) return v2Failure(refusal);
+    if (upstashPaths.test(req.path)) return upstashFailure(refusal);
+    if (/^\/(topics|brokers)$/.test(req.path)) return v2Failure(refusal);
     const response = problemResponse(refusal);
     if (req.path.startsWith(STREAM_ROOT)) {
       for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);
@@ -185,6 +190,7 @@ function openApiDocument(app: OpenAPIHono, version: string): string {
       ...contractPaths([
         { ...confluentV3, routes: [...v3Routes, ...v3RecordRoutes] },
         { ...confluentV2, routes: v2Routes },
+        { ...upstash, routes: upstashRoutes },
         durableStreams,
         { ...streamSubscriptions, routes: controlRoutes },
       ]),

@@ -71,6 +71,13 @@ export const confluentV2 = {
   answers: [V2_TYPE, ...v2RecordTypes, "application/json"],
 };
 
+export const upstash = {
+  tag: "Upstash Kafka REST",
+  mount: "",
+  accepts: ["application/json"],
+  answers: ["application/json"],
+};
+
 export const confluentV3 = {
   tag: "Confluent REST v3",
   mount: "/v3",

@@ -18,6 +18,7 @@ import { fieldProblem } from "../problem.ts";
 import { readPage, startOffset } from "../read_records.ts";
 import { readJson } from "../request_body.ts";
 import { errorUnderTopic } from "../topic_lookup.ts";
+import { isUpstashRequest, upstashTopics } from "../upstash/upstash_app.ts";
 import { confluentProblem } from "./confluent_error.ts";
 import { type ContractRequest, type ContractRoute, numberParam } from "./contract_router.ts";
 import {
@@ -194,7 +195,14 @@ export function recordText(
 }
 
 export const topicRoutes: readonly ContractRoute[] = ([
-  ["GET", "/topics", ({ broker }) => v2Response([...broker.metadata.topicsByName.keys()])],
+  [
+    "GET",
+    "/topics",
+    ({ broker, request }) =>
+      isUpstashRequest(request)
+        ? upstashTopics(broker)
+        : v2Response([...broker.metadata.topicsByName.keys()]),
+  ],
   ["GET", "/topics/{topic}", describeTopic],
   ["POST", "/topics/{topic}", (context) => produce(context, null)],
   ["GET", "/topics/{topic}/partitions", (context) => {
