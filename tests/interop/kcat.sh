@@ -48,6 +48,20 @@ for codec in gzip snappy lz4 zstd; do
   check "-z $codec" compressed
 done
 
+large() {
+  head -c 750000 /dev/urandom | base64 -w 0 >"$WORK/large" # a million characters on one line
+  k -P -t "$topic-l" -p 0 -X message.max.bytes=2000000 -l "$WORK/large" || return 1
+  k -C -t "$topic-l" -p 0 -o beginning -e -q -D '' -X fetch.message.max.bytes=2000000 >"$WORK/out"
+  cmp "$WORK/large" "$WORK/out"
+}
+check "a record of 1 MB" large
+
+times() {
+  k -Q -t "$topic-h:0:0" >"$WORK/out" && grep -q 'offset 0' "$WORK/out" || return 1
+  k -Q -t "$topic-h:0:4102444800000" >"$WORK/out" && grep -qE 'offset (2|-1)' "$WORK/out"
+}
+check "-Q finds the offset of a time" times
+
 group() {
   k -G "g-$topic" -X auto.offset.reset=earliest -c 1000 -q "$topic" >"$WORK/first" 2>"$WORK/err" || { cat "$WORK/err"; return 1; }
   k -G "g-$topic" -X auto.offset.reset=earliest -c 4000 -q "$topic" >"$WORK/second" 2>"$WORK/err" || { cat "$WORK/err"; return 1; }

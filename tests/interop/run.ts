@@ -7,6 +7,7 @@
  */
 
 import { report, ROOT, type Tally } from "../../tools/run.ts";
+import { writeKcatResult } from "./clients/kcat.ts";
 import { writeCompatibility } from "./clients/compatibility.ts";
 import { CACHE, prepare, prepareClients, type Programs } from "./prepare.ts";
 
@@ -33,6 +34,7 @@ const SUITES: readonly Suite[] = [
   { name: "kafka_python", file: "kafka_python.py", server: "runner" },
   { name: "confluent", file: "confluent.py", server: "runner" },
   { name: "groups", file: "groups.py", server: "runner" },
+  { name: "group_churn", file: "group_churn.py", server: "suite" },
   { name: "kcat", file: "kcat.sh", server: "runner" },
   { name: "java_tools", file: "java_tools.sh", server: "runner" },
   { name: "kafka_java_tools", file: "kafka_java_tools.sh", server: "runner" },
@@ -140,8 +142,13 @@ async function withServer<T>(
   }
 }
 
-async function runSuite(suite: Suite, programs: Programs, env: Record<string, string>): Promise<Tally> {
-  const tally: Tally = { passed: 0, failed: 0 };
+/** Passed and failed, and which. */
+interface Found extends Tally {
+  readonly checks: Map<string, boolean>;
+}
+
+async function runSuite(suite: Suite, programs: Programs, env: Record<string, string>): Promise<Found> {
+  const tally: Found = { passed: 0, failed: 0, checks: new Map() };
   const file = `${ROOT}tests/interop/${suite.file}`;
   const scratch = await Deno.makeTempDir({ prefix: "kavka-interop-" });
   const [program = "", ...args] = file.endsWith(".py")
@@ -169,6 +176,8 @@ async function runSuite(suite: Suite, programs: Programs, env: Record<string, st
     console.log(line);
     if (line.startsWith("ok ")) tally.passed++;
     else if (line.startsWith("FAIL ")) tally.failed++;
+    else return;
+    tally.checks.set(line.slice(line.indexOf(" ") + 1), line.startsWith("ok "));
   });
   const { code } = await child.status;
   clearTimeout(deadline);
@@ -208,6 +217,7 @@ async function main(names: readonly string[]): Promise<number> {
       const tally = suite.server === "suite" || outside !== undefined
         ? await runSuite(suite, programs, env)
         : await withServer(suite, command, (at) => runSuite(suite, programs, { ...env, ...at }));
+      if (suite.name === "kcat") await writeKcatResult(tally.checks);
       total.passed += tally.passed;
       total.failed += tally.failed;
     } catch (error) {
@@ -215,7 +225,7 @@ async function main(names: readonly string[]): Promise<number> {
       total.failed++;
     }
   }
-  if (ran.includes("clients")) {
+  if (ran.includes("clients") || ran.includes("kcat")) {
     try {
       await writeCompatibility(Deno.env.get("KAVKA_INTEROP_LONG") === "1" && outside === undefined);
     } catch (error) {

@@ -22,7 +22,8 @@ function cell(outcome: boolean | null | undefined): string {
 
 /** The same results make the same text: clients and checks stand in the order of their lists. */
 export function compatibilityTable(results: readonly DatedResult[]): string {
-  const rows = CLIENTS.flatMap((client) => results.filter((each) => each.client === client.name));
+  const names = [...CLIENTS.map((client) => client.name), "kcat"];
+  const rows = names.flatMap((name) => results.filter((each) => each.client === name));
   const head = ["", ...rows.map((each) => each.client)];
   const lines: string[][] = [
     ["version", ...rows.map((each) => each.version)],
