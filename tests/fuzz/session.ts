@@ -154,7 +154,9 @@ function lowestMb(samples: readonly number[], from: number, to: number): number 
 async function createTopics(): Promise<void> {
   const admin = new Admin(env, client);
   for (const name of [...TARGETS, WITNESS, UNTOUCHED]) {
-    await admin.createTopic({ name, partitionCount: PARTITIONS, replicationFactor: 1 });
+    // The frames' records are old: retention would take them in a long run.
+    const configs = { "retention.ms": "-1" };
+    await admin.createTopic({ name, partitionCount: PARTITIONS, replicationFactor: 1, configs });
   }
   admin.close();
 }
