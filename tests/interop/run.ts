@@ -45,6 +45,7 @@ const SUITES: readonly Suite[] = [
   { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "openapi", file: "openapi.py", server: "suite" },
+  { name: "web_clients", file: "web_clients.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "wire", file: "wire.ts", server: "runner", flags: AT_ONCE, noErrors: true },
   { name: "kill9", file: "kill9.py", server: "suite" },
@@ -189,6 +190,15 @@ async function runSuite(suite: Suite, programs: Programs, env: Record<string, st
   return tally;
 }
 
+/** Begins at once and lets others go on meanwhile; who asks for it later waits for its end, or hears its error. */
+function begun(work: () => Promise<void>): () => Promise<void> {
+  const settled = work().then(() => undefined, (error: unknown) => error);
+  return async () => {
+    const error = await settled;
+    if (error !== undefined) throw error;
+  };
+}
+
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.find((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown !== undefined) {
@@ -203,16 +213,19 @@ async function main(names: readonly string[]): Promise<number> {
     console.log(`FAIL prepare: ${error instanceof Error ? error.message : error}`);
     return report({ passed: 0, failed: 1 });
   }
+  const wanted = SUITES.filter((suite) => names.length === 0 || names.includes(suite.name));
+  const clientPrograms = begun(
+    wanted.some((suite) => suite.clients === true) ? prepareClients : async () => {},
+  );
   const command = await serverCommand();
   const outside = Deno.env.get("BOOTSTRAP");
   const ran: string[] = [];
-  for (const suite of SUITES) {
-    if (names.length > 0 && !names.includes(suite.name)) continue;
+  for (const suite of wanted) {
     if (outside !== undefined && (suite.server === "suite" || suite.http === true)) continue;
     console.log(`== ${suite.name}`);
     ran.push(suite.name);
     try {
-      if (suite.clients === true) await prepareClients();
+      if (suite.clients === true) await clientPrograms();
       const env = { KAVKA_COMMAND: JSON.stringify(command) };
       const tally = suite.server === "suite" || outside !== undefined
         ? await runSuite(suite, programs, env)
