@@ -21,6 +21,7 @@ const SWEEP_MS_MAX = 30_000;
 export class KafkaServer {
   readonly #options: KafkaServerOptions;
   readonly #connections = new Set<KafkaConnection>();
+  readonly #countByAddress = new Map<string, number>();
   /** Over the quota of their address, to be closed soon. */
   readonly #held = new Set<Conn>();
   readonly #requestBytes = new ByteBudget(limits.inFlightRequestBytesMax);
@@ -69,7 +70,12 @@ export class KafkaServer {
 
   #serve(conn: Conn): void {
     const { broker, frameBytesMax } = this.#options;
-    if (this.#connections.size >= limits.connectionsMax) {
+    const address = addressOf(conn);
+    const setting = (name: string) => Number(broker.config(name));
+    const countMax = Math.min(limits.connectionsMax, setting("max.connections"));
+    const isFull = this.#connections.size >= countMax ||
+      (this.#countByAddress.get(address) ?? 0) >= setting("max.connections.per.ip");
+    if (isFull) {
       broker.log.warn("Connection refused: too many are open", {
         client: conn.remoteAddress,
         open: this.#connections.size,
@@ -77,10 +83,7 @@ export class KafkaServer {
       conn.close();
       return;
     }
-    const throttleMs = broker.quotas.recordConnection(
-      conn.remoteAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1"),
-      broker.env.mono(),
-    );
+    const throttleMs = broker.quotas.recordConnection(address, broker.env.mono());
     if (throttleMs > 0) {
       this.#hold(conn, throttleMs);
       return;
@@ -95,7 +98,17 @@ export class KafkaServer {
       logLimiter: this.#logLimiter,
     });
     this.#connections.add(connection);
-    void connection.serve().finally(() => this.#connections.delete(connection));
+    this.#count(address, 1);
+    void connection.serve().finally(() => {
+      this.#connections.delete(connection);
+      this.#count(address, -1);
+    });
+  }
+
+  #count(address: string, change: number): void {
+    const count = (this.#countByAddress.get(address) ?? 0) + change;
+    if (count > 0) this.#countByAddress.set(address, count);
+    else this.#countByAddress.delete(address);
   }
 
   /** As in Kafka, so that a client over its quota of connections does not come again at once. */
@@ -119,4 +132,9 @@ export class KafkaServer {
       this.#armSweep();
     });
   }
+}
+
+/** Without the port, and without the brackets of IPv6. */
+function addressOf({ remoteAddress }: Conn): string {
+  return remoteAddress.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 }

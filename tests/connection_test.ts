@@ -137,6 +137,22 @@ Deno.test("Produce before version 3 is answered with UNSUPPORTED_VERSION, or end
   await assertServes(served);
 });
 
+Deno.test("connections over max.connections.per.ip are closed, others are served, and places become free", async () => {
+  await using served = await serveBroker({ config: { "max.connections.per.ip": "2" } });
+  const first = await connect(served);
+  const second = await connect(served);
+  await until(() => served.connectionCount === 2);
+  {
+    using third = await connect(served);
+    assert.equal(await third.read(new Uint8Array(1)), null);
+  }
+  assert.equal(served.connectionCount, 2);
+  first.close();
+  await until(() => served.connectionCount === 1);
+  await assertServes(served);
+  second.close();
+});
+
 Deno.test("what is no request closes its own connection and disturbs nobody", async () => {
   await using served = await serveBroker();
   const sized = (size: number, ...rest: number[]) => {
