@@ -24,6 +24,7 @@ import type { SharePartitionId } from "../core/share/sessions.ts";
 import type { ShareGroupConfig, ShareOffsetReset } from "../core/share/share_config.ts";
 import { mutant } from "../lib/mutants.ts";
 import type { ErrorName } from "../protocol/errors.ts";
+import { FencedError } from "../storage/errors.ts";
 import type { GroupShards } from "../storage/group_store.ts";
 import { StoredSharePartition } from "../storage/share_store.ts";
 import { PARTITION_KIND, SHARE_PARTITION_KIND } from "./kinds.ts";
@@ -227,7 +228,8 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
       }
       if (error !== "NONE") result = nothing(error);
     } catch (cause) {
-      // The log's actor did not answer: only this request is told.
+      if (cause instanceof FencedError) throw cause;
+      // The log's actor or the store did not answer: only this request is told.
       this.#context.log.warn("Cannot read for a share group", {
         groupId: this.#groupId,
         error: String(cause),
@@ -247,7 +249,9 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
     const config = this.#config;
     const readFrom = this.#state === null ? null : nextFetchOffset(this.#state, config);
     if (readFrom === null) return nothing("NONE");
-    const read = await this.#log.ask({
+    // A broker that was replaced without knowing must not hand out from memory what is done by now.
+    const isOwner = mutant("take-from-memory") ? null : this.#stored.confirmOwnership();
+    const reading = this.#log.ask({
       type: "fetch",
       offset: readFrom,
       maxBytes: Math.min(Math.max(message.maxBytes, 0), READ_BYTES_MAX),
@@ -255,6 +259,7 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
       isolationLevel: config.isolationLevel,
       currentLeaderEpoch: -1,
     });
+    const [read] = await Promise.all([reading, isOwner]);
     const state = this.#state;
     if (state === null || life !== this.#life) return "again";
     if (read.error === "OFFSET_OUT_OF_RANGE" || read.error === "NONE") {

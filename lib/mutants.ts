@@ -25,7 +25,8 @@ export type MutantName =
   | "unlink-first"
   | "trim-too-far"
   | "no-tombstone"
-  | "acknowledge-in-memory";
+  | "acknowledge-in-memory"
+  | "take-from-memory";
 
 let active: MutantName | null = null;
 

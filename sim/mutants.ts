@@ -177,4 +177,20 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 20,
     isSlow: false,
   },
+  {
+    name: "acknowledge-in-memory",
+    about: "acknowledgements of a share group are answered and not stored",
+    workload: "queue-work",
+    firstSeed: 1,
+    seedCountMax: 40,
+    isSlow: false,
+  },
+  {
+    name: "take-from-memory",
+    about: "a share partition hands out records without looking whether it was replaced",
+    workload: "queue-work",
+    firstSeed: 1,
+    seedCountMax: 40,
+    isSlow: false,
+  },
 ];

@@ -139,6 +139,11 @@ export class GroupStore {
     return this.#shard.fault;
   }
 
+  /** Throws `FencedError` when another writer had taken the shard before this was called. */
+  async confirmOwnership(): Promise<void> {
+    await this.#shard.confirmOwnership();
+  }
+
   /** In one commit, which must fit. Throws `FencedError`, `StorageUnavailableError`. */
   async commit(mutations: readonly Mutation[]): Promise<void> {
     await this.#shard.commit({ mutations });

@@ -32,6 +32,7 @@ import {
   type CommitToken,
   decodeShardHead,
   encodeShardHead,
+  isSameWriter,
   noToken,
   SHARD_HEAD_OVERHEAD_BYTES,
 } from "./keys/shard_head.ts";
@@ -324,6 +325,20 @@ export class Shard {
       mutations: 1,
       checks: 1,
     };
+  }
+
+  /**
+   * Makes sure, by a strong read, that nobody else had taken the shard when this was called: for answers that come from memory
+   * and must not be those of a writer that was replaced. Throws `FencedError`, `StorageUnavailableError`.
+   */
+  async confirmOwnership(): Promise<void> {
+    if (this.#fault !== null) throw this.#fault;
+    const { head, fence } = await this.#store.readBack(this.#headKey, this.#store.retry());
+    const isOurs = head !== null && isSameWriter(decodeShardHead(head.value).token, this.#writer);
+    if (isOurs && fence?.versionstamp === this.#store.fenceVersionstamp) return;
+    const error = new FencedError("Cannot answer: another writer owns the shard");
+    this.#fail(error);
+    throw error;
   }
 
   /** The head's content as found at open, then as last committed; null for a new shard. */

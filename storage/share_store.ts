@@ -133,6 +133,11 @@ export class StoredSharePartition {
     return this.#store.fault;
   }
 
+  /** Throws `FencedError` when another writer had taken the shard before this was called. */
+  async confirmOwnership(): Promise<void> {
+    await this.#store.confirmOwnership();
+  }
+
   /** Stores the whole picture, or forgets it; in one commit. Throws `FencedError`, `StorageUnavailableError`. */
   async commit(picture: SharePartitionPicture | null): Promise<void> {
     const { storage, shardIndex } = this.#store;
