@@ -35,6 +35,8 @@ async function runClient(client: Client): Promise<void> {
     if (lacks.includes(name)) outcome[name] = null;
     else outcome[name] = await check(`${client.name}: ${name}`, () => run(program, around));
   }
+  // The runner's server is Kavka; what another address found says nothing of it.
+  if (Deno.env.get("SERVER_PID") === undefined) return;
   await writeResult({
     client: client.name,
     language: client.language,

@@ -2,7 +2,7 @@
 
 import { MixedGroup } from "./clients/mixed_group.ts";
 import { type Client, CLIENTS } from "./clients/registry.ts";
-import { check, finish } from "./clients/suite.ts";
+import { check, finish, LONG } from "./clients/suite.ts";
 
 function client(name: string): Client {
   const found = CLIENTS.find((each) => each.name === name);
@@ -40,23 +40,28 @@ await check(
   },
 );
 
-await check(
-  "four clients in one group of the consumer protocol: every record once while they join and leave",
-  async () => {
-    await using group = new MixedGroup();
-    await group.open(PRODUCER);
-    await group.produce(20);
-    for (const name of MODERN) await group.join(client(name), "consumer");
-    await group.produce(20);
+async function modernGroup(): Promise<string> {
+  await using group = new MixedGroup();
+  await group.open(PRODUCER);
+  await group.produce(20);
+  for (const name of MODERN) await group.join(client(name), "consumer");
+  await group.produce(20);
+  await group.settle();
+  for (const leaving of MODERN.slice(0, 2)) {
+    await group.leave(leaving);
+    await group.produce(10);
     await group.settle();
-    for (const leaving of MODERN.slice(0, 2)) {
-      await group.leave(leaving);
-      await group.produce(10);
-      await group.settle();
-    }
-    return group.assertOnce();
-  },
-);
+  }
+  return group.assertOnce();
+}
+
+if (LONG) {
+  // The short form is left to groups.py, which has librdkafka and Kafka's own consumer in one such group.
+  await check(
+    "four clients in one group of the consumer protocol: every record once while they join and leave",
+    modernGroup,
+  );
+}
 
 await check(
   "classic members and members of the consumer protocol in one group: every record once",
