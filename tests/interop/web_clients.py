@@ -1,0 +1,143 @@
+"""Other people's web clients, unchanged: @upstash/kafka, @durable-streams/client, eventsource, httpx-sse, curl, an OpenMetrics parser."""
+import json
+import os
+import shutil
+import subprocess
+import urllib.request
+
+from checks import ROOT, check, equal, finish
+from server import Server
+from web.environment import program
+
+SOURCES = os.path.join(ROOT, "tests", "interop", "web")
+FOLDER = os.path.join(os.environ.get("CACHE", os.path.join(ROOT, ".cache", "interop")), "web-js")
+ADMIN = "interop-admin-key-0123456789"
+
+
+def call(url, body=None, key=None):
+    headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+    data = None if body is None else json.dumps(body).encode()
+    return json.load(urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=20))
+
+
+def node(script, **environment):
+    command = ["node", os.path.join(FOLDER, script)]
+    run = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=90)
+    assert run.returncode == 0, run.stderr[-1500:]
+
+
+def curl(*arguments):
+    run = subprocess.run(["curl", "-sS", "--max-time", "20", *arguments], capture_output=True, timeout=30)
+    assert run.returncode == 0, run.stderr.decode()
+    return run.stdout.decode()
+
+
+@check("the clients are installed")
+def install():
+    os.makedirs(FOLDER, exist_ok=True)
+    lock = os.path.join(SOURCES, "package-lock.json")
+    stamp = os.path.join(FOLDER, "installed.json")
+    for name in os.listdir(SOURCES):
+        if name.endswith((".mjs", ".json")):
+            shutil.copy(os.path.join(SOURCES, name), FOLDER)
+    if not os.path.exists(stamp) or open(stamp).read() != open(lock).read():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True, timeout=180)
+        shutil.copy(lock, stamp)
+    program("python")
+
+
+server = Server(flags=["--log", "warn", "--override", "group.initial.rebalance.delay.ms=0"])
+server.start()
+HTTP = server.http
+
+
+@check("@upstash/kafka")
+def upstash():
+    node("upstash.mjs", HTTP=HTTP, KEY="none")
+
+
+@check("@durable-streams/client")
+def durable_streams():
+    node("durable_streams.mjs", HTTP=HTTP)
+
+
+@check("eventsource goes on by Last-Event-ID when it is cut off")
+def eventsource():
+    call(f"{HTTP}/v1/topics", {"name": "tail", "partitionCount": 2})
+    node("eventsource.mjs", HTTP=HTTP, TOPIC="tail")
+
+
+@check("httpx-sse reads and resumes")
+def httpx_sse():
+    script = f"""
+import httpx, json
+from httpx_sse import connect_sse
+seen, last = [], None
+with httpx.Client(timeout=20) as client:
+    for _ in range(4):
+        headers = {{}} if last is None else {{"Last-Event-ID": last}}
+        with connect_sse(client, "GET", "{HTTP}/v1/topics/tail/live?from=earliest", headers=headers) as source:
+            for event in source.iter_sse():
+                if event.event != "record": continue
+                seen.append(int(json.loads(event.data)["value"]["data"])); last = event.id
+                if len(seen) % 10 == 0: break
+assert sorted(seen) == list(range(40)), seen
+"""
+    run = subprocess.run([program("python"), "-c", script], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr[-800:]
+
+
+@check("curl: produce, read, compressed both ways, a stream of records both ways")
+def with_curl():
+    url = f"{HTTP}/v1/topics/curl/records"
+    answer = json.loads(curl(url, "-H", "content-type: application/json", "-d", '{"key": "a", "value": "hello"}'))
+    equal([(each["partition"], each["offset"]) for each in answer["records"]], [(0, 0)])
+    body = os.path.join(os.environ["TMPDIR"], "body.gz")
+    subprocess.run(["sh", "-c", f"""printf '{{"value": "zipped"}}' | gzip > {body}"""], check=True)
+    head = ["-H", "content-type: application/json", "-H", "content-encoding: gzip"]
+    equal(json.loads(curl(url, *head, "--data-binary", f"@{body}"))["records"][0]["offset"], 1)
+    read = json.loads(curl("--compressed", f"{HTTP}/v1/topics/curl/partitions/0/records"))
+    equal([each["value"]["data"] for each in read["records"]], ["hello", "zipped"])
+    cluster = json.loads(curl(f"{HTTP}/v3/clusters"))["data"][0]["cluster_id"]
+    lines = "".join('{"value": {"type": "STRING", "data": "%d"}}' % n for n in range(20))
+    reports = curl(
+        f"{HTTP}/v3/clusters/{cluster}/topics/curl/records", "-H", "content-type: application/json",
+        "-H", "transfer-encoding: chunked", "-d", lines,
+    )
+    equal([json.loads(line)["offset"] for line in reports.split()], list(range(2, 22)))
+
+
+@check("prometheus_client's OpenMetrics parser takes /metrics")
+def metrics():
+    script = """
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+families = {family.name: family for family in text_string_to_metric_families(sys.stdin.read())}
+assert len(families) >= 20, sorted(families)
+produced = [s.value for s in families["kavka_http_requests"].samples if s.labels["route"] == "produceRecords"]
+assert sum(produced) >= 3, produced
+assert any(s.labels["actor"] == "partition" and s.value > 0
+           for s in families["kavka_commit_seconds"].samples if s.name.endswith("_count"))
+"""
+    text = urllib.request.urlopen(f"{HTTP}/metrics", timeout=20).read()
+    run = subprocess.run([program("python"), "-c", script], input=text, capture_output=True, timeout=60)
+    assert run.returncode == 0, run.stderr.decode()[-800:]
+
+
+server.end()
+
+
+@check("clients with keys: Upstash's and Durable Streams' with one for their topics, none without")
+def keys():
+    with Server(
+        flags=["--log", "error", "--override", "group.initial.rebalance.delay.ms=0"],
+        environment={"KAVKA_ADMIN_KEY": ADMIN},
+    ) as keyed:
+        scopes = ["produce:upstash-*", "produce:clients/*", "consume"]
+        key = call(f"{keyed.http}/v1/api-keys", {"name": "clients", "scopes": scopes}, ADMIN)["key"]
+        node("upstash.mjs", HTTP=keyed.http, KEY=key)
+        node("durable_streams.mjs", HTTP=keyed.http, KEY=key)
+        equal(curl("-o", "/dev/null", "-w", "%{http_code}", f"{keyed.http}/v1/topics"), "401")
+
+
+finish()
