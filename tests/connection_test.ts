@@ -183,3 +183,39 @@ Deno.test("what is no request closes its own connection and disturbs nobody", as
   }
   await until(() => served.connectionCount === 0);
 });
+
+Deno.test("connections.max.idle.ms ends a connection that asks nothing, however it dawdles", async () => {
+  const config = { ...slowGroups, "connections.max.idle.ms": "200" };
+  await using served = await serveBroker({ config });
+  const frame = apiVersionsFrame(1);
+  const silent = await connect(served);
+  const begun = await connect(served);
+  await writeAll(begun, frame.subarray(0, 6));
+  const slow = await connect(served);
+  let slowEnded = false;
+  const dribble = (async () => {
+    // A frame of a thousand bytes that would take half a minute.
+    await writeAll(slow, Uint8Array.of(0, 0, 3, 0xe8));
+    try {
+      while (!slowEnded) {
+        await writeAll(slow, Uint8Array.of(0));
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    } catch {
+      // The broker has closed it, which is what this waits for.
+      slowEnded = true;
+    }
+  })();
+  using parked = await connect(served);
+  await writeAll(parked, joinFrame());
+  await until(() => parksJoin(served));
+  await until(() => served.connectionCount === 1);
+  assert.ok(parksJoin(served), "the request that is being answered was cut off");
+  for (const conn of [silent, begun]) {
+    assert.deepEqual(await answers(conn), []);
+    conn.close();
+  }
+  await dribble;
+  slow.close();
+  await assertServes(served);
+});
