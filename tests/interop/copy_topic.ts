@@ -13,7 +13,7 @@ import { BOOTSTRAP, check, finish, LONG, unique } from "./clients/suite.ts";
 const PARTITIONS = 3;
 const PAGE = LONG ? 5_000 : 250;
 const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"];
-const RECORDS = LONG ? 60_000 : 1_500;
+const RECORDS = LONG ? 30_000 : 1_500;
 const PAIRS = [["kafka-clients", "confluent-kafka"], ["franz-go", "aiokafka"]] as const;
 
 function start(name: string, bootstrap: string): Program {
