@@ -73,12 +73,10 @@ async function copyJars(pom: string, folder: string): Promise<void> {
 export async function prepareClients(): Promise<void> {
   const programs = `${ROOT}tests/interop/programs`;
   if (!(await succeeds("javac", ["-version"]))) await installSystemPackages(["default-jdk-headless"]);
-  for (const [command, arg, what] of [["npm", "--version", "Node"], ["go", "version", "Go"]] as const) {
-    if (!(await succeeds(command, [arg]))) {
-      throw new Error(
-        `Cannot run the client programs: ${what} is missing: install it, and put ${command} on the PATH`,
-      );
-    }
+  const go = await succeeds("go", ["version"]) ? "go" : "/usr/local/go/bin/go"; // where Go's own installer puts it
+  for (const [command, arg, what] of [["npm", "--version", "Node"], [go, "version", "Go 1.26"]] as const) {
+    if (await succeeds(command, [arg])) continue;
+    throw new Error(`Cannot run the client programs: ${what} is missing: install it, and put it on the PATH`);
   }
   await unlessStamped(`${CACHE}/js`, `${programs}/js/package-lock.json`, async () => {
     await Deno.mkdir(`${CACHE}/js`);
@@ -92,7 +90,7 @@ export async function prepareClients(): Promise<void> {
     if (name.endsWith(".mjs")) await Deno.copyFile(`${programs}/js/${name}`, `${CACHE}/js/${name}`);
   }
   // Go compares the sources with its own cache, so it is asked every time.
-  await must("go", ["-C", `${programs}/go`, "build", "-buildvcs=false", "-o", `${CACHE}/go/`, "./..."]);
+  await must(go, ["-C", `${programs}/go`, "build", "-buildvcs=false", "-o", `${CACHE}/go/`, "./..."]);
   await unlessStamped(`${CACHE}/java-classes`, `${programs}/java/Contract.java`, async () => {
     const classes = `${CACHE}/java-classes`;
     await must("javac", [
