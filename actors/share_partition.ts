@@ -250,7 +250,7 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
     const readFrom = this.#state === null ? null : nextFetchOffset(this.#state, config);
     if (readFrom === null) return nothing("NONE");
     // A broker that was replaced without knowing must not hand out from memory what is done by now.
-    const isOwner = mutant("take-from-memory") ? null : this.#stored.confirmOwnership();
+    const isOwner = this.#stored.confirmOwnership();
     const reading = this.#log.ask({
       type: "fetch",
       offset: readFrom,

@@ -25,8 +25,7 @@ export type MutantName =
   | "unlink-first"
   | "trim-too-far"
   | "no-tombstone"
-  | "acknowledge-in-memory"
-  | "take-from-memory";
+  | "acknowledge-in-memory";
 
 let active: MutantName | null = null;
 

@@ -185,12 +185,4 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 40,
     isSlow: false,
   },
-  {
-    name: "take-from-memory",
-    about: "a share partition hands out records without looking whether it was replaced",
-    workload: "queue-work",
-    firstSeed: 1,
-    seedCountMax: 40,
-    isSlow: false,
-  },
 ];

@@ -35,6 +35,10 @@ interface Plan {
   /** How long a worker lives before it leaves by itself, on average. */
   readonly lifeMs: number;
   readonly stallShare: number;
+  /** Longest work on what a poll brought; slow workers leave a backlog. */
+  readonly workMsMax: number;
+  /** Little brings few records at a time. */
+  readonly fetchMaxBytes: number;
 }
 
 /** What the workers know together of one record, by `partition/offset`. */
@@ -62,6 +66,8 @@ export const queueWork: Workload = {
       workerCount: 1 + rng.int(4),
       lifeMs: rng.logBetween(2_000, 60_000),
       stallShare: rng.pick([0, 0.02]),
+      workMsMax: rng.pick([100, 2_000]),
+      fetchMaxBytes: rng.pick([200, 1_000, 1_000_000]),
     };
     await prepare(context, plan);
     const jobs: Jobs = new Map();
@@ -147,6 +153,7 @@ async function live(
     groupId: GROUP,
     requestTimeoutMs: rng.pick([2_000, 30_000]),
     fetchMaxWaitMs: 100,
+    fetchMaxBytes: plan.fetchMaxBytes,
     // Every poll returns all that was fetched: what would wait in the client could be taken from it meanwhile.
     fetchRecordsMax: 10_000,
   });
@@ -164,7 +171,7 @@ async function live(
     }
     for (const record of records) delivered(jobs, record, askedAtMs);
     const isStalling = context.faultsGoOn() && rng.chance(plan.stallShare);
-    await env.sleep(isStalling ? rng.between(LOCK_MS / 2, 2 * LOCK_MS) : rng.logBetween(1, 100));
+    await env.sleep(isStalling ? rng.between(LOCK_MS / 2, 2 * LOCK_MS) : rng.logBetween(1, plan.workMsMax));
     if (records.length > 0) await settle(context, consumer, rng, records, jobs);
   }
   await consumer.close();

@@ -170,6 +170,18 @@ Deno.test("an acknowledgement is not lost by a restart; what was held is handed 
   await again.drain();
 });
 
+Deno.test("a broker that was replaced hands out nothing that it remembers", async () => {
+  const queue = await Queue.open();
+  await queue.fromTheStart();
+  await queue.produce(5);
+  assert.deepEqual(await queue.acquire("a", 2), [[0, 1, 1]]);
+  const next = await queue.restart();
+  assert.deepEqual(await next.acquire("b"), [[0, 4, 1]]);
+  assert.equal(await next.acknowledge("b", 0, 4, ACCEPT), "NONE");
+  await assert.rejects(queue.acquire("c"), { name: "ActorFailedError" });
+  await next.drain();
+});
+
 Deno.test("locks run out, can be renewed, and may be longer by wish", async () => {
   const queue = await Queue.open();
   await queue.fromTheStart();

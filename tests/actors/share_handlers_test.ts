@@ -161,15 +161,15 @@ Deno.test("a fetch waits for records, and gets those of a connection that ends",
   const connection = new AbortController();
   void open("a", connection.signal).then(() => served.push("a"));
   await env.advance(10_000);
-  assert.deepEqual(served, []);
+  assert.deepEqual([...served], []);
   await door.produce(3);
-  assert.deepEqual(served, ["a"]);
+  assert.deepEqual([...served], ["a"]);
   void open("b", new AbortController().signal).then(() => served.push("b"));
   await env.advance(1_000);
-  assert.deepEqual(served, ["a"], "a holds them all");
+  assert.deepEqual([...served], ["a"], "a holds them all");
   connection.abort();
   await env.runUntilIdle();
-  assert.deepEqual(served, ["a", "b"]);
+  assert.deepEqual([...served], ["a", "b"]);
 });
 
 Deno.test("sessions and ids that make no sense are refused, and disturb nobody", async () => {
