@@ -13,6 +13,7 @@ import {
   timeoutAtMs,
 } from "../core/transaction/transaction_machine.ts";
 import { isEnding, isPending, type TransactionRecord } from "../core/transaction/transaction_state.ts";
+import { mutant } from "../lib/mutants.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 import type { TransactionShards, TransactionStore } from "../storage/transaction_store.ts";
 import { CONSUMER_GROUP_KIND } from "./consumer_group.ts";
@@ -91,7 +92,9 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
   /** Goes on where the last activation was. */
   resume(): void {
     this.#armTimeout();
-    if (this.#durable !== null && isEnding(this.#durable)) this.#sendMarkers(this.#durable);
+    if (this.#durable !== null && isEnding(this.#durable) && !mutant("markers-forgotten")) {
+      this.#sendMarkers(this.#durable);
+    }
   }
 
   receive(message: TransactionMessage, reply: Reply<unknown>): void | Promise<void> {
@@ -170,6 +173,7 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
 
   #set(next: TransactionRecord): void {
     this.#record = next;
+    if (mutant("markers-first") && isEnding(next)) this.#sendMarkers(next);
     this.#context.stage(next);
     this.#armTimeout();
   }
@@ -246,7 +250,7 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
           send: () => ref.ask({ type: "writeMarker", ...marker, coordinatorEpoch }, options),
         };
       }),
-      ...groups.map((groupId) => {
+      ...(mutant("offsets-left-out") ? [] : groups).map((groupId) => {
         const ref = this.#context.ref<ConsumerGroupMessage>(CONSUMER_GROUP_KIND, groupId);
         return {
           name: `group ${groupId}`,

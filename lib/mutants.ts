@@ -24,6 +24,10 @@ export type MutantName =
   | "no-file-sweep"
   | "unlink-first"
   | "trim-too-far"
+  | "markers-forgotten"
+  | "markers-first"
+  | "offsets-left-out"
+  | "aborted-unlisted"
   | "no-tombstone"
   | "acknowledge-in-memory";
 

@@ -8,6 +8,7 @@ import {
   overlapping,
   type TransactionChange,
 } from "../core/partition/transactions.ts";
+import { mutant } from "../lib/mutants.ts";
 import type { PartitionKeys } from "./keys/partition.ts";
 import {
   decodeAbortedTransaction,
@@ -25,7 +26,7 @@ export function transactionMutations(keys: PartitionKeys, change: TransactionCha
     return [{ type: "set", key: open, value: encodeOpenTransaction(change.firstOffset) }];
   }
   const mutations: Mutation[] = [{ type: "delete", key: open }];
-  if (change.aborted !== null) {
+  if (change.aborted !== null && !mutant("aborted-unlisted")) {
     mutations.push({
       type: "set",
       key: keys.abortedTransaction(change.aborted.lastOffset, change.producerId),

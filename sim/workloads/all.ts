@@ -1,4 +1,5 @@
 /** Every workload; `sim/run.ts` takes them in turn unless told one by name. */
+import { copyJob } from "./copy_job.ts";
 import { groupChurn } from "./group_churn.ts";
 import { produceConsume } from "./produce_consume.ts";
 import { queueWork } from "./queue_work.ts";
@@ -6,4 +7,11 @@ import { retention } from "./retention.ts";
 import { topicChurn } from "./topic_churn.ts";
 import type { Workload } from "./workload.ts";
 
-export const workloads: readonly Workload[] = [produceConsume, groupChurn, topicChurn, retention, queueWork];
+export const workloads: readonly Workload[] = [
+  produceConsume,
+  groupChurn,
+  topicChurn,
+  retention,
+  copyJob,
+  queueWork,
+];
