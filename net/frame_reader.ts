@@ -10,8 +10,9 @@ export class FrameError extends Error {
   override readonly name = "FrameError";
 }
 
-/** Bytes asked of the socket at a time for small frames. */
-const STAGING_BYTES = 64 * 1024;
+/** Bytes asked of the socket at a time for small frames: few for a connection that says little, more once it fills them. */
+const STAGING_BYTES_MIN = 2 * 1024;
+const STAGING_BYTES_MAX = 64 * 1024;
 /** A frame up to this size gets its whole buffer at once; a larger one starts with as much and doubles. */
 const TRUSTED_BYTES = 1024 * 1024;
 /** The smallest request header: key, version, correlation id, client id length. */
@@ -20,9 +21,11 @@ const FRAME_BYTES_MIN = 8;
 export class FrameReader {
   readonly #conn: Conn;
   readonly #frameBytesMax: number;
-  readonly #staging = new Uint8Array(STAGING_BYTES);
+  #staging = new Uint8Array(STAGING_BYTES_MIN);
   #start = 0;
   #end = 0;
+  /** The last read filled it to its end: more was waiting. */
+  #filled = false;
 
   constructor(conn: Conn, frameBytesMax: number) {
     this.#conn = conn;
@@ -63,14 +66,18 @@ export class FrameReader {
 
   async #fillStaging(): Promise<boolean> {
     if (this.#start === this.#end) this.#start = this.#end = 0;
-    if (this.#start > STAGING_BYTES - 4) {
-      this.#staging.copyWithin(0, this.#start, this.#end);
+    const grows = this.#filled && this.#staging.byteLength < STAGING_BYTES_MAX;
+    if (grows || this.#start > this.#staging.byteLength - 4) {
+      const left = this.#staging.subarray(this.#start, this.#end);
+      if (grows) this.#staging = new Uint8Array(STAGING_BYTES_MAX);
+      this.#staging.set(left);
       this.#end -= this.#start;
       this.#start = 0;
     }
     const count = await this.#conn.read(this.#staging.subarray(this.#end));
     if (count === null) return false;
     this.#end += count;
+    this.#filled = this.#end === this.#staging.byteLength;
     return true;
   }
 }

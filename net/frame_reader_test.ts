@@ -92,3 +92,22 @@ Deno.test("FrameReader tells a stream that ends inside a frame from one that end
     await assert.rejects(reader.next(), FrameError);
   }
 });
+
+Deno.test("FrameReader keeps little for a connection that says little, and more for one that says much", async () => {
+  const bodies = Array.from({ length: 3_000 }, (_, i) => new Uint8Array(20).fill(i));
+  const stream = joined(bodies.map(framed));
+  const conn = connOf([framed(new Uint8Array(20)), stream]);
+  const asked: number[] = [];
+  const reader = new FrameReader({
+    ...conn,
+    read(buffer) {
+      asked.push(buffer.byteLength);
+      return conn.read(buffer);
+    },
+  }, FRAME_BYTES_MAX);
+  assert.deepEqual(await reader.next(), new Uint8Array(20));
+  for (const body of bodies) assert.deepEqual(await reader.next(), body);
+  assert.equal(await reader.next(), null);
+  assert.ok((asked[0] ?? 0) <= 4_096, `${asked[0]} bytes for one small frame`);
+  assert.ok(asked.length < 10, `${asked.length} reads`);
+});
