@@ -22,8 +22,13 @@ export class MixedGroup implements AsyncDisposable {
   readonly #programs: Program[] = [];
   readonly #produced = Array.from({ length: PARTITIONS }, () => 0);
   readonly #seen = new Map<string, string[]>();
-  /** Clients that give out once more what they had buffered when the group rebalanced, with Apache Kafka too. */
+  /** Clients that give out once more what they had buffered when the group rebalanced. */
   readonly #repeating = new Set<string>();
+  /**
+   * Partitions that such a client had at some time. It commits as it gives out, so that offsets of partitions that are
+   * others' by then go back, and others take records again; with Apache Kafka it is the same.
+   */
+  readonly #loose = new Set<number>();
   #producer: Program | undefined;
 
   /** Starts the program that creates the topic and produces. */
@@ -66,7 +71,10 @@ export class MixedGroup implements AsyncDisposable {
     this.#note(member.name, await member.program.ask<Taken>("leave"));
   }
 
-  #note(name: string, { records }: Taken): void {
+  #note(name: string, { records, assigned }: Taken): void {
+    if (this.#repeating.has(name)) {
+      for (const partition of [...assigned, ...records.map(([each]) => each)]) this.#loose.add(partition);
+    }
     for (const [partition, offset] of records) {
       const key = `${partition}/${offset}`;
       this.#seen.set(key, [...this.#seen.get(key) ?? [], name]);
@@ -106,14 +114,16 @@ export class MixedGroup implements AsyncDisposable {
     );
   }
 
-  /** Every record was seen, and by one member once. Says how many there were. */
+  /** Every record was seen, and by one member once, but in loose partitions. Says how many there were. */
   assertOnce(): string {
-    const mayRepeat = (names: readonly string[]) =>
-      new Set(names).size === 1 && this.#repeating.has(names[0] ?? "");
-    const twice = [...this.#seen].filter(([, names]) => names.length > 1 && !mayRepeat(names));
+    const again = [...this.#seen].filter(([, names]) => names.length > 1);
+    const twice = again.filter(([key]) => !this.#loose.has(Number.parseInt(key)));
     assert.deepEqual(twice.slice(0, 5), [], `${twice.length} records were taken twice`);
     assert.equal(this.#seen.size, this.#expected().length, "records that nobody produced");
-    return `${this.#seen.size} records, each once`;
+    const loose = this.#loose.size === 0
+      ? ""
+      : `, ${again.length} of ${this.#loose.size} loose partitions again`;
+    return `${this.#seen.size} records, each once${loose}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -37,6 +37,7 @@ const ANSWER_MS_MAX = 60_000;
 
 export class Program implements AsyncDisposable {
   readonly #name: string;
+  readonly #bootstrap: string;
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #lines: ReadableStreamDefaultReader<string>;
@@ -45,6 +46,7 @@ export class Program implements AsyncDisposable {
   /** Starts `command` against the server at `bootstrap`. */
   constructor(name: string, command: readonly string[], bootstrap: string, env: Record<string, string> = {}) {
     this.#name = name;
+    this.#bootstrap = bootstrap;
     this.#child = new Deno.Command(command[0] ?? "", {
       args: command.slice(1),
       stdin: "piped",
@@ -75,7 +77,7 @@ export class Program implements AsyncDisposable {
       if ("error" in answer) {
         throw new ClientError(
           answer.error.code,
-          `${op}: ${answer.error.message} (code ${answer.error.code})`,
+          `${op} at ${this.#bootstrap}: ${answer.error.message} (code ${answer.error.code})`,
         );
       }
       return answer.ok;

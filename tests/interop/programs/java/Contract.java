@@ -254,7 +254,7 @@ public final class Contract {
             if (protocol.equals("classic")) {
                 settings.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.RangeAssignor");
                 settings.put("heartbeat.interval.ms", 500);
-                settings.put("session.timeout.ms", 10_000);
+                settings.put("session.timeout.ms", 30_000);
             }
             consumer = consumer(settings);
             setDaemon(true);

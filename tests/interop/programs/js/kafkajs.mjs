@@ -212,7 +212,7 @@ async function join({ topic, group }) {
   const consumer = kafka.consumer({
     groupId: group,
     heartbeatInterval: 500,
-    sessionTimeout: 10_000,
+    sessionTimeout: 30_000,
     maxWaitTimeInMs: 200,
     partitionAssigners: [rangeAssigner],
   });

@@ -134,8 +134,8 @@ async function join({ topic, group, protocol }) {
     protocols: [{ name: "range", version: 1 }],
     partitionAssigner: rangeAssigner,
     heartbeatInterval: 500,
-    sessionTimeout: 10_000,
-    rebalanceTimeout: 20_000,
+    sessionTimeout: 30_000,
+    rebalanceTimeout: 40_000,
   };
   const consumer = new Consumer({
     ...common,

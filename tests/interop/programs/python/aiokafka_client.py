@@ -178,7 +178,7 @@ class GroupMember(Member, ConsumerRebalanceListener):
         self.positions = {}
         self.consumer = reader(
             group_id=self.request["group"], auto_offset_reset="earliest", heartbeat_interval_ms=500,
-            session_timeout_ms=10_000, partition_assignment_strategy=[RangePartitionAssignor],
+            session_timeout_ms=30_000, partition_assignment_strategy=[RangePartitionAssignor],
         )
         await self.consumer.start()
         self.consumer.subscribe([self.request["topic"]], listener=self)

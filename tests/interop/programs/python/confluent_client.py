@@ -134,7 +134,7 @@ class GroupMember(Member):
     def __init__(self, request):
         super().__init__()
         classic = {
-            "partition.assignment.strategy": "range", "heartbeat.interval.ms": 500, "session.timeout.ms": 10_000,
+            "partition.assignment.strategy": "range", "heartbeat.interval.ms": 500, "session.timeout.ms": 30_000,
         }
         chosen = {"group.protocol": "consumer"} if request["protocol"] == "consumer" else classic
         self.consumer = reader(**{"group.id": request["group"], "auto.offset.reset": "earliest", **chosen})

@@ -121,7 +121,7 @@ class GroupMember(Member, ConsumerRebalanceListener):
         super().__init__()
         self.consumer = KafkaConsumer(
             bootstrap_servers=BOOTSTRAP, group_id=request["group"], auto_offset_reset="earliest",
-            heartbeat_interval_ms=500, session_timeout_ms=10_000,
+            heartbeat_interval_ms=500, session_timeout_ms=30_000,
             partition_assignment_strategy=[RangePartitionAssignor],
         )
         self.consumer.subscribe([request["topic"]], listener=self)

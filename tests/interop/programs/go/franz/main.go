@@ -224,7 +224,7 @@ func join(r ops.Request, m *ops.Member, leaving <-chan struct{}) error {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(ops.Bootstrap), kgo.ConsumerGroup(r.Group), kgo.ConsumeTopics(r.Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.Balancers(kgo.RangeBalancer()),
-		kgo.HeartbeatInterval(500 * time.Millisecond), kgo.SessionTimeout(10 * time.Second),
+		kgo.HeartbeatInterval(500 * time.Millisecond), kgo.SessionTimeout(30 * time.Second),
 		kgo.FetchMaxWait(200 * time.Millisecond), kgo.BlockRebalanceOnPoll(), kgo.AutoCommitMarks(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { m.Assign(p[r.Topic], true) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, c *kgo.Client, p map[string][]int32) {

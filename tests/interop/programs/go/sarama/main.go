@@ -260,7 +260,7 @@ func join(r ops.Request, m *ops.Member, leaving <-chan struct{}) error {
 	c.Consumer.Offsets.AutoCommit.Enable = false
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
 	c.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
-	c.Consumer.Group.Session.Timeout = 10 * time.Second
+	c.Consumer.Group.Session.Timeout = 30 * time.Second
 	group, err := sarama.NewConsumerGroup(addresses, r.Group, c)
 	if err != nil {
 		return err

@@ -246,7 +246,7 @@ func join(r ops.Request, m *ops.Member, leaving <-chan struct{}) error {
 	consumer := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{ops.Bootstrap}, GroupID: r.Group, Topic: r.Topic, StartOffset: kafka.FirstOffset,
 		GroupBalancers: []kafka.GroupBalancer{kafka.RangeGroupBalancer{}}, MaxWait: 200 * time.Millisecond,
-		HeartbeatInterval: 500 * time.Millisecond, SessionTimeout: 10 * time.Second, RebalanceTimeout: 20 * time.Second,
+		HeartbeatInterval: 500 * time.Millisecond, SessionTimeout: 30 * time.Second, RebalanceTimeout: 40 * time.Second,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
