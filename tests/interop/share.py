@@ -22,6 +22,8 @@ def consumer(bootstrap, path, seed):
     from confluent_kafka import AcknowledgeType, KafkaException, ShareConsumer
 
     chance = random.Random(seed)
+    # A short run has few polls.
+    often = 1 if os.environ.get("KAVKA_INTEROP_LONG") == "1" else 3
     notes = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def note(kind, messages):
@@ -48,7 +50,7 @@ def consumer(bootstrap, path, seed):
         if not given:
             continue
         note("d", given)
-        if chance.random() < 0.02:
+        if chance.random() < 0.02 * often:
             os._exit(9)  # with everything in hand
         if chance.random() < 0.02:
             time.sleep(LOCK_SECONDS + 0.5)
@@ -60,13 +62,13 @@ def consumer(bootstrap, path, seed):
             queue.acknowledge(message, AcknowledgeType.RELEASE)
         for message in accepted:
             queue.acknowledge(message, AcknowledgeType.ACCEPT)
-        if chance.random() < 0.01:
+        if chance.random() < 0.01 * often:
             os._exit(9)  # before it was said
         try:
             failed = {(t.topic, t.partition) for t, error in queue.commit_sync(timeout=20).items() if error is not None}
         except KafkaException:
             failed = {(TOPIC, message.partition()) for message in given}
-        if chance.random() < 0.01:
+        if chance.random() < 0.01 * often:
             os._exit(9)  # before it could be noted
         for kind, messages in (("A", accepted), ("R", released)):
             note(kind, [m for m in messages if (m.topic(), m.partition()) not in failed])
@@ -247,6 +249,9 @@ def quiet(bootstrap, seconds):
 FLAGS = [
     "--override", "group.share.min.record.lock.duration.ms=1000",
     "--override", "group.share.max.delivery.count.limit=25",
+    # Until then the partitions of one that died wait for it, if nobody else reads them.
+    "--override", "group.share.session.timeout.ms=6000",
+    "--override", "group.share.heartbeat.interval.ms=1000",
 ]
 PORT = free_port()
 server = Server(kafka=f"127.0.0.1:{PORT}", flags=FLAGS)
