@@ -297,4 +297,28 @@ def _():
     )
 
 
+@check("share.isolation.level=read_committed: records of aborted transactions are for nobody", seconds=60)
+def _():
+    from confluent_kafka import ShareConsumer
+
+    admin = AdminClient({"bootstrap.servers": server.bootstrap})
+    admin.create_topics([NewTopic("payments", 1, 1)])["payments"].result(20)
+    begin_at_the_start(server.bootstrap, "careful", share_isolation_level="read_committed")
+    producer = Producer({"bootstrap.servers": server.bootstrap, "transactional.id": "payer"})
+    producer.init_transactions(20)
+    for fate in ("aborted", "committed", "aborted", "committed"):
+        producer.begin_transaction()
+        for number in range(3):
+            producer.produce("payments", f"{fate} {number}".encode())
+        producer.flush(20)
+        producer.abort_transaction(20) if fate == "aborted" else producer.commit_transaction(20)
+    queue = ShareConsumer({"bootstrap.servers": server.bootstrap, "group.id": "careful", "log_level": 2})
+    queue.subscribe(["payments"])
+    given, end = [], time.monotonic() + 30
+    while len(given) < 6 and time.monotonic() < end:
+        given += [m.value().decode() for m in queue.poll(timeout=0.5) if m.error() is None]
+    queue.close()
+    equal(given, [f"committed {number}" for number in range(3)] * 2, "records")
+
+
 finish()
