@@ -180,7 +180,7 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
   stop(): void {
     this.#watch?.stop.abort();
     for (const { reply } of this.#queue.splice(0)) reply.sendNow(nothing("NOT_LEADER_OR_FOLLOWER"));
-    this.#wake();
+    this.#wakeAll();
   }
 
   inspect(): Record<string, unknown> {

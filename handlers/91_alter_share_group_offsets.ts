@@ -1,4 +1,4 @@
-/** AlterShareGroupOffsets (API 91): sets where a share group without members goes on (KIP-932). */
+/** AlterShareGroupOffsets (API 91): sets where a share group without members goes on, or where a new one begins (KIP-932). */
 import { ZERO_UUID } from "../lib/bytes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import {
@@ -14,11 +14,22 @@ type Partition = Topic["partitions"][number];
 export const alterShareGroupOffsetsHandler = handler(alterShareGroupOffsets, serveAlterShareGroupOffsets);
 
 async function serveAlterShareGroupOffsets(request: AlterShareGroupOffsetsRequest, context: RequestContext) {
-  const error = await emptyGroupError(request.groupId, context);
+  const error = await alterableGroupError(request.groupId, context);
   if (error !== "NONE") return { errorCode: errorCode(error), errorMessage: null, responses: [] };
   const responses = [];
   for (const topic of request.topics) responses.push(await alterTopic(request.groupId, topic, context));
   return { errorCode: 0, errorMessage: null, responses };
+}
+
+/** As below, but a group that is not there is made; GROUP_ID_NOT_FOUND when the name is another kind of group's. */
+async function alterableGroupError(groupId: string, context: RequestContext): Promise<ErrorName> {
+  const error = await emptyGroupError(groupId, context);
+  if (error !== "GROUP_ID_NOT_FOUND") return error;
+  try {
+    return await context.broker.shareGroup(groupId).ask({ type: "ensure" });
+  } catch (failure) {
+    return coordinatorFailure(failure);
+  }
 }
 
 /** Whether the group's offsets may be changed: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP. */

@@ -256,9 +256,9 @@ Deno.test("offsets are described, set and forgotten; a group with members is lef
   };
   assert.deepEqual(await describe(), ["NONE", 2, 6]);
   assert.equal((await describe("nothing"))[0], "GROUP_ID_NOT_FOUND");
-  const alter = async (startOffset: number, topicName = "t") => {
+  const alter = async (startOffset: number, topicName = "t", groupId = GROUP) => {
     const topics = [{ topicName, partitions: [{ partitionIndex: 0, startOffset }] }];
-    const answer = await call(door.world, alterShareGroupOffsets, { groupId: GROUP, topics });
+    const answer = await call(door.world, alterShareGroupOffsets, { groupId, topics });
     return [errorName(answer.errorCode), errorName(answer.responses[0]?.partitions[0]?.errorCode ?? 0)];
   };
   const forget = async () => {
@@ -296,4 +296,11 @@ Deno.test("offsets are described, set and forgotten; a group with members is lef
   assert.equal(await remove(), "NONE");
   assert.equal(await remove(), "GROUP_ID_NOT_FOUND");
   assert.deepEqual(await list(), []);
+  assert.deepEqual(
+    await alter(3, "t", "new"),
+    ["NONE", "NONE"],
+    "a group may be made by where it is to begin",
+  );
+  assert.deepEqual(await describe("new"), ["NONE", 3, 5]);
+  assert.deepEqual((await alter(3, "t", "g".repeat(2_000)))[0], "INVALID_GROUP_ID");
 });
