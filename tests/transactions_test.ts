@@ -225,6 +225,38 @@ Deno.test("what bad clients send is refused with Kafka's code, and nothing is wr
   assert.deepEqual(await committed(served, 1), ["first"]);
 });
 
+Deno.test("an idempotent producer's sequences that go backwards, jump or come with an old epoch are refused", async () => {
+  await using served = await serve();
+  using client = await connect(served);
+  const plain = { id: null };
+  const send = (producerId: number, producerEpoch: number, baseSequence: number, value: string) =>
+    client.produceBatch(
+      buildBatch({
+        records: [{ key: null, value: encoder.encode(value), headers: [], timestamp: Date.now() }],
+        producerId,
+        producerEpoch,
+        baseSequence,
+      }),
+      plain,
+    );
+  const { producerId } = await client.init();
+  for (let i = 0; i < 7; i++) is(await send(producerId, 1, i, String(i)), "NONE");
+  is(await send(producerId, 1, 6, "6"), "NONE", "a duplicate is answered as the original");
+  is(await send(producerId, 1, 0, "0"), "OUT_OF_ORDER_SEQUENCE_NUMBER", "older than the five that are kept");
+  is(await send(producerId, 1, 9, "jump"), "OUT_OF_ORDER_SEQUENCE_NUMBER");
+  is(await send(producerId, 0, 7, "zombie"), "INVALID_PRODUCER_EPOCH");
+  is(await send(producerId, 2, 7, "new epoch"), "OUT_OF_ORDER_SEQUENCE_NUMBER", "a new epoch begins at 0");
+  // Kafka 4.3 takes a producer that it does not know at any sequence; UNKNOWN_PRODUCER_ID is history.
+  is(await send(999_999, 0, 5, "unknown"), "NONE");
+  assert.deepEqual(await committed(served, 8), ["0", "1", "2", "3", "4", "5", "6", "unknown"]);
+});
+
+Deno.test("two-phase commit (InitProducerId v6) is not offered, as Kafka does not while it is unstable", async () => {
+  await using served = await serve();
+  using client = await connect(served);
+  assert.equal(client.connection.version(initProducerId), 5);
+});
+
 Deno.test("a timeout aborts and fences; a commit that comes late is told so", async () => {
   await using served = await serve();
   using client = await connect(served);

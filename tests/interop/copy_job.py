@@ -123,7 +123,7 @@ class Job:
             errors.append(line.decode(errors="replace").rstrip())
             del errors[:-20]
 
-    def wait_for_commit(self, seconds=120, stuck_seconds=40):
+    def wait_for_commit(self, seconds=600, stuck_seconds=100):
         """Until something is committed from now on.
 
         A process that ended by itself, or that commits nothing for long, is started again, as whatever supervises it
@@ -255,6 +255,122 @@ def run_client(name, build):
         shutil.rmtree(data, ignore_errors=True)
 
 
+STREAMS_RECORDS = 100_000
+STREAMS_KILLS = int(os.environ.get("STREAMS_KILLS", 10))
+
+
+def build_streams():
+    target, libs = os.path.join(CACHE, "copy-job-streams"), os.path.join(CACHE, "streams")
+    if not os.path.isdir(libs):
+        pom = os.path.join(HERE, "pom.xml")
+        command = ["mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={libs}"]
+        subprocess.run(command, check=True, capture_output=True)
+    os.makedirs(target, exist_ok=True)
+    source = os.path.join(HERE, "WordCount.java")
+    subprocess.run(["javac", "-cp", f"{libs}/*", "-d", target, source], check=True, capture_output=True)
+    return ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{target}:{libs}/*", "WordCount"]
+
+
+def committed_counts(bootstrap):
+    """{word: [each count that read_committed sees, in order]}"""
+    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "reader",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.assign([TopicPartition("counts", each, OFFSET_BEGINNING) for each in range(PARTITIONS)])
+    counts, left = {}, set(range(PARTITIONS))
+    end = time.monotonic() + 120
+    while left:
+        assert time.monotonic() < end, f"partitions {left} have no end"
+        for message in consumer.consume(10_000, 0.5):
+            if message.error() is not None:
+                left.discard(message.partition())
+            else:
+                counts.setdefault(message.key().decode(), []).append(int(message.value()))
+    consumer.close()
+    return counts
+
+
+def run_streams():
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    chance = random.Random(f"{SEED}/streams")
+    command = build_streams()
+    data, state, port = temporary_directory(), temporary_directory(), free_port()
+    server = Server(data=data, kafka=f"127.0.0.1:{port}")
+    server.start()
+    application, broker_kills, begin = None, 0, time.monotonic()
+    try:
+        admin = AdminClient({"bootstrap.servers": server.bootstrap})
+        for future in admin.create_topics([NewTopic(each, PARTITIONS, 1) for each in ("lines", "counts")]).values():
+            future.result(20)
+        expected, sent = {}, 0
+        producer = Producer(
+            {"bootstrap.servers": server.bootstrap, "enable.idempotence": True, "message.timeout.ms": 120_000, "log_level": 0}
+        )
+
+        def send(count):
+            nonlocal sent
+            for _ in range(count):
+                words = [f"word{chance.randrange(500)}" for _ in range(3)]
+                for word in words:
+                    expected[word] = expected.get(word, 0) + 1
+                producer.produce("lines", " ".join(words), partition=sent % PARTITIONS)
+                producer.poll(0)
+                sent += 1
+            assert producer.flush(120) == 0
+
+        def start():
+            arguments = [*command, server.bootstrap, "lines", "counts", state]
+            return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def wait_for(progress, seconds=300):
+            end = time.monotonic() + seconds
+            while not progress(committed_counts(server.bootstrap)):
+                assert time.monotonic() < end, "the application makes no progress"
+                assert application.poll() is None, "the application ended by itself"
+                time.sleep(0.5)
+
+        application = start()
+        for kill in range(1, STREAMS_KILLS + 1):
+            before = sum(map(len, committed_counts(server.bootstrap).values()))
+            send(STREAMS_RECORDS // (STREAMS_KILLS + 1))
+            wait_for(lambda counts: sum(map(len, counts.values())) > before)
+            time.sleep(chance.random())
+            if kill % 3 == 0:
+                broker_kills += 1
+                server.kill()
+                server = Server(data=data, kafka=f"127.0.0.1:{port}")
+                server.start()
+            application.kill()
+            application.wait()
+            application = start()
+        send(STREAMS_RECORDS - sent)
+        wait_for(lambda counts: {word: each[-1] for word, each in counts.items()} == expected, 600)
+        time.sleep(2)
+        counts = committed_counts(server.bootstrap)
+        for word, seen in counts.items():
+            assert seen == sorted(set(seen)), f"the counts of {word} go back: {seen[:20]}"
+        assert {word: each[-1] for word, each in counts.items()} == expected, "the counts went on"
+        seconds = time.monotonic() - begin
+        return f"{sent} records, {STREAMS_KILLS} kills, {broker_kills} kills of the broker, seed {SEED}, {seconds:.0f} s"
+    finally:
+        if application is not None:
+            application.kill()
+        if server.process.poll() is None:
+            server.kill()
+        for directory in (data, state):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
 # Of the short form: one that stands on librdkafka, one that does not. The others take longer to start.
 SHORT = "confluent-kafka,franz-go"
 wanted = os.environ.get("COPY_JOB_CLIENTS", ",".join(CLIENTS) if LONG else SHORT).split(",")
@@ -268,4 +384,7 @@ if __name__ == "__main__":
         check(f"copy job {client}: the output is exactly the function of the input", seconds=3_000)(
             lambda client=client, build=build: run_client(client, build)
         )
+    if LONG and ("streams" in wanted or "COPY_JOB_CLIENTS" not in os.environ):
+        name = "Kafka Streams word count, exactly_once_v2: the counts are exact"
+        check(name, seconds=3_000)(run_streams)
     finish()
