@@ -1,6 +1,7 @@
 /** Share groups with a whole broker on a memory store, under virtual time: no permission is needed. */
 import assert from "node:assert/strict";
 import { buildBatch, readBatchHeader } from "../../protocol/records/record_batch.ts";
+import type { ShareOffsetReset } from "../../core/share/share_config.ts";
 import type { MemoryStorage } from "../../storage/memory.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -79,7 +80,11 @@ class Queue {
     }));
   }
 
-  async acquire(memberId: string, maxRecords = 100, more: { lockDurationMs?: number } = {}) {
+  async acquire(
+    memberId: string,
+    maxRecords = 100,
+    more: { lockDurationMs?: number; offsetReset?: ShareOffsetReset } = {},
+  ) {
     const result = await this.settled(
       this.partition().ask({
         type: "acquire",
@@ -88,7 +93,7 @@ class Queue {
         maxBytes: 1 << 20,
         wholeBatches: false,
         lockDurationMs: more.lockDurationMs ?? null,
-        offsetReset: null,
+        offsetReset: more.offsetReset ?? null,
       }),
     );
     assert.equal(result.error, "NONE");
@@ -108,12 +113,12 @@ class Queue {
     return error;
   }
 
-  async produce(count: number): Promise<void> {
+  async produce(count: number, timestamp = 1): Promise<void> {
     const records = Array.from({ length: count }, (_, i) => ({
       key: null,
       value: new TextEncoder().encode(String(i)),
       headers: [],
-      timestamp: 1,
+      timestamp,
     }));
     const { error } = await this.settled(
       this.world.broker.partition(this.topicId, 0).ask({
@@ -150,6 +155,20 @@ Deno.test("a group begins at the end of the log, and stays there when the broker
   const again = await queue.restart();
   assert.deepEqual(await again.acquire("a"), [[5, 6, 1]], "what came meanwhile is not skipped");
   await again.drain();
+});
+
+Deno.test("a group begins at the first record, or at the first that is young enough", async () => {
+  const begins = async (offsetReset: ShareOffsetReset) => {
+    const queue = await Queue.open();
+    await queue.produce(3);
+    await queue.produce(2, queue.world.env.now() - 10_000);
+    const acquired = await queue.acquire("a", 100, { offsetReset });
+    await queue.drain();
+    return acquired;
+  };
+  assert.deepEqual(await begins({ type: "earliest" }), [[0, 4, 1]]);
+  assert.deepEqual(await begins({ type: "by_duration", ms: 60_000 }), [[3, 4, 1]]);
+  assert.deepEqual(await begins({ type: "by_duration", ms: 1_000 }), [], "all of them are older");
 });
 
 Deno.test("an acknowledgement is not lost by a restart; what was held is handed out again", async () => {
