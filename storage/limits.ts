@@ -17,3 +17,6 @@ export const embeddedLimits: StorageLimits = {
   getManyMax: 10,
   listPageMax: 1_000,
 };
+
+/** What denokv and the managed Deno KV take. */
+export const remoteLimits: StorageLimits = { ...embeddedLimits, checksMax: 10 };

@@ -104,6 +104,29 @@ export async function prepareClients(): Promise<void> {
   });
 }
 
+/** Deno KV's own server. */
+export const DENOKV = `${CACHE}/denokv/bin/denokv`;
+const DENOKV_VERSION = "0.14.0";
+
+/** Builds denokv, which takes some minutes, once. Throws an Error whose message says what to do. */
+export async function prepareDenoKv(): Promise<void> {
+  if (await succeeds(DENOKV, ["--help"])) return;
+  const cargo = await succeeds("cargo", ["--version"]) ? "cargo" : `${Deno.env.get("HOME")}/.cargo/bin/cargo`;
+  if (!(await succeeds(cargo, ["--version"]))) {
+    throw new Error("Cannot run denokv: cargo is missing: install Rust, and put it on the PATH");
+  }
+  console.log(`building denokv ${DENOKV_VERSION} in the background`);
+  await must(cargo, [
+    "install",
+    "denokv",
+    "--version",
+    DENOKV_VERSION,
+    "--locked",
+    "--root",
+    `${CACHE}/denokv`,
+  ]);
+}
+
 /** Runs `install` into an emptied `folder` unless its stamp equals the pinned versions of `pins`. */
 async function unlessStamped(folder: string, pins: string, install: () => Promise<void>): Promise<void> {
   const wanted = await Deno.readTextFile(pins);

@@ -9,7 +9,7 @@
 import { report, ROOT, type Tally } from "../../tools/run.ts";
 import { writeKcatResult } from "./clients/kcat.ts";
 import { writeCompatibility } from "./clients/compatibility.ts";
-import { CACHE, prepare, prepareClients, type Programs } from "./prepare.ts";
+import { CACHE, DENOKV, prepare, prepareClients, prepareDenoKv, type Programs } from "./prepare.ts";
 
 interface Suite {
   readonly name: string;
@@ -19,6 +19,8 @@ interface Suite {
   readonly http?: boolean;
   /** It runs the client programs of clients/registry.ts. */
   readonly clients?: boolean;
+  /** It runs denokv. */
+  readonly denokv?: boolean;
   /** Whatever the suite sends, the server must log nothing of level ERROR. */
   readonly noErrors?: boolean;
   /** More flags for the runner's server. */
@@ -46,7 +48,6 @@ const SUITES: readonly Suite[] = [
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "openapi", file: "openapi.py", server: "suite" },
   { name: "web_clients", file: "web_clients.py", server: "suite" },
-  { name: "web_clients", file: "web_clients.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "wire", file: "wire.ts", server: "runner", flags: AT_ONCE, noErrors: true },
   { name: "kill9", file: "kill9.py", server: "suite" },
@@ -54,6 +55,7 @@ const SUITES: readonly Suite[] = [
   { name: "share_java", file: "share_java.py", server: "suite" },
   { name: "faults", file: "faults.py", server: "suite" },
   { name: "copy_job", file: "copy_job.py", server: "suite" },
+  { name: "denokv", file: "denokv.ts", server: "suite", denokv: true },
 ];
 
 const SUITE_DEADLINE_MS = (Deno.env.get("KAVKA_INTEROP_LONG") === "1" ? 180 : 12) * 60_000;
@@ -218,6 +220,7 @@ async function main(names: readonly string[]): Promise<number> {
   const clientPrograms = begun(
     wanted.some((suite) => suite.clients === true) ? prepareClients : async () => {},
   );
+  const denokv = begun(wanted.some((suite) => suite.denokv === true) ? prepareDenoKv : async () => {});
   const command = await serverCommand();
   const outside = Deno.env.get("BOOTSTRAP");
   const ran: string[] = [];
@@ -227,7 +230,8 @@ async function main(names: readonly string[]): Promise<number> {
     ran.push(suite.name);
     try {
       if (suite.clients === true) await clientPrograms();
-      const env = { KAVKA_COMMAND: JSON.stringify(command) };
+      if (suite.denokv === true) await denokv();
+      const env = { KAVKA_COMMAND: JSON.stringify(command), DENOKV };
       const tally = suite.server === "suite" || outside !== undefined
         ? await runSuite(suite, programs, env)
         : await withServer(suite, command, (at) => runSuite(suite, programs, { ...env, ...at }));
