@@ -47,4 +47,6 @@ export async function writeCompatibility(publish: boolean): Promise<void> {
     throw new Error(`Cannot write the table into ${DOCUMENT}: its marks are missing`);
   }
   await Deno.writeTextFile(DOCUMENT, `${text.slice(0, begin)}${BEGIN}\n\n${table}\n\n${text.slice(end)}`);
+  const format = await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", DOCUMENT] }).output();
+  if (!format.success) throw new Error(`Cannot format ${DOCUMENT}`);
 }
