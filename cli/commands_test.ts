@@ -3,6 +3,7 @@ import { realEnv } from "../env/real.ts";
 import { consumerOptions, parseConsumerArguments, startOf } from "./console_consumer.ts";
 import { consoleProducer, parseProducerArguments, producerOptions } from "./console_producer.ts";
 import { HelpShown, type Terminal, utf8 } from "./command_line.ts";
+import { formatConsumers } from "./consumers.ts";
 import { translate } from "./kavka.ts";
 import { PropertyReader } from "./properties_file.ts";
 import { serverStop } from "./server_stop.ts";
@@ -185,6 +186,20 @@ Deno.test("kavka translates nouns and verbs into Kafka's commands", () => {
   for (const wrong of [["frob"], ["topic"], ["topic", "create"], ["produce", "--sync"]]) {
     assert.throws(() => translate(wrong), { name: "UsageError" });
   }
+});
+
+Deno.test("kavka consumers prints a line for each member", () => {
+  const member = { clientId: "c", host: "/127.0.0.1", lastHeartbeatMs: 1_000 };
+  const assignment = [{ topic: "t", partitions: [0, 2] }, { topic: "u", partitions: [1] }];
+  assert.equal(
+    formatConsumers([
+      { ...member, groupId: "g", memberId: "m1", assignment, lag: 12 },
+      { ...member, groupId: "g", memberId: "m2", assignment: [], lag: null },
+    ], 2_500),
+    "GROUP    CONSUMER-ID CLIENT-ID HOST       LAST-HEARTBEAT LAG      PARTITIONS\n" +
+      "g        m1          c         /127.0.0.1 1.5 s ago      12       t:0,2;u:1\n" +
+      "g        m2          c         /127.0.0.1 1.5 s ago      -        -\n",
+  );
 });
 
 Deno.test("zookeeper-server-start.sh wants a file that exists", async () => {

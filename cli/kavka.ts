@@ -8,6 +8,7 @@ import { backup, restore } from "./backup.ts";
 import { consoleConsumer } from "./console_consumer.ts";
 import { consoleProducer, standardInput } from "./console_producer.ts";
 import { type Terminal, UsageError, utf8 } from "./command_line.ts";
+import { consumers } from "./consumers.ts";
 import { interruption, runProcess } from "./real_terminal.ts";
 import { storageCheck } from "./storage_check.ts";
 import { topics } from "./topics.ts";
@@ -20,6 +21,7 @@ const USAGE = `Usage: kavka COMMAND [options]
   topic delete NAME
   produce TOPIC                        sends the lines of standard input
   consume TOPIC [--from-beginning] [--group ID] [--max-messages N]
+  consumers [--group ID]               who reads what, and how far behind; of the server at --server URL
   key create --name NAME --scope SCOPE [--expires-in TIME]
   key list
   key revoke ID                        keys of the HTTP interface, at --server URL, else KAVKA_SERVER
@@ -36,7 +38,7 @@ const DEFAULT_BOOTSTRAP = "localhost:9092";
 /** A command of Kafka's with its arguments, or help. */
 export type Translation =
   | {
-    readonly command: "topics" | "produce" | "consume" | "key" | "backup" | "restore" | "check";
+    readonly command: "topics" | "produce" | "consume" | "consumers" | "key" | "backup" | "restore" | "check";
     readonly args: readonly string[];
   }
   | { readonly command: "help" };
@@ -59,6 +61,7 @@ export function translate(args: readonly string[]): Translation {
       }
       return { command: noun, args: ["--topic", topic, ...options] };
     }
+    case "consumers":
     case "key":
     case "backup":
     case "restore":
@@ -102,6 +105,8 @@ export async function kavka(args: readonly string[], terminal: Terminal): Promis
       return 0;
     case "topics":
       return await topics(translation.args, local);
+    case "consumers":
+      return await consumers(translation.args, terminal);
     case "key":
       return await apiKeys(translation.args, terminal);
     case "backup":
