@@ -10,6 +10,7 @@ import type { ClientTelemetry } from "../core/telemetry/client_telemetry.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import type { EventFeed } from "./event_feed.ts";
 import type { GroupListing } from "./group_directory.ts";
 import type { AtomicProducerMessage } from "./messages/atomic_producer.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
@@ -46,6 +47,8 @@ export interface Broker {
   sharePartition(groupId: string, topicId: string, partition: number): ActorRef<SharePartitionMessage>;
   /** Every group that this broker coordinates. Throws what storage throws. */
   listGroups(): Promise<GroupListing[]>;
+  /** What happens in the cluster, as this broker learns of it. */
+  readonly events: EventFeed;
   /** What the server counts. */
   readonly metrics: ServerMetrics;
   readonly supervisor: ActorRef<SupervisorMessage>;

@@ -25,6 +25,7 @@ import { topicGuard } from "../storage/topic_guard.ts";
 import { ATOMIC_PRODUCER_KIND, atomicProducerKind } from "./atomic_producer.ts";
 import type { Broker } from "./broker.ts";
 import { brokerKind } from "./broker_actor.ts";
+import { EventFeed } from "./event_feed.ts";
 import { GroupDirectory, type GroupListing } from "./group_directory.ts";
 import { CompactionSweep } from "./compaction.ts";
 import { CONSUMER_GROUP_KIND, consumerGroupKind } from "./consumer_group.ts";
@@ -91,6 +92,7 @@ export class LocalBroker implements Broker {
   readonly log: Logger;
   readonly brokerId: number;
   readonly metrics = new ServerMetrics();
+  readonly events: EventFeed;
   readonly supervisor: ActorRef<SupervisorMessage>;
   readonly streams: ActorRef<StreamRegistryMessage>;
   readonly subscriptions: ActorRef<SubscriptionMessage>;
@@ -116,6 +118,7 @@ export class LocalBroker implements Broker {
   constructor(options: LocalBrokerOptions) {
     const { env, log, brokerId, incarnation, shards, config } = options;
     this.#options = options;
+    this.events = new EventFeed(options.env);
     this.#layers = startLayers(config);
     this.#config = config;
     this.env = env;
@@ -216,7 +219,10 @@ export class LocalBroker implements Broker {
       groupShards,
       topics: () => this.#metadata,
       config: groupConfigReader(config, () => this.#metadata.configs),
-      onMembership: (report) => this.supervisor.tell(report),
+      onMembership: (report) => {
+        this.events.members(report.groupId, report.consumers);
+        this.supervisor.tell(report);
+      },
     }));
     const share = {
       groupShards,
@@ -273,6 +279,7 @@ export class LocalBroker implements Broker {
   #onImage(image: MetadataImage): void {
     const before = this.#metadata;
     this.#metadata = image;
+    this.events.image(before, image);
     if (image.configs !== before.configs) {
       this.#layers = serverLayers(image.configs, this.brokerId, this.#options.config);
       this.#config = layeredReader(this.#layers);

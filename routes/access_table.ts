@@ -56,6 +56,7 @@ const ownRows: readonly Row[] = [
   ["GET", "/v1/cluster", monitor],
   ["GET", "/v1/consumers", monitor],
   ["GET", "/v1/actors", monitor],
+  ["GET", "/v1/events", monitor],
   ["GET", "/v1/backup", "admin"],
   ["POST", "/v1/restore", "admin"],
   ["GET", "/v1/storage/check", "admin"],

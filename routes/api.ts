@@ -11,6 +11,7 @@ import { asyncApiDocument } from "./async_document.ts";
 import { atomicRecordsApp } from "./atomic_records.ts";
 import { backupApp } from "./backup.ts";
 import { clusterApp } from "./cluster.ts";
+import { clusterEventsApp } from "./cluster_events.ts";
 import { v2App, v2Failure, v2Routes } from "./confluent/v2_app.ts";
 import type { ContractRoute } from "./confluent/contract_router.ts";
 import { v3App, v3Failure, v3RecordRoutes, v3Routes } from "./confluent/v3_app.ts";
@@ -63,7 +64,9 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
   for (const resource of [topicsApp, produceRecordsApp, readRecordsApp, liveRecordsApp]) {
     app.route("/v1/topics", resource(broker));
   }
-  for (const resource of [clusterApp, backupApp, storageCheckApp]) app.route("/v1", resource(broker));
+  for (const resource of [clusterApp, clusterEventsApp, backupApp, storageCheckApp]) {
+    app.route("/v1", resource(broker));
+  }
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1", atomicRecordsApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));

@@ -9,6 +9,7 @@ import type { SubscriptionMessage } from "../../actors/messages/subscription.ts"
 import type { StreamRegistryMessage } from "../../actors/messages/stream.ts";
 import type { TransactionMessage } from "../../actors/messages/transaction.ts";
 import type { ConsumerLiveness, CreateTopic, SupervisorMessage } from "../../actors/messages/supervisor.ts";
+import { EventFeed } from "../../actors/event_feed.ts";
 import { ServerMetrics } from "../../actors/server_metrics.ts";
 import { AskDeadlineError } from "../../actors/runtime/errors.ts";
 import type { ActorRef, ActorSnapshot, AskOptions, ReplyOf } from "../../actors/runtime/types.ts";
@@ -163,6 +164,7 @@ export class FakeBroker implements Broker {
   };
   ready = true;
   readonly metrics = new ServerMetrics();
+  readonly events = new EventFeed(fakeEnv());
   storeFault: string | null = null;
   readonly brokerId = 1;
   readonly telemetry = new ClientTelemetry({

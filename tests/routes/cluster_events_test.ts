@@ -1,0 +1,85 @@
+/** `/v1/events` on a whole broker. */
+import assert from "node:assert/strict";
+import { EventFeed } from "../../actors/event_feed.ts";
+import { realEnv } from "../../env/real.ts";
+import { serveBroker, type ServedBroker } from "../served_broker.ts";
+
+async function watch(served: ServedBroker, query = "", headers: Record<string, string> = {}) {
+  const response = await served.http(`/v1/events${query}`, { headers });
+  assert.equal(response.status, 200);
+  assert.ok(response.body !== null);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  /** The next events with data, as [id, type, data]. */
+  async function take(count: number) {
+    const events: [id: string, type: string, data: Record<string, unknown>][] = [];
+    while (events.length < count) {
+      const end = text.indexOf("\n\n");
+      if (end === -1) {
+        const { value, done } = await reader.read();
+        assert.ok(!done, "the stream ended");
+        text += value;
+        continue;
+      }
+      const [, id = "", type = "", data] = /^id: (\S+)\nevent: (\w+)\ndata: (.*)$/.exec(text.slice(0, end)) ??
+        [];
+      text = text.slice(end + 2);
+      if (data !== undefined) events.push([id, type, JSON.parse(data)]);
+    }
+    return events;
+  }
+  return { take, [Symbol.asyncDispose]: () => reader.cancel() };
+}
+
+const json = { "content-type": "application/json" };
+
+async function createTopic(served: ServedBroker, name: string): Promise<void> {
+  const body = JSON.stringify({ name });
+  const response = await served.http("/v1/topics", { method: "POST", headers: json, body });
+  assert.equal(response.status, 201);
+  await response.body?.cancel();
+}
+
+Deno.test("events: topics and members as they come and go, and again by Last-Event-ID", async () => {
+  await using served = await serveBroker();
+  await using first = await watch(served);
+  await createTopic(served, "t");
+  const [created] = await first.take(1);
+  assert.deepEqual([created?.[1], created?.[2]["topic"]], ["topicCreated", "t"]);
+  const v2 = { "content-type": "application/vnd.kafka.v2+json" };
+  const post = async (path: string, body: unknown) =>
+    await (await served.http(path, { method: "POST", headers: v2, body: JSON.stringify(body) })).text();
+  await post("/consumers/g", { name: "c" });
+  await post("/consumers/g/instances/c/subscription", { topics: ["t"] });
+  await (await served.http("/consumers/g/instances/c/records?timeout=1")).text();
+  assert.deepEqual((await first.take(2)).map(([, type, { group }]) => [type, group]), [
+    ["memberJoined", "g"],
+    ["groupRebalanced", "g"],
+  ]);
+  await (await served.http("/consumers/g/instances/c", { method: "DELETE" })).text();
+  await (await served.http("/v1/topics/t", { method: "DELETE" })).text();
+  await using again = await watch(served, "?types=memberLost,topicDeleted", {
+    "last-event-id": created?.[0] ?? "",
+  });
+  assert.deepEqual((await again.take(2)).map(([, type]) => type), ["memberLost", "topicDeleted"]);
+});
+
+Deno.test("events: an id of another process is a gap, a strange one is 400", async () => {
+  await using served = await serveBroker();
+  await using watched = await watch(served, "", { "last-event-id": "00000000-7" });
+  assert.deepEqual((await watched.take(1))[0]?.slice(1), ["gap", { events: null }]);
+  const bad = await served.http("/v1/events", { headers: { "last-event-id": "x" } });
+  assert.equal(bad.status, 400);
+  await bad.body?.cancel();
+});
+
+Deno.test("EventFeed: the newest are kept, and a watcher's place tells how many it missed", () => {
+  const feed = new EventFeed(realEnv());
+  const member = { memberId: "m", clientId: "c", assignment: [] };
+  for (let n = 0; n < 1_500; n++) feed.members(`g${n}`, [member]);
+  assert.equal(feed.newest, 1_500);
+  assert.deepEqual(feed.after(1_498).map(({ number }) => number), [1_499, 1_500]);
+  const kept = feed.after(0);
+  assert.deepEqual([kept.length, kept[0]?.number], [1_000, 501]);
+  assert.deepEqual(feed.after(1_500), []);
+});
