@@ -5,7 +5,7 @@
  * docs/compatibility.md. `CLIENT=name` runs one of them alone.
  */
 
-import { CHECKS, type Surroundings } from "./clients/contract.ts";
+import { CHECKS, createTopic, type Surroundings } from "./clients/contract.ts";
 import { type Hello, Program } from "./clients/program.ts";
 import { type Client, CLIENTS } from "./clients/registry.ts";
 import { writeResult } from "./clients/results.ts";
@@ -28,7 +28,7 @@ async function runClient(client: Client): Promise<void> {
   const around: Surroundings = {
     prefix,
     lacks,
-    shared: () => shared ??= program.ask("createTopic", { topic: prefix, partitions: 3 }).then(() => prefix),
+    shared: () => shared ??= createTopic(program, prefix, 3).then(() => prefix),
   };
   const outcome: Record<string, boolean | null> = {};
   for (const { name, run } of CHECKS) {

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { ApacheKafka } from "./clients/apache_kafka.ts";
-import { assortment } from "./clients/contract.ts";
+import { assortment, createTopic } from "./clients/contract.ts";
 import { type ClientRecord, Program } from "./clients/program.ts";
 import { CLIENTS } from "./clients/registry.ts";
 import { BOOTSTRAP, check, finish, LONG, unique } from "./clients/suite.ts";
@@ -44,7 +44,7 @@ async function* pages(program: Program, topic: string, partition: number): Async
 }
 
 async function copy(source: Program, from: string, target: Program, to: string): Promise<void> {
-  await target.ask("createTopic", { topic: to, partitions: PARTITIONS });
+  await createTopic(target, to, PARTITIONS);
   for (let partition = 0; partition < PARTITIONS; partition++) {
     let page = 0;
     for await (const records of pages(source, from, partition)) {
@@ -72,7 +72,7 @@ async function copyBothWays(kafka: ApacheKafka, reader: string, writer: string):
   await using hereWriter = start(writer, BOOTSTRAP);
   await using there = start(reader, kafka.bootstrap);
   await using thereWriter = start(writer, kafka.bootstrap);
-  await here.ask("createTopic", { topic, partitions: PARTITIONS });
+  await createTopic(here, topic, PARTITIONS);
   await write(hereWriter, topic, records);
   await copy(here, topic, thereWriter, topic);
   await assertEqual(there, topic, records);

@@ -19,6 +19,8 @@ export interface Surroundings {
 const PARTITIONS = 3;
 const BASE_MS = 1_700_000_000_000;
 const MESSAGE_TOO_LARGE = 10;
+/** UNKNOWN_TOPIC_OR_PARTITION and LEADER_NOT_AVAILABLE: of a topic that was created a moment ago. */
+const NOT_YET = [3, 5];
 
 const base64 = (bytes: Uint8Array) => bytes.toBase64();
 const text = (value: string) => base64(new TextEncoder().encode(value));
@@ -95,14 +97,28 @@ async function until(holds: () => Promise<boolean>, what: () => string): Promise
   }
 }
 
+interface Metadata {
+  readonly brokers: readonly number[];
+  readonly partitions: readonly { readonly id: number; readonly leader: number }[];
+}
+
+/** Creates a topic and waits until the client sees a leader of each partition, which takes a moment with Apache Kafka. */
+export async function createTopic(program: Program, topic: string, partitions: number): Promise<void> {
+  await program.ask("createTopic", { topic, partitions });
+  await until(async () => {
+    try {
+      const found = await program.ask<Metadata>("metadata", { topic });
+      return found.partitions.length === partitions && found.partitions.every(({ leader }) => leader >= 0);
+    } catch (error) {
+      if (error instanceof ClientError && NOT_YET.includes(error.code ?? 0)) return false;
+      throw error;
+    }
+  }, () => `${topic} has ${partitions} partitions with leaders`);
+}
+
 async function checkMetadata(program: Program, around: Surroundings): Promise<void> {
   const topic = await around.shared();
-  const found = await program.ask<{ brokers: number[]; partitions: { id: number; leader: number }[] }>(
-    "metadata",
-    {
-      topic,
-    },
-  );
+  const found = await program.ask<Metadata>("metadata", { topic });
   assert.ok(found.brokers.length > 0, "no brokers");
   assert.deepEqual(found.partitions.map((each) => each.id).sort(), [0, 1, 2]);
   for (const each of found.partitions) {
@@ -119,7 +135,8 @@ async function checkAdmin(program: Program, around: Surroundings): Promise<void>
   await until(listed, () => `${topic} is listed`);
   assert.equal(await program.ask<string>("describeConfig", { topic, key }), "3600000");
   await program.ask("alterConfig", { topic, key, value: "7200000" });
-  assert.equal(await program.ask<string>("describeConfig", { topic, key }), "7200000");
+  const changed = async () => await program.ask<string>("describeConfig", { topic, key }) === "7200000";
+  await until(changed, () => `${key} of ${topic} is changed`);
   await program.ask("createPartitions", { topic, count: 4 });
   await until(async () => {
     const { partitions } = await program.ask<{ partitions: unknown[] }>("metadata", { topic });
@@ -145,7 +162,7 @@ async function checkErrors(program: Program, around: Surroundings): Promise<void
 
 async function checkRecords(program: Program, around: Surroundings): Promise<void> {
   const topic = `${around.prefix}-records`;
-  await program.ask("createTopic", { topic, partitions: PARTITIONS });
+  await createTopic(program, topic, PARTITIONS);
   const records = assortment(120, PARTITIONS).map((each) =>
     each.v === "" && around.lacks.includes("empty value") ? { ...each, v: null } : each
   );
@@ -179,7 +196,7 @@ async function checkLargeRecord(program: Program, around: Surroundings): Promise
 
 /** A topic whose first partition has 50 records, 1,000 ms apart. */
 async function fifty(program: Program, topic: string): Promise<ClientRecord[]> {
-  await program.ask("createTopic", { topic, partitions: 1 });
+  await createTopic(program, topic, 1);
   const records = Array.from({ length: 50 }, (_, i): ClientRecord => {
     return { p: 0, k: null, v: text(`record ${i}`), h: [], t: BASE_MS + 1_000 * i };
   });
@@ -209,7 +226,7 @@ async function checkTimes(program: Program, around: Surroundings): Promise<void>
 async function checkGroup(protocol: string, program: Program, around: Surroundings): Promise<void> {
   const topic = `${around.prefix}-group-${protocol}`;
   const group = `${around.prefix}-${protocol}`;
-  await program.ask("createTopic", { topic, partitions: PARTITIONS });
+  await createTopic(program, topic, PARTITIONS);
   let next = 0;
   for (const count of [90, 60]) {
     const records = Array.from({ length: count }, (_, i): ClientRecord => {

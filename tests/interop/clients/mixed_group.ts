@@ -1,6 +1,7 @@
 /** Members of several clients in one group: who owns what, and that every record comes to one of them, once. */
 
 import assert from "node:assert/strict";
+import { createTopic } from "./contract.ts";
 import { type ClientRecord, type Hello, Program, type Taken } from "./program.ts";
 import type { Client } from "./registry.ts";
 import { BOOTSTRAP, unique } from "./suite.ts";
@@ -34,7 +35,7 @@ export class MixedGroup implements AsyncDisposable {
   /** Starts the program that creates the topic and produces. */
   async open(producer: Client): Promise<void> {
     this.#producer = this.#started(producer);
-    await this.#producer.ask("createTopic", { topic: this.topic, partitions: PARTITIONS });
+    await createTopic(this.#producer, this.topic, PARTITIONS);
   }
 
   #started(client: Client): Program {

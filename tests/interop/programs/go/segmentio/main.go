@@ -128,16 +128,24 @@ func deleteTopic(r ops.Request) error {
 	return found.Errors[r.Topic]
 }
 
+// reading gives the records once: a request that is sent again needs them anew.
+func reading(records []ops.Record) kafka.RecordReader {
+	list := make([]kafka.Record, len(records))
+	for i, each := range records {
+		list[i] = kafka.Record{Time: time.UnixMilli(each.T), Key: kafka.NewBytes(each.K), Value: kafka.NewBytes(each.V)}
+		for _, h := range each.H {
+			list[i].Headers = append(list[i].Headers, kafka.Header{Key: h.Name, Value: h.Value})
+		}
+	}
+	return kafka.NewRecordReader(list...)
+}
+
 // produce sends one request for each partition: the client's Writer hides in which partition a record lands.
 func produce(r ops.Request) error {
 	codec := map[string]kafka.Compression{"gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}[r.Codec]
-	byPartition := map[int32][]kafka.Record{}
+	byPartition := map[int32][]ops.Record{}
 	for _, each := range r.Records {
-		record := kafka.Record{Time: time.UnixMilli(each.T), Key: kafka.NewBytes(each.K), Value: kafka.NewBytes(each.V)}
-		for _, h := range each.H {
-			record.Headers = append(record.Headers, kafka.Header{Key: h.Name, Value: h.Value})
-		}
-		byPartition[each.P] = append(byPartition[each.P], record)
+		byPartition[each.P] = append(byPartition[each.P], each)
 	}
 	ctx, cancel := deadline()
 	defer cancel()
@@ -145,7 +153,7 @@ func produce(r ops.Request) error {
 		send := func() error {
 			found, err := client.Produce(ctx, &kafka.ProduceRequest{
 				Topic: r.Topic, Partition: int(partition), RequiredAcks: kafka.RequireAll,
-				Compression: codec, Records: kafka.NewRecordReader(records...),
+				Compression: codec, Records: reading(records),
 			})
 			if err != nil {
 				return err
