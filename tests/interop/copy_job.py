@@ -123,12 +123,13 @@ class Job:
             errors.append(line.decode(errors="replace").rstrip())
             del errors[:-20]
 
-    def wait_for_commit(self, seconds=600, stuck_seconds=100):
+    def wait_for_commit(self, seconds=600, stuck_seconds=60):
         """Until something is committed from now on.
 
         A process that ended by itself, or that commits nothing for long, is started again, as whatever supervises it
         would do: librdkafka 2.16 can wait for ever in send_offsets_to_transaction when its broker came back while
-        AddOffsetsToTxn was under way (it got its answer, and never sends TxnOffsetCommit).
+        AddOffsetsToTxn was under way (it got its answer, and never sends TxnOffsetCommit). franz-go waits for its
+        predecessor's transaction to time out, which takes 30 s.
         """
         while self.commits.acquire(blocking=False):
             pass
