@@ -6,7 +6,7 @@ import { SimProcess } from "./process.ts";
 import { Rng } from "./rng.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_files.ts";
-import { type NetFaults, noKvFaults, noProcessFaults } from "./swarm.ts";
+import { type NetFaults, noDiskFaults, noKvFaults, noProcessFaults } from "./swarm.ts";
 import { Trace } from "./trace.ts";
 
 function twoHosts(faults: Partial<NetFaults> = {}) {
@@ -26,6 +26,7 @@ function twoHosts(faults: Partial<NetFaults> = {}) {
       disk: new SimDisk(),
       kvFaults: () => noKvFaults,
       processFaults: () => noProcessFaults,
+      diskFaults: () => noDiskFaults,
     });
   const client = processOn("client");
   const server = processOn("server");

@@ -11,7 +11,7 @@ import { Rng } from "./rng.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_files.ts";
 import { SimStore } from "./sim_kv.ts";
-import { type KvFaults, noKvFaults, noProcessFaults, type StoreProfile } from "./swarm.ts";
+import { type KvFaults, noDiskFaults, noKvFaults, noProcessFaults, type StoreProfile } from "./swarm.ts";
 import { Trace } from "./trace.ts";
 
 interface Small {
@@ -40,6 +40,7 @@ function smallWorld(profile: StoreProfile, faults: Partial<KvFaults> = {}): Smal
     storeAt: () => store,
     kvFaults: () => ({ ...noKvFaults, ...faults }),
     processFaults: () => noProcessFaults,
+    diskFaults: () => noDiskFaults,
   });
   return {
     env: process.env,

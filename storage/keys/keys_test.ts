@@ -122,8 +122,9 @@ const entry = {
   crc: uint32,
   previousCrc: uint32,
   chainCrc: uint32,
-  deleteHorizonMs: int64,
-  appendedMs: int64,
+  // Of the negative numbers there is only -1, for none.
+  deleteHorizonMs: fc.oneof(fc.constant(-1), offset),
+  appendedMs: fc.oneof(fc.constant(-1), offset),
 };
 roundTrips(
   "batch index entry of pieces",
