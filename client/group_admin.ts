@@ -102,8 +102,15 @@ export class GroupAdmin {
 
   /** State, members and assignments. Throws a `BrokerError`, for example GROUP_ID_NOT_FOUND. */
   async describeGroup(groupId: string, options: CallOptions = {}): Promise<GroupDescription> {
-    return await this.#describeConsumerGroup(groupId, options) ??
-      await this.#describeClassicGroup(groupId, options);
+    const consumerGroup = await this.#describeConsumerGroup(groupId, options);
+    if (consumerGroup !== null) return consumerGroup;
+    try {
+      return await this.#describeClassicGroup(groupId, options);
+    } catch (error) {
+      if (!(error instanceof BrokerError && error.error === "GROUP_ID_NOT_FOUND")) throw error;
+      // Neither kind: in the words that fit both.
+      throw new BrokerError(error.code, `Group ${groupId} is not a consumer group.`, { cause: error });
+    }
   }
 
   /** Every offset that the group has committed. */

@@ -37,6 +37,7 @@ const SUITES: readonly Suite[] = [
   { name: "confluent", file: "confluent.py", server: "runner" },
   { name: "groups", file: "groups.py", server: "runner" },
   { name: "group_churn", file: "group_churn.py", server: "suite" },
+  { name: "cli_equal", file: "cli_equal.py", server: "runner" },
   { name: "kcat", file: "kcat.sh", server: "runner" },
   { name: "java_tools", file: "java_tools.sh", server: "runner" },
   { name: "kafka_java_tools", file: "kafka_java_tools.sh", server: "runner" },
