@@ -20,7 +20,9 @@ const recordsEach = 10;
 const seen = [];
 let opened = 0;
 let awaited = () => {};
-const source = new EventSource(`http://127.0.0.1:${proxy.address().port}/v1/topics/${topic}/live?from=earliest`);
+const source = new EventSource(
+  `http://127.0.0.1:${proxy.address().port}/v1/topics/${topic}/live?from=earliest`,
+);
 source.addEventListener("open", () => opened++);
 source.addEventListener("record", ({ data }) => {
   seen.push(Number(JSON.parse(data).value.data));
@@ -28,7 +30,10 @@ source.addEventListener("record", ({ data }) => {
 });
 for (let round = 0; round < rounds; round++) {
   const first = round * recordsEach;
-  const records = Array.from({ length: recordsEach }, (_, n) => ({ value: String(first + n), partition: n % 2 }));
+  const records = Array.from(
+    { length: recordsEach },
+    (_, n) => ({ value: String(first + n), partition: n % 2 }),
+  );
   // Written while nobody is connected, but for the first round.
   await fetch(`${server.origin}/v1/topics/${topic}/records`, {
     method: "POST",
@@ -42,6 +47,9 @@ for (let round = 0; round < rounds; round++) {
   for (const socket of sockets) socket.destroy();
 }
 source.close();
-assert.deepEqual(seen.toSorted((a, b) => a - b), Array.from({ length: rounds * recordsEach }, (_, n) => n));
+assert.deepEqual(
+  seen.toSorted((a, b) => a - b),
+  Array.from({ length: rounds * recordsEach }, (_, n) => n),
+);
 assert.ok(opened >= rounds, `connected ${opened} times`);
 process.exit(0);
