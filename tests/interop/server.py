@@ -69,14 +69,15 @@ class Server:
             stderr=subprocess.PIPE,
         )
         self.lines = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True).start()
         threading.Thread(target=self._read_errors, args=(self.process.stderr,), daemon=True).start()
         return begin
 
-    def _read(self, stream):
+    def _read(self, stream, lines):
+        # The reader of a process that was killed may end when the next one has begun: each has a queue of its own.
         for line in stream:
-            self.lines.put((time.monotonic(), line.decode(errors="replace").rstrip()))
-        self.lines.put((time.monotonic(), None))
+            lines.put((time.monotonic(), line.decode(errors="replace").rstrip()))
+        lines.put((time.monotonic(), None))
 
     def _read_errors(self, stream):
         for line in stream:
