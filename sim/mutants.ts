@@ -181,7 +181,7 @@ export const mutantCases: readonly MutantCase[] = [
     name: "markers-first",
     about: "markers are written before the decision is stored",
     workload: "copy-job",
-    firstSeed: 29,
+    firstSeed: 100,
     seedCountMax: 60,
     isSlow: false,
   },

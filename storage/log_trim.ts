@@ -3,12 +3,13 @@
  * by an earlier commit, so readers already know; a crash in between leaves the rest to the next call.
  */
 import { mutant } from "../lib/mutants.ts";
+import { addSizes, emptyCommitSize, fits, sizeOfMutations } from "./commit_size.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
 import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
 import { timeEntryOfKey } from "./keys/time_index.ts";
 import type { Extent } from "./segment_writer.ts";
-import type { Mutation, Storage } from "./storage.ts";
+import type { Mutation, Storage, StorageLimits } from "./storage.ts";
 
 const BATCHES_PER_STEP = 250;
 const DELETIONS_PER_STEP = 400;
@@ -39,28 +40,39 @@ export async function planTrim(
   keys: PartitionKeys,
   logStartOffset: number,
 ): Promise<TrimPlan | null> {
+  const { limits } = storage;
   const mutations: Mutation[] = [];
+  let size = emptyCommitSize;
+  /** Adds all or nothing. */
+  const addIfRoom = (added: readonly Mutation[], room: StorageLimits): boolean => {
+    const sum = addSizes(size, sizeOfMutations(added));
+    if (!fits(sum, room)) return false;
+    mutations.push(...added);
+    size = sum;
+    return true;
+  };
   let batchCount = 0;
   let freedSizeBytes = 0;
   let maxTimestamp = -1;
   const freedBytes = new Map<number, number>();
-  // Half of a commit at most, so that what comes besides has room, and so has a batch of very many pieces.
-  const deletionCountMax = Math.min(DELETIONS_PER_STEP, storage.limits.mutationsMax >> 1);
-  const pageLength = Math.min(BATCHES_PER_STEP, storage.limits.mutationsMax >> 2);
+  // Half of a commit at most, so that what comes besides has room; a batch of very many pieces goes alone.
+  const forBatches = shareOf(limits, 2);
+  const pageLength = Math.min(BATCHES_PER_STEP, limits.mutationsMax >> 2);
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: pageLength });
   for (const stored of entries) {
     const entry = decodeBatchIndex(stored.value);
     const { lastOffset, place, sizeBytes } = entry;
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset && !mutant("trim-too-far")) break;
-    const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
-    if (batchCount > 0 && mutations.length + 1 + chunkCount > deletionCountMax) break;
     if (batchCount > 0 && freedSizeBytes + sizeBytes > STEP_BYTES_MAX) break;
+    const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
+    if (batchCount > 0 && mutations.length + 1 + chunkCount > DELETIONS_PER_STEP) break;
     const baseOffset = baseOffsetOfKey(stored.key);
-    mutations.push({ type: "delete", key: stored.key });
+    const added: Mutation[] = [{ type: "delete", key: stored.key }];
     for (let k = 0; place.kind === "chunks" && k < chunkCount; k++) {
-      mutations.push({ type: "delete", key: keys.chunk(baseOffset, place.attempt, k) });
+      added.push({ type: "delete", key: keys.chunk(baseOffset, place.attempt, k) });
     }
+    if (!addIfRoom(added, batchCount > 0 ? forBatches : limits)) break;
     if (place.kind === "extent") {
       freedBytes.set(place.fileNumber, (freedBytes.get(place.fileNumber) ?? 0) + sizeBytes);
     }
@@ -73,17 +85,28 @@ export async function planTrim(
     const isFirstEver = baseOffsetOfKey(first.key) === 0;
     mutations.push(...await rememberTimestamp(storage, keys, maxTimestamp, isFirstEver));
   }
+  const forOthers = shareOf(limits, 1.5);
   // The last time entry at or below the log start stays: searches measure their distance from it.
   const times = await storage.list(keys.timeRange(-Infinity, Infinity), { limit: pageLength });
   for (const [i, stored] of times.entries()) {
     const next = times[i + 1];
     if (next === undefined || timeEntryOfKey(next.key).baseOffset > logStartOffset) break;
-    mutations.push({ type: "delete", key: stored.key });
+    if (!addIfRoom([{ type: "delete", key: stored.key }], forOthers)) break;
   }
   // All data of a transaction lies before its marker.
   const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: pageLength });
-  for (const { key } of aborted) mutations.push({ type: "delete", key });
+  for (const { key } of aborted) if (!addIfRoom([{ type: "delete", key }], forOthers)) break;
   return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
+}
+
+/** What a part of a commit may hold. */
+function shareOf(limits: StorageLimits, divisor: number): StorageLimits {
+  return {
+    ...limits,
+    mutationsMax: Math.floor(limits.mutationsMax / divisor),
+    commitBytesMax: Math.floor(limits.commitBytesMax / divisor),
+    commitKeyBytesMax: Math.floor(limits.commitKeyBytesMax / divisor),
+  };
 }
 
 /** At or above every timestamp that the offsets of the entry ever had: nobody knows those that compaction removed. */
