@@ -207,8 +207,9 @@ export class BatchSender {
     try {
       const isFirst = !this.#identified.has(queue);
       this.#identified.add(queue);
-      this.#sharedIdentity ??= this.#initProducerId();
-      queue.identity = await (isFirst ? this.#sharedIdentity : this.#initProducerId());
+      // Only what is awaited is asked for: a refusal that nobody waits for would end the program.
+      queue.identity =
+        await (isFirst ? this.#sharedIdentity ??= this.#initProducerId() : this.#initProducerId());
     } catch (error) {
       this.#sharedIdentity = null;
       const failure = asError(error);
