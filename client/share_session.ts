@@ -6,7 +6,7 @@ import { errorName } from "../protocol/errors.ts";
 import { shareFetch, type ShareFetchResponse } from "../protocol/messages/78_share_fetch.ts";
 import { shareAcknowledge } from "../protocol/messages/79_share_acknowledge.ts";
 import type { Cluster } from "./cluster.ts";
-import { BrokerError } from "./errors.ts";
+import { BrokerError, CommitFailedError } from "./errors.ts";
 
 /** What becomes of a record; `gap` where the log holds none at an acquired offset. */
 export const ACKNOWLEDGE_TYPES = { gap: 0, accept: 1, release: 2, reject: 3 } as const;
@@ -43,6 +43,8 @@ export class ShareSession {
   #known = new Map<string, Partition>();
   #epoch = 0;
   #pending: Acknowledgement[] = [];
+  /** Acknowledgements that ended with a session before the broker had them: `commit` must not say that it does. */
+  #lostCount = 0;
 
   constructor(cluster: Cluster, nodeId: number, identity: { groupId: string; memberId: string }) {
     this.#cluster = cluster;
@@ -62,8 +64,9 @@ export class ShareSession {
   /** Acquires records of these partitions. Throws a `ClientError`; the session is begun anew by the next call. */
   async fetch(wanted: readonly Partition[], limits: ShareFetchLimits): Promise<ShareFetchResponse> {
     // A session begins without acknowledgements: what was acquired in the one before is free already.
-    const sent = this.#epoch === 0 ? [] : this.#pending;
-    this.#pending = [];
+    const sent = this.#epoch === 0 ? [] : [...this.#pending];
+    this.#lostCount += this.#pending.length - sent.length;
+    this.#pending = [...sent];
     const wantedKeys = new Map(wanted.map((each) => [keyOf(each), each]));
     const added = wanted.filter((each) => !this.#known.has(keyOf(each)));
     const forgotten = [...this.#known.values()].filter((each) => !wantedKeys.has(keyOf(each)));
@@ -89,11 +92,22 @@ export class ShareSession {
       return response;
     });
     this.#known = wantedKeys;
+    this.#pending = this.#pending.slice(sent.length);
     return response;
   }
 
-  /** Sends what waits to be acknowledged. Throws a `BrokerError` for the first partition that refused. */
+  /**
+   * Sends what waits to be acknowledged. Throws a `BrokerError` for the first partition that refused, and a
+   * `CommitFailedError` when a session ended since the last call with acknowledgements that were not sent.
+   */
   async commit(): Promise<void> {
+    const lostCount = this.#lostCount;
+    this.#lostCount = 0;
+    if (lostCount > 0) {
+      throw new CommitFailedError(
+        `${lostCount} acknowledgements were lost with the share session: their records come again`,
+      );
+    }
     if (this.#epoch === 0 || this.#pending.length === 0) return;
     await this.#acknowledge(this.#epoch);
   }
@@ -111,6 +125,7 @@ export class ShareSession {
 
   async #acknowledge(epoch: number): Promise<void> {
     const sent = this.#pending;
+    // The error tells that they may be lost.
     this.#pending = [];
     const response = await this.#guarded(async () => {
       const connection = await this.#cluster.connection(this.#nodeId);
@@ -145,6 +160,7 @@ export class ShareSession {
   #reset(): void {
     this.#epoch = 0;
     this.#known = new Map();
+    this.#lostCount += this.#pending.length;
     this.#pending = [];
   }
 }
