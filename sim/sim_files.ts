@@ -88,7 +88,9 @@ export class SimFiles implements Files {
   }
 
   exists(path: string): Promise<boolean> {
-    return this.#now((disk) => disk.texts.has(path) || disk.model.find(path) !== null);
+    return this.#now((disk) =>
+      disk.texts.has(path) || disk.model.find(path) !== null || disk.model.hasDirectory(path)
+    );
   }
 
   create(path: string): Promise<PositionalFile> {

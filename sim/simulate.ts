@@ -35,6 +35,8 @@ const FAULT_KIND_COUNT_MIN = 3;
 const FAULT_MS_MAX = 600_000;
 const CONVERGE_MS_MAX = 900_000;
 const STEP_COUNT_MAX = 1_500_000;
+/** Removals of files are over by then. */
+const REMOVALS_MS = 1_000;
 /** Commits of dead processes may come so late. */
 const LATE_COMMITS_MS = 100_000;
 
@@ -251,6 +253,8 @@ class World {
       const { logStartOffset, logEndOffset } = log.head;
       await log.read(logStartOffset, { maxBytes: Infinity, minOneBatch: true, upTo: logEndOffset });
     }
+    // Files that nothing names any more are removed behind the openings' backs.
+    await env.sleep(REMOVALS_MS);
   }
 
   #judge(): string | null {

@@ -241,7 +241,6 @@ function checkRestingPartition(name: string, rows: readonly StoredRow[]): void {
   for (const { key, value } of rows.filter((row) => row.key[3] === "i")) {
     const baseOffset = baseOffsetOfKey(key);
     const entry = decodeBatchIndex(value);
-    if (entry.lastOffset < head.head.logStartOffset) continue;
     if (next !== null && baseOffset !== next) {
       throw new StoreViolation(`${name}: after offset ${next - 1} comes a batch at ${baseOffset}`);
     }

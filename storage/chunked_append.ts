@@ -73,16 +73,14 @@ export async function sweepAttempts(shards: ShardStore, shard: Shard, keys: Part
       const attempt = attemptOfKey(entry.key);
       const { baseOffset, chunkCount } = decodeAttempt(entry.value);
       // A late duplicate of a piece's commit can bring back the registration of an attempt that succeeded.
-      if (!await isNamed(shards, keys, baseOffset, attempt)) {
-        for (let from = 0; from < chunkCount; from += deletionCountMax) {
-          const mutations: Mutation[] = [];
-          for (let k = from; k < Math.min(chunkCount, from + deletionCountMax); k++) {
-            mutations.push({ type: "delete", key: keys.chunk(baseOffset, attempt, k) });
-          }
-          await shard.commit({ mutations });
-        }
+      const isKept = await isNamed(shards, keys, baseOffset, attempt);
+      // In one commit with the pieces where that is possible: this process's own late commit of a piece, which brings
+      // the registration back, then comes before and is deleted whole, or after and is found by the next sweep.
+      const mutations: Mutation[] = [{ type: "delete", key: entry.key }];
+      for (let k = 0; !isKept && k < chunkCount; k++) {
+        mutations.splice(-1, 0, { type: "delete", key: keys.chunk(baseOffset, attempt, k) });
       }
-      await shard.commit({ mutations: [{ type: "delete", key: entry.key }] });
+      while (mutations.length > 0) await shard.commit({ mutations: mutations.splice(0, deletionCountMax) });
       sweptCount++;
     }
     if (found.length < limit) return sweptCount;

@@ -121,6 +121,10 @@ export class DiskModel {
     return true;
   }
 
+  hasDirectory(path: string): boolean {
+    return this.#directories.has(path);
+  }
+
   makeDirectory(path: string): void {
     for (let at = path; at !== "." && at !== ""; at = parentOf(at)) this.#directories.add(at);
   }

@@ -47,7 +47,7 @@ export class FakeDisk {
       writeText: refuse,
       lock: refuse,
       makeDirectory: (path) => this.#do(epoch, () => model.makeDirectory(path)),
-      exists: (path) => this.#do(epoch, () => model.find(path) !== null),
+      exists: (path) => this.#do(epoch, () => model.find(path) !== null || model.hasDirectory(path)),
       create: (path) =>
         this.#do(epoch, () => {
           this.#call(`create ${nameOf(path)}`);

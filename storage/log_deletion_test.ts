@@ -71,3 +71,40 @@ Deno.test("a log of a topic that is gone, or going, is not opened, and deleting 
   await assert.rejects(PartitionLog.open(shards, TOPIC_ID, 0, topicGuard(TOPIC_ID)), PartitionDeletedError);
   assert.deepEqual(storage.keys().filter((key) => key[0] === "p"), []);
 });
+
+Deno.test("a late piece of an attempt that is just being swept is found by the next sweep", async () => {
+  const memory = new MemoryStorage();
+  const { storage, commits } = remembering(memory);
+  const shards = await openShards(storage);
+  const log = await PartitionLog.open(shards, TOPIC_ID, 0);
+  const appends = appendsAfter(log.head, [{ timestamps: [1], valueBytes: 3_000_000 }]);
+  // The pieces are written, the commit that makes them a batch is not.
+  await log.append(appends);
+  const pieces = commits.filter(({ mutations }) =>
+    mutations.some(({ key }) => key[3] === "o") && mutations.length > 1
+  )
+    .filter(({ mutations }) => mutations.every(({ type }) => type === "set") && mutations[0]?.key[3] === "o");
+  assert.ok(pieces.length > 1);
+  const before = new MemoryStorage();
+  const late = { isOn: true };
+  const interfering = new Proxy(before as Storage, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      if (name !== "commit") return value.bind(target);
+      return async (commit: Commit) => {
+        const isSweep = commit.mutations.some(({ type, key }) => type === "delete" && key[3] === "o");
+        if (late.isOn && isSweep) {
+          late.isOn = false;
+          for (const { mutations } of pieces) await before.commit({ checks: [], mutations });
+        }
+        return await before.commit(commit);
+      };
+    },
+  });
+  for (const { mutations } of pieces) await before.commit({ checks: [], mutations });
+  await PartitionLog.open(await openShards(interfering), TOPIC_ID, 0);
+  assert.equal(late.isOn, false);
+  await PartitionLog.open(await openShards(before), TOPIC_ID, 0);
+  assert.deepEqual(before.keys().filter((key) => key[3] === "c" || key[3] === "o"), []);
+});

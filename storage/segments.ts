@@ -231,6 +231,9 @@ export class PartitionSegments {
     await this.#store.close(this.#directory);
     const found = await files.list(this.#directory);
     for (const { name } of found) await files.remove(`${this.#directory}/${name}`);
+    // Nobody will look here again: what a power failure brought back would stay for ever. Also when nothing was found, since
+    // an earlier call may have ended before this.
+    if (await files.exists(this.#directory)) await files.syncDirectory(this.#directory);
     try {
       await files.removeDirectory(this.#directory);
     } catch (error) {

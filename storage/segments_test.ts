@@ -254,6 +254,26 @@ Deno.test("deleting a partition removes its files, at whatever step it was inter
   }
 });
 
+Deno.test("files of a deleted partition do not come back at a power failure", async () => {
+  for (const isInterrupted of [false, true]) {
+    // Whatever was not synced comes back.
+    const world = newWorld(() => 0.9);
+    const { disk } = world;
+    const log = await openLog(world);
+    await appendAll(log, batches(log, [LARGE, LARGE]));
+    log.close();
+    const shards = await openShards(world.storage, { disk });
+    if (isInterrupted) {
+      disk.fateOf = (call) => call.startsWith("syncDirectory") ? "fail" : "ok";
+      await assert.rejects(Array.fromAsync(deletePartition(shards, TOPIC_ID, 0)));
+      disk.fateOf = () => "ok";
+    }
+    await Array.fromAsync(deletePartition(shards, TOPIC_ID, 0));
+    disk.crash();
+    assert.deepEqual(disk.paths, []);
+  }
+});
+
 Deno.test("a flipped bit in a file fails the reading of that batch, and of no other", async () => {
   const world = newWorld();
   const log = await openLog(world);
