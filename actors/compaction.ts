@@ -15,6 +15,7 @@ import type { Logger } from "../lib/log.ts";
 import { peekCompactable } from "../storage/log_peek.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import { PartitionSweep } from "./partition_sweep.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
 /** Between two steps at least, so that requests come first. */
@@ -46,45 +47,42 @@ interface Idle {
 
 export class CompactionSweep {
   readonly #options: CompactionSweepOptions;
-  readonly #stopped = new AbortController();
+  readonly #sweep: PartitionSweep;
   readonly #idle = new Map<string, Idle>();
   #roundCount = 0;
 
   constructor(options: CompactionSweepOptions) {
     this.#options = options;
+    const { env, log, metadata } = options;
+    this.#sweep = new PartitionSweep({
+      env,
+      log,
+      metadata,
+      intervalMs: options.intervalMs,
+      failure: "Cannot compact",
+      look: (topic, partition, signal) => this.#compact(topic, partition, signal),
+      swept: () => this.#forgetDeleted(),
+    });
   }
 
   /** Sweeps from now on; the first time after one interval. */
   start(): void {
-    void this.#everyInterval();
+    this.#sweep.start();
   }
 
   stop(): void {
-    this.#stopped.abort();
+    this.#sweep.stop();
   }
 
   /** Looks at every partition once, and compacts those that are due. */
-  async sweep(): Promise<void> {
-    const { metadata, settings, log } = this.#options;
-    for (const topic of metadata().topicsById.values()) {
-      const topicSettings = settings(topic);
-      if (topicSettings === null) continue;
-      for (let partition = 0; partition < topic.partitions.length; partition++) {
-        if (this.#stopped.signal.aborted) return;
-        try {
-          await this.#compact(topic, partition, topicSettings);
-        } catch (error) {
-          if (this.#stopped.signal.aborted) return;
-          // A partition that is being deleted, or whose store does not answer: the next sweep looks again.
-          log.warn("Cannot compact", { topic: topic.name, partition, error: String(error) });
-        }
-      }
-    }
+  sweep(): Promise<void> {
+    return this.#sweep.sweep();
   }
 
-  async #compact(topic: TopicImage, partition: number, settings: CompactionSettings): Promise<void> {
+  async #compact(topic: TopicImage, partition: number, signal: AbortSignal): Promise<void> {
     const { env, storage, log, mapBytesMax, producerExpirationMs } = this.#options;
-    const { signal } = this.#stopped;
+    const settings = this.#options.settings(topic);
+    if (settings === null) return;
     const key = `${topic.topicId}/${partition}`;
     const idle = this.#idle.get(key);
     if (idle !== undefined && env.mono() < idle.untilMs) return;
@@ -132,21 +130,6 @@ export class CompactionSweep {
     const rounds = (idle?.rounds ?? 0) + 1;
     const waitMs = Math.min(BACKOFF_MS_MAX, intervalMs * 2 ** Math.min(rounds, 20));
     this.#idle.set(key, { rounds, untilMs: env.mono() + waitMs });
-  }
-
-  async #everyInterval(): Promise<void> {
-    const { env, intervalMs } = this.#options;
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      try {
-        await env.sleep(intervalMs, signal);
-      } catch {
-        // Stopped: nothing is left to do.
-        return;
-      }
-      await this.sweep();
-      this.#forgetDeleted();
-    }
   }
 
   #forgetDeleted(): void {

@@ -11,6 +11,7 @@ import { PartitionKeys } from "../storage/keys/partition.ts";
 import { readOpenTransactions, scanProducers } from "../storage/log_transactions.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import { PartitionSweep } from "./partition_sweep.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
 /** Kafka's producer.id.expiration.check.interval.ms. */
@@ -32,42 +33,38 @@ export interface ProducerSweepOptions {
 
 export class ProducerSweep {
   readonly #options: ProducerSweepOptions;
-  readonly #stopped = new AbortController();
+  readonly #sweep: PartitionSweep;
 
   constructor(options: ProducerSweepOptions) {
     this.#options = options;
+    const { env, log, metadata } = options;
+    this.#sweep = new PartitionSweep({
+      env,
+      log,
+      metadata,
+      intervalMs: SWEEP_INTERVAL_MS,
+      failure: "Cannot forget idle producers",
+      look: ({ topicId }, partition, signal) => this.#expire(topicId, partition, signal),
+    });
   }
 
   /** Sweeps from now on; the first time after one interval. */
   start(): void {
-    void this.#everyInterval();
+    this.#sweep.start();
   }
 
   stop(): void {
-    this.#stopped.abort();
+    this.#sweep.stop();
   }
 
   /** Looks at every partition once. */
-  async sweep(): Promise<void> {
-    const { metadata, log } = this.#options;
-    for (const topic of metadata().topicsById.values()) {
-      for (let partition = 0; partition < topic.partitions.length; partition++) {
-        if (this.#stopped.signal.aborted) return;
-        try {
-          await this.#expire(topic.topicId, partition);
-        } catch (error) {
-          if (this.#stopped.signal.aborted) return;
-          // A partition that is being deleted, or whose store does not answer: the next sweep looks again.
-          log.warn("Cannot forget idle producers", { topic: topic.name, partition, error: String(error) });
-        }
-      }
-    }
+  sweep(): Promise<void> {
+    return this.#sweep.sweep();
   }
 
-  async #expire(topicId: string, partition: number): Promise<void> {
+  async #expire(topicId: string, partition: number, signal: AbortSignal): Promise<void> {
     const { env } = this.#options;
-    const { signal } = this.#stopped;
-    if (!await this.#isDue(topicId, partition)) return;
+    if (!await this.#isDue(topicId, partition, signal)) return;
     const actor = this.#options.partition(topicId, partition);
     for (let step = 0; step < STEPS_MAX; step++) {
       if (!await actor.ask({ type: "expireProducers" }, { signal })) return;
@@ -75,30 +72,16 @@ export class ProducerSweep {
     }
   }
 
-  async #isDue(topicId: string, partition: number): Promise<boolean> {
+  async #isDue(topicId: string, partition: number, signal: AbortSignal): Promise<boolean> {
     const { env, storage, expirationMs } = this.#options;
     const keys = new PartitionKeys(topicId, partition);
     const [first] = await storage.list(keys.producers(), { limit: 1 });
     if (first === undefined) return false;
-    await env.sleep(PAUSE_MS, this.#stopped.signal);
+    await env.sleep(PAUSE_MS, signal);
     const open = await readOpenTransactions(storage, keys);
     const settings = { expirationMs: expirationMs(), countMax: PRODUCERS_MAX };
     const expiry = new ProducerExpiry(settings, open, env.now());
     for await (const producer of scanProducers(storage, keys)) expiry.look(producer);
     return expiry.victims(1).length > 0;
-  }
-
-  async #everyInterval(): Promise<void> {
-    const { env } = this.#options;
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      try {
-        await env.sleep(SWEEP_INTERVAL_MS, signal);
-      } catch {
-        // Stopped: nothing is left to do.
-        return;
-      }
-      await this.sweep();
-    }
   }
 }

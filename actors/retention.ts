@@ -10,6 +10,7 @@ import type { Logger } from "../lib/log.ts";
 import { peekOldest } from "../storage/log_peek.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
+import { PartitionSweep } from "./partition_sweep.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
 /** Between two steps at least, so that requests come first. */
@@ -28,42 +29,39 @@ export interface RetentionSweepOptions {
 
 export class RetentionSweep {
   readonly #options: RetentionSweepOptions;
-  readonly #stopped = new AbortController();
+  readonly #sweep: PartitionSweep;
 
   constructor(options: RetentionSweepOptions) {
     this.#options = options;
+    const { env, log, metadata } = options;
+    this.#sweep = new PartitionSweep({
+      env,
+      log,
+      metadata,
+      intervalMs: options.checkIntervalMs,
+      failure: "Cannot delete old records",
+      look: (topic, partition, signal) => this.#clean(topic, partition, signal),
+    });
   }
 
   /** Sweeps from now on; the first time after one interval. */
   start(): void {
-    void this.#everyInterval();
+    this.#sweep.start();
   }
 
   stop(): void {
-    this.#stopped.abort();
+    this.#sweep.stop();
   }
 
   /** Looks at every partition once. */
-  async sweep(): Promise<void> {
-    const { metadata, settings, log } = this.#options;
-    for (const topic of metadata().topicsById.values()) {
-      for (let partition = 0; partition < topic.partitions.length; partition++) {
-        if (this.#stopped.signal.aborted) return;
-        try {
-          // Without settings what DeleteRecords left goes all the same.
-          await this.#clean(topic, partition, settings(topic) ?? { retentionMs: -1, retentionBytes: -1 });
-        } catch (error) {
-          if (this.#stopped.signal.aborted) return;
-          // A partition that is being deleted, or whose store does not answer: the next sweep looks again.
-          log.warn("Cannot delete old records", { topic: topic.name, partition, error: String(error) });
-        }
-      }
-    }
+  sweep(): Promise<void> {
+    return this.#sweep.sweep();
   }
 
-  async #clean(topic: TopicImage, partition: number, settings: RetentionSettings): Promise<void> {
+  async #clean(topic: TopicImage, partition: number, signal: AbortSignal): Promise<void> {
     const { env, storage } = this.#options;
-    const { signal } = this.#stopped;
+    // Without settings what DeleteRecords left goes all the same.
+    const settings = this.#options.settings(topic) ?? { retentionMs: -1, retentionBytes: -1 };
     const peek = await peekOldest(storage, topic.topicId, partition);
     if (peek === null) return;
     const { head, oldest } = peek;
@@ -77,20 +75,6 @@ export class RetentionSweep {
       if (!await actor.ask({ type: "clean", ...settings }, { signal })) return;
       // Half of the time at most: the busier the disk, the less it is asked for.
       await env.sleep(Math.max(STEP_PAUSE_MS, env.mono() - stepMs), signal);
-    }
-  }
-
-  async #everyInterval(): Promise<void> {
-    const { env, checkIntervalMs } = this.#options;
-    const { signal } = this.#stopped;
-    while (!signal.aborted) {
-      try {
-        await env.sleep(checkIntervalMs, signal);
-      } catch {
-        // Stopped: nothing is left to do.
-        return;
-      }
-      await this.sweep();
     }
   }
 }
