@@ -16,7 +16,7 @@ import {
   UsageError,
   utf8,
 } from "./command_line.ts";
-import { javaExceptionText } from "./java_exception.ts";
+import { groupCommandReason, javaExceptionText } from "./java_exception.ts";
 import { describeGroup } from "./consumer_groups_describe.ts";
 import { partitionsOf, resetOffsets, scenarioFault } from "./consumer_groups_reset.ts";
 import { runProcess } from "./real_terminal.ts";
@@ -190,7 +190,7 @@ export async function consumerGroups(args: readonly string[], terminal: Terminal
   } catch (error) {
     if (error instanceof UsageError) throw error;
     await terminal.writeOut(
-      utf8(`\nError: Executing consumer group command failed due to ${reasonOf(error)}\n`),
+      utf8(`\nError: Executing consumer group command failed due to ${groupCommandReason(error)}\n`),
     );
   }
   // As Kafka's tool, whose scripts read what is printed: only wrong arguments are another code.
@@ -205,14 +205,6 @@ function validateRegex(expression: string): string {
     if (!(error instanceof RegexError)) throw error;
     return `The regular expression \`${expression}\` is invalid: ${error.message}.\n`;
   }
-}
-
-function reasonOf(error: unknown): string {
-  // Kafka's tool checks topics by itself, and shows its own errors without their names.
-  if (error instanceof BrokerError && error.error !== "UNKNOWN_TOPIC_OR_PARTITION") {
-    return javaExceptionText(error);
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What the actions work with. */

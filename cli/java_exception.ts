@@ -2,7 +2,7 @@
  * An error of a broker as Kafka's own tools print it, with the name of the Java exception: scripts look for it. The names
  * follow from the names of the errors, but for those listed.
  */
-import type { BrokerError } from "../client/mod.ts";
+import { BrokerError } from "../client/mod.ts";
 import type { ErrorName } from "../protocol/errors.ts";
 
 const OTHER_NAMES: Readonly<Partial<Record<ErrorName, string>>> = {
@@ -35,4 +35,12 @@ export function javaExceptionName({ error }: Pick<BrokerError, "error">): string
 /** `org.apache.kafka.common.errors.GroupIdNotFoundException: The group id does not exist.` */
 export function javaExceptionText(error: BrokerError): string {
   return `${javaExceptionName(error)}: ${error.message}`;
+}
+
+/** Why a command about groups failed. Kafka's tools check topics by themselves, and show their own errors without names. */
+export function groupCommandReason(error: unknown): string {
+  if (error instanceof BrokerError && error.error !== "UNKNOWN_TOPIC_OR_PARTITION") {
+    return javaExceptionText(error);
+  }
+  return error instanceof Error ? error.message : String(error);
 }

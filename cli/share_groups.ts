@@ -15,7 +15,7 @@ import {
   UsageError,
   utf8,
 } from "./command_line.ts";
-import { javaExceptionText } from "./java_exception.ts";
+import { groupCommandReason, javaExceptionText } from "./java_exception.ts";
 import { runProcess } from "./real_terminal.ts";
 import { describeShareGroup } from "./share_groups_describe.ts";
 import { resetShareOffsets } from "./share_groups_reset.ts";
@@ -169,18 +169,11 @@ export async function shareGroups(args: readonly string[], terminal: Terminal): 
   } catch (error) {
     if (error instanceof UsageError) throw error;
     await terminal.writeOut(
-      utf8(`\nError: Executing share group command failed due to ${reasonOf(error)}\n`),
+      utf8(`\nError: Executing share group command failed due to ${groupCommandReason(error)}\n`),
     );
   }
   // As Kafka's tool, whose scripts read what is printed: only wrong arguments are another code.
   return 0;
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof BrokerError && error.error !== "UNKNOWN_TOPIC_OR_PARTITION") {
-    return javaExceptionText(error);
-  }
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function execute(
