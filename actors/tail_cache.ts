@@ -65,7 +65,8 @@ export class TailCacheBudget {
 /** One partition's part: a contiguous run of batches that ends at the high watermark. */
 export class TailCache {
   readonly #budget: TailCacheBudget;
-  #batches: CachedBatch[] = [];
+  /** Below `#first` are holes, so that nothing of what was dropped is kept. */
+  #batches: (CachedBatch | undefined)[] = [];
   #first = 0;
   #cleared = false;
 
@@ -88,7 +89,7 @@ export class TailCache {
   dropOldest(): void {
     const batch = this.#batches[this.#first];
     if (batch === undefined) return;
-    this.#first += 1;
+    this.#batches[this.#first++] = undefined;
     this.#budget.removed(batch.bytes.byteLength);
     if (this.#first > 256 && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first);

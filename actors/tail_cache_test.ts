@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
 function batch(baseOffset: number, recordCount: number, byteLength = 10) {
@@ -82,3 +84,24 @@ Deno.test("TailCacheBudget drops the right batches after partitions have stopped
   assert.equal(kept.read(2, 5, 100, true), null);
   assert.deepEqual(firstBytes(kept.read(3, 5, 100, true)), [3, 4]);
 });
+
+Deno.test("TailCache keeps no bytes of a batch that was dropped", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const cache = new TailCache(new TailCacheBudget(15));
+  const oldest = addTracked(cache, 0);
+  const newest = addTracked(cache, 1);
+  // A WeakRef holds on until the turn ends.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  collectGarbage();
+  assert.equal(oldest.deref(), undefined);
+  assert.notEqual(newest.deref(), undefined);
+  assert.deepEqual(firstBytes(cache.read(1, 2, 100, true)), [1]);
+});
+
+/** In a function of its own, so that no variable of the test holds the bytes. */
+function addTracked(cache: TailCache, baseOffset: number): WeakRef<Uint8Array> {
+  const added = batch(baseOffset, 1);
+  cache.add(added);
+  return new WeakRef(added.bytes);
+}
