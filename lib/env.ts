@@ -73,7 +73,10 @@ export interface PositionalFile {
   write(bytes: Uint8Array, position: number): Promise<number>;
   /** Fills `buffer` from `position`, as far as the file reaches, and returns how many bytes came. */
   read(buffer: Uint8Array, position: number): Promise<number>;
-  /** Resolves when everything written before is on the disk (fdatasync). After an error nothing is known of it. */
+  /**
+   * Resolves when everything is on the disk whose `write` was called before, whether or not that has answered yet
+   * (fdatasync). After an error nothing is known of it.
+   */
   syncData(): Promise<void>;
   close(): Promise<void>;
 }

@@ -153,11 +153,17 @@ export class SimFiles implements Files {
   #file(path: string, inode: Inode): PositionalFile {
     const { rng, faultLog, scheduler } = this.#options;
     const name = nameOf(path);
+    // Of those that this process handed over; the last one of them to end.
+    let written: Promise<unknown> = Promise.resolve();
+    const handOver = (writing: Promise<number>): Promise<number> => {
+      written = Promise.allSettled([written, writing]);
+      return writing;
+    };
     return {
       write: (bytes, position) => {
         const write = { inode, bytes, position };
         this.#writes.add(write);
-        return this.#later("disk write", name, "diskWriteThrown", () => {
+        return handOver(this.#later("disk write", name, "diskWriteThrown", () => {
           this.#writes.delete(write);
           const isShort = bytes.length > 1 && rng.chance(this.#options.faults().shortWrite);
           const isFull = this.#options.disk.fullUntilMs > scheduler.nowMs;
@@ -171,18 +177,20 @@ export class SimFiles implements Files {
           this.#writes.delete(write);
           // Nobody knows how much of it was written.
           inode.write(bytes.subarray(0, rng.int(bytes.length + 1)), position);
-        });
+        }));
       },
       read: (buffer, position) =>
         this.#later("disk read", name, "diskReadThrown", () => inode.read(buffer, position)),
-      syncData: () =>
-        this.#later(
+      syncData: async () => {
+        await written;
+        await this.#later(
           "disk sync",
           name,
           "diskSyncThrown",
           () => inode.sync(),
           () => inode.failSync(() => rng.next()),
-        ),
+        );
+      },
       close: () => Promise.resolve(),
     };
   }

@@ -4,6 +4,7 @@
  * write, a failed write or a failed fdatasync the file is retired, since nothing is known of its end, and the bytes
  * are written into another one.
  */
+import type { PositionalFile } from "../lib/env.ts";
 import { invariant } from "../lib/invariant.ts";
 import { mutant } from "../lib/mutants.ts";
 import { StorageUnavailableError } from "./errors.ts";
@@ -147,15 +148,7 @@ export class SegmentWriter {
       current.end += mutant("position-again") ? bytes.length - 1 : bytes.length;
       return extent;
     });
-    await segments.use(name, async (file) => {
-      for (const [i, { bytes }] of group.entries()) {
-        const written = await file.write(bytes, (extents[i] as Extent).position);
-        if (written !== bytes.length && !mutant("short-write-is-whole")) {
-          throw new Error(`only ${written} of ${bytes.length} bytes were written`);
-        }
-      }
-      if (!mutant("commit-before-sync")) await file.syncData();
-    });
+    await segments.use(name, (file) => writeAndSync(file, group.map(({ bytes }) => bytes), extents));
     this.#open.set(name.number, (this.#open.get(name.number) ?? 0) + group.length);
     current.extentCount += group.length;
     return extents;
@@ -182,4 +175,29 @@ export class SegmentWriter {
     this.#fault ??= error;
     for (const { reject } of this.#queue.splice(0)) reject(this.#fault);
   }
+}
+
+/** Hands everything over at once: the disk goes from write to write and to the sync without waiting for us. */
+async function writeAndSync(
+  file: PositionalFile,
+  batches: readonly Uint8Array[],
+  extents: readonly Extent[],
+): Promise<void> {
+  const writes = batches.map((bytes, i) => file.write(bytes, (extents[i] as Extent).position));
+  const synced = mutant("commit-before-sync") ? Promise.resolve() : file.syncData();
+  // All of them, also after a failure: the file must not be closed under a call.
+  const [counts, sync] = await Promise.all([Promise.allSettled(writes), settled(synced)]);
+  for (const [i, count] of counts.entries()) {
+    if (count.status === "rejected") throw count.reason;
+    const { length } = batches[i] as Uint8Array;
+    if (count.value !== length && !mutant("short-write-is-whole")) {
+      throw new Error(`only ${count.value} of ${length} bytes were written`);
+    }
+  }
+  if (sync !== null) throw sync;
+}
+
+/** Its error, or null. */
+function settled(promise: Promise<void>): Promise<Error | null> {
+  return promise.then(() => null, (error: Error) => error);
 }
