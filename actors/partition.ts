@@ -27,14 +27,20 @@ import { type LogAppend, type LogEffect, PartitionLog } from "../storage/partiti
 import type { ShardGuard, ShardStore } from "../storage/shard.ts";
 import { AbsentPartition, refusedProduce } from "./absent_partition.ts";
 import { PARTITION_KIND, TRANSACTION_KIND } from "./kinds.ts";
-import type { PartitionMessage, Produce, ProduceResult, WriteMarker } from "./messages/partition.ts";
+import type {
+  PartitionMessage,
+  Produce,
+  ProduceResult,
+  RestoreBatches,
+  WriteMarker,
+} from "./messages/partition.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
 import { PartitionProducers, PRODUCERS_FORGOTTEN_MAX } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import { validateProduce } from "./produce_validation.ts";
 import { PartitionCleaner } from "./partition_cleaner.ts";
-import { planRestore } from "./partition_restore.ts";
+import { planGap, planRestore } from "./partition_restore.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
@@ -193,7 +199,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
       case "compact":
         return this.#cleaner.compact(message, reply);
       case "restore":
-        return this.#restore(message.batches, reply);
+        return this.#restore(message, reply);
       case "verify":
         return this.#verifyLog(message.from, reply);
       case "close":
@@ -442,20 +448,26 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     });
   }
 
-  #restore(batches: readonly Uint8Array[], reply: Reply<unknown>): void {
+  #restore({ batches, endOffset = 0 }: RestoreBatches, reply: Reply<unknown>): void {
+    const leaderEpoch = this.#leaderEpoch;
+    const nowMs = this.#context.env.now();
+    const stage = (appends: readonly LogAppend[]) => {
+      for (const append of appends) {
+        this.#assigned = append.headAfter;
+        this.#stage(append);
+      }
+    };
     for (const batch of batches) {
       const planned = planRestore(batch, {
         head: this.#assigned,
         open: this.#assignedOpen,
-        leaderEpoch: this.#leaderEpoch,
-        nowMs: this.#context.env.now(),
+        leaderEpoch,
+        nowMs,
       });
       if (typeof planned === "string") return reply.send({ fault: planned });
-      for (const append of planned) {
-        this.#assigned = append.headAfter;
-        this.#stage(append);
-      }
+      stage(planned);
     }
+    stage(planGap(this.#assigned, endOffset, { leaderEpoch, nowMs }));
     reply.send({ fault: null });
   }
 

@@ -44,17 +44,27 @@ export function planRestore(batch: Uint8Array, target: RestoreTarget): readonly 
   if (baseOffset < target.head.logEndOffset || lastOffsetDelta < 0) {
     return `Offset ${baseOffset} is there already: somebody else writes to the topic`;
   }
-  const appends: LogAppend[] = [];
-  let head = target.head;
-  while (head.logEndOffset < baseOffset) {
-    const span = Math.min(SPAN_MAX, baseOffset - head.logEndOffset);
-    const gap = appendOf(gapBatch(span), head, { leaderEpoch, nowMs, transaction: null });
-    appends.push(gap);
-    head = gap.headAfter;
-  }
+  const appends = planGap(target.head, baseOffset, target);
+  const head = appends.at(-1)?.headAfter ?? target.head;
   const transaction = transactionOf(batch, header, open, nowMs);
   if (transaction !== null) open.apply(transaction);
   appends.push(appendOf(batch, head, { leaderEpoch, nowMs, transaction }));
+  return appends;
+}
+
+/** What brings the log end to `endOffset`: batches without records; none when it is there. */
+export function planGap(
+  head: LogHead,
+  endOffset: number,
+  { leaderEpoch, nowMs }: { readonly leaderEpoch: number; readonly nowMs: number },
+): LogAppend[] {
+  const appends: LogAppend[] = [];
+  for (let end = head; end.logEndOffset < endOffset;) {
+    const span = Math.min(SPAN_MAX, endOffset - end.logEndOffset);
+    const gap = appendOf(gapBatch(span), end, { leaderEpoch, nowMs, transaction: null });
+    appends.push(gap);
+    end = gap.headAfter;
+  }
   return appends;
 }
 

@@ -35,6 +35,7 @@ import type {
   CreateTopic,
   DeleteTopic,
   RegisterBroker,
+  RenameTopics,
   ReportConsumers,
   RevokeApiKey,
   SupervisorDescription,
@@ -129,6 +130,8 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
         return this.#createTopic(message).then((outcome) => reply.send(outcome));
       case "deleteTopic":
         return this.#deleteTopic(message).then((outcome) => reply.send(outcome));
+      case "renameTopics":
+        return this.#renameTopics(message).then((outcome) => reply.send(outcome));
       case "alterTopicConfigs":
         return this.#alterTopicConfigs(message).then((outcome) => reply.send(outcome));
       case "alterConfigs":
@@ -216,6 +219,39 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     await this.#publish({ topicsByName, topicsById });
     this.#purgeSoon(topic.topicId);
     return { topic };
+  }
+
+  async #renameTopics(
+    { nameById, overwrite }: RenameTopics,
+  ): Promise<{ readonly error: "NONE" } | TopicFault> {
+    const { topicsById, topicsByName } = this.#image;
+    for (const [topicId, name] of nameById) {
+      if (!topicsById.has(topicId)) return fault("UNKNOWN_TOPIC_ID", "No topic has this id");
+      if (topicsByName.has(name) && !overwrite) {
+        return fault("TOPIC_ALREADY_EXISTS", `Topic "${name}" already exists`);
+      }
+    }
+    if (overwrite && this.#options.config("delete.topic.enable") === "false") {
+      return fault("TOPIC_DELETION_DISABLED", "delete.topic.enable is false");
+    }
+    let replaced: readonly StoredTopic[];
+    try {
+      replaced = await this.#metadata.renameTopics(nameById);
+    } catch (error) {
+      if (error instanceof RangeError) return fault("INVALID_REQUEST", error.message);
+      throw error;
+    }
+    const topics = this.#metadata.topics().filter(({ state }) => state === "ACTIVE").map((topic) => {
+      const known = topicsById.get(topic.topicId);
+      return known !== undefined && known.name === topic.name ? known : imageOf(topic);
+    });
+    for (const name of nameById.values()) this.#context.log.info("Topic put in place", { topic: name });
+    await this.#publish({
+      topicsByName: new Map(topics.map((topic) => [topic.name, topic])),
+      topicsById: new Map(topics.map((topic) => [topic.topicId, topic])),
+    });
+    for (const { topicId } of replaced) this.#purgeSoon(topicId);
+    return { error: "NONE" };
   }
 
   async #alterTopicConfigs(

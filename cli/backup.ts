@@ -85,7 +85,7 @@ export async function restore(args: readonly string[], terminal: Terminal): Prom
   const command = newCommand("kavka restore", "Puts the topics of a backup back into a running server.")
     .argument("<file>", "what kavka backup wrote")
     .option("--server <url>", SERVER_OPTION)
-    .option("--overwrite", "delete topics of the same names first");
+    .option("--overwrite", "replace topics of the same names once all is there");
   const options = parseOptions<BackupOptions>(command, args);
   const [path = ""] = command.args;
   const file = await openFile(terminal, path);

@@ -73,8 +73,8 @@ export function backupApp(broker: Broker): OpenAPIHono {
     operationId: "restore",
     summary: "Put the topics of a backup back",
     description:
-      "Topics that are there already are a conflict, unless `overwrite` says to delete them first. " +
-      "When it fails, the topics that it made are deleted again.",
+      "Topics that are there already are a conflict, unless `overwrite` says to replace them. The topics appear, and what they " +
+      "replace goes, at one stroke when the whole backup was read and is sound; when it fails, everything is as before.",
     query: { overwrite: z.enum(["true", "false"], "expected true or false").optional() },
     body: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
     responses: {

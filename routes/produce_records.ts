@@ -121,7 +121,7 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
       const topic = await findOrCreateTopic(broker, params.topic);
       if (producer !== null) {
         const placed = records.map((record) => ({ ...record, topic }));
-        const options = { producer, scope: topic.name, unkeyed: unkeyedCount++ };
+        const options = { producer, scope: topic.topicId, unkeyed: unkeyedCount++ };
         const stored = await appendAtomically(broker, placed, options);
         return answerToProducer(topic.name, producer, stored);
       }

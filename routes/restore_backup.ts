@@ -1,9 +1,11 @@
 /**
- * One restore under way: the frames of a backup as they come, into topics made for them. Batches lie at their offsets again; whoever
- * writes to a topic before it is whole makes the restore fail. Offsets of groups come last, and not those of groups with members.
+ * One restore under way: the frames of a backup as they come, into topics made for them under names of their own. Batches lie at
+ * their offsets again. Only when the whole file was there and sound do the topics get their names, at one stroke, and what bore them
+ * before goes. Offsets of groups come last, and not those of groups with members.
  */
 import type { Broker } from "../actors/broker.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
+import { limits } from "../core/config/limits.ts";
 import {
   BackupFormatError,
   type BackupFrame,
@@ -13,10 +15,6 @@ import {
 } from "../protocol/backup/backup_file.ts";
 import { RecordError, splitBatches } from "../protocol/records/record_batch.ts";
 import { Problem } from "./problem.ts";
-
-/** A deletion's last steps may still be under way when a name is free. */
-const OVERWRITE_ATTEMPTS_MAX = 50;
-const OVERWRITE_PAUSE_MS = 20;
 
 export interface Restored {
   readonly topics: readonly string[];
@@ -31,6 +29,9 @@ export class BackupRestore {
   readonly #reader = new BackupReader();
   #header: BackupHeader | null = null;
   readonly #made: TopicImage[] = [];
+  readonly #groupOffsets: BackupGroup[] = [];
+  #offsetCount = 0;
+  #isInPlace = false;
   #batchBytes = 0;
   #groups = 0;
   readonly #skippedGroups: string[] = [];
@@ -48,21 +49,25 @@ export class BackupRestore {
   /** To be called when nothing more comes. Throws as `push`. */
   async finish(): Promise<Restored> {
     this.#reader.finish();
-    for (const [topicIndex, { partitions }] of this.#header?.topics.entries() ?? []) {
-      for (const [partition, { logStartOffset }] of partitions.entries()) {
-        await this.#raiseLogStart(topicIndex, partition, logStartOffset);
+    const topics = this.#header?.topics ?? [];
+    for (const [topicIndex, { partitions }] of topics.entries()) {
+      for (const [partition, bounds] of partitions.entries()) {
+        await this.#setBounds(topicIndex, partition, bounds);
       }
     }
+    await this.#putInPlace();
+    for (const group of this.#groupOffsets) await this.#commit(group);
     return {
-      topics: this.#made.map(({ name }) => name),
+      topics: topics.map(({ name }) => name),
       batchBytes: this.#batchBytes,
       groups: this.#groups,
       skippedGroups: this.#skippedGroups,
     };
   }
 
-  /** Deletes the topics that were made: half of one is worse than none. */
+  /** Deletes the topics that were made, unless they are in place: half of one is worse than none. */
   async undo(): Promise<void> {
+    if (this.#isInPlace) return;
     for (const { topicId, name } of this.#made) {
       try {
         await this.#broker.supervisor.ask({ type: "deleteTopic", topicId });
@@ -82,7 +87,7 @@ export class BackupRestore {
       case "batches":
         return await this.#append(frame.topicIndex, frame.partition, frame.bytes);
       case "group":
-        return await this.#commit(frame.group);
+        return this.#keep(frame.group);
       case "end":
       case "failed":
         return;
@@ -101,37 +106,56 @@ export class BackupRestore {
       });
     }
     this.#header = header;
-    for (const name of there) await this.#broker.supervisor.ask({ type: "deleteTopic", name });
-    for (const { name, configs, partitions } of header.topics) {
-      this.#made.push(await this.#createTopic(name, configs, partitions.length));
+    const restoreId = this.#broker.env.uuid().slice(0, 8);
+    for (const [index, { name, configs, partitions }] of header.topics.entries()) {
+      await this.#createTopic(name, configs, partitions.length, true);
+      const madeName = `restoring-${restoreId}-${index}`;
+      const made = await this.#createTopic(madeName, configs, partitions.length, false);
+      if (made !== null) this.#made.push(made);
     }
   }
 
+  /** Null when it only looks whether it could be made, and one is there. */
   async #createTopic(
     name: string,
     configs: Readonly<Record<string, string>>,
     partitionCount: number,
-  ): Promise<TopicImage> {
-    for (let attempt = 1;; attempt++) {
-      const outcome = await this.#broker.supervisor.ask({
-        type: "createTopic",
-        name,
-        partitionCount,
-        replicationFactor: -1,
-        configs,
-        validateOnly: false,
-      });
-      if ("topic" in outcome) return outcome.topic;
-      const mayCome = outcome.error === "TOPIC_ALREADY_EXISTS" && this.#overwrite &&
-        attempt < OVERWRITE_ATTEMPTS_MAX;
-      if (!mayCome) {
-        throw new Problem(400, {
-          detail: `Cannot make topic ${name}: ${outcome.message}`,
-          kafkaError: outcome.error,
-        });
-      }
-      await this.#broker.env.sleep(OVERWRITE_PAUSE_MS);
+    validateOnly: boolean,
+  ): Promise<TopicImage | null> {
+    const outcome = await this.#broker.supervisor.ask({
+      type: "createTopic",
+      name,
+      partitionCount,
+      replicationFactor: -1,
+      configs,
+      validateOnly,
+    });
+    if ("topic" in outcome) return outcome.topic;
+    if (validateOnly && this.#overwrite && outcome.error === "TOPIC_ALREADY_EXISTS") return null;
+    throw new Problem(400, {
+      detail: `Cannot make topic ${name}: ${outcome.message}`,
+      kafkaError: outcome.error,
+    });
+  }
+
+  async #putInPlace(): Promise<void> {
+    const names = this.#header?.topics ?? [];
+    const nameById = new Map(this.#made.map(({ topicId }, index) => [topicId, names[index]?.name ?? ""]));
+    if (nameById.size === 0) return;
+    const outcome = await this.#broker.supervisor
+      .ask({ type: "renameTopics", nameById, overwrite: this.#overwrite });
+    if (outcome.error !== "NONE") {
+      throw new Problem(409, { detail: `Cannot restore: ${outcome.message}`, kafkaError: outcome.error });
     }
+    this.#isInPlace = true;
+  }
+
+  #keep(group: BackupGroup): void {
+    this.#offsetCount += group.offsets.length;
+    if (this.#offsetCount > limits.restoredOffsetsMax) {
+      throw new BackupFormatError(`It has more than ${limits.restoredOffsetsMax} offsets of groups`);
+    }
+    this.#groupOffsets.push(group);
   }
 
   async #append(topicIndex: number, partition: number, bytes: Uint8Array): Promise<void> {
@@ -142,23 +166,36 @@ export class BackupRestore {
       batches = splitBatches(bytes).map((view) => view.bytes.slice());
     } catch (error) {
       if (error instanceof RecordError) {
-        throw new BackupFormatError(`A batch of ${topic.name}-${partition}: ${error.message}`);
+        const name = this.#header?.topics[topicIndex]?.name ?? "";
+        throw new BackupFormatError(`A batch of ${name}-${partition}: ${error.message}`);
       }
       throw error;
     }
     const actor = this.#broker.partition(topic.topicId, partition);
     const { fault } = await actor.ask({ type: "restore", batches });
-    if (fault !== null) {
-      throw new Problem(409, { detail: `Cannot restore ${topic.name}-${partition}: ${fault}` });
-    }
+    if (fault !== null) throw this.#cannotRestore(topicIndex, partition, fault);
     this.#batchBytes += bytes.length;
   }
 
-  async #raiseLogStart(topicIndex: number, partition: number, logStartOffset: number): Promise<void> {
-    if (logStartOffset <= 0) return;
-    const actor = this.#broker.partition(this.#topicOf(topicIndex, partition).topicId, partition);
-    const { highWatermark } = await actor.ask({ type: "describe" });
-    await actor.ask({ type: "deleteRecords", offset: Math.min(logStartOffset, highWatermark) });
+  /** The log end first: all records may have been deleted, and groups stand at it. */
+  async #setBounds(
+    topicIndex: number,
+    partition: number,
+    { logStartOffset, endOffset }: { readonly logStartOffset: number; readonly endOffset: number },
+  ): Promise<void> {
+    const topic = this.#topicOf(topicIndex, partition);
+    const actor = this.#broker.partition(topic.topicId, partition);
+    const { fault } = await actor.ask({ type: "restore", batches: [], endOffset });
+    if (fault !== null) throw this.#cannotRestore(topicIndex, partition, fault);
+    if (logStartOffset > 0) {
+      const { highWatermark } = await actor.ask({ type: "describe" });
+      await actor.ask({ type: "deleteRecords", offset: Math.min(logStartOffset, highWatermark) });
+    }
+  }
+
+  #cannotRestore(topicIndex: number, partition: number, why: string): Problem {
+    const name = this.#header?.topics[topicIndex]?.name ?? "";
+    return new Problem(409, { detail: `Cannot restore ${name}-${partition}: ${why}` });
   }
 
   #topicOf(topicIndex: number, partition: number): TopicImage {
@@ -170,7 +207,8 @@ export class BackupRestore {
   }
 
   async #commit({ groupId, offsets }: BackupGroup): Promise<void> {
-    const made = new Map(this.#made.map((topic) => [topic.name, topic]));
+    const names = this.#header?.topics.map(({ name }) => name) ?? [];
+    const made = new Map(this.#made.map((topic, index) => [names[index] ?? "", topic]));
     const known = offsets.flatMap(({ topic, partition, offset, metadata }) => {
       const image = made.get(topic);
       if (image === undefined || partition >= image.partitions.length) return [];

@@ -177,6 +177,37 @@ export class MetadataStore {
   }
 
   /**
+   * Gives topics other names, in one commit; a topic that bears one of those names is DELETING from then on, and is returned.
+   * Throws `RangeError` for an unknown topic, and for more topics than one commit takes.
+   */
+  async renameTopics(nameById: ReadonlyMap<string, string>): Promise<StoredTopic[]> {
+    const changed: StoredTopic[] = [];
+    const replaced: StoredTopic[] = [];
+    const mutations: Mutation[] = [];
+    for (const [topicId, name] of nameById) {
+      const topic = this.#topics.get(topicId);
+      if (topic === undefined || topic.state !== "ACTIVE") {
+        throw new RangeError(`Cannot rename topic ${topicId}: there is no such topic`);
+      }
+      const old = this.topics().find((each) => each.state === "ACTIVE" && each.name === name);
+      if (old !== undefined) {
+        mutations.push(topicMutation(old, "DELETING"));
+        replaced.push({ ...old, state: "DELETING" });
+      }
+      const renamed = { ...topic, name };
+      mutations.push({ type: "delete", key: topicNameKey(topic.name) }, topicMutation(renamed, "ACTIVE"));
+      mutations.push({ type: "set", key: topicNameKey(name), value: encodeTopicName(topicId) });
+      changed.push(renamed);
+    }
+    if (!this.#shard.fits(sizeOfMutations(mutations), 0)) {
+      throw new RangeError(`Cannot rename ${nameById.size} topics: they do not fit into one commit`);
+    }
+    await this.#shard.commit({ mutations });
+    for (const topic of [...replaced, ...changed]) this.#topics.set(topic.topicId, topic);
+    return replaced;
+  }
+
+  /**
    * Forgets a DELETING topic whose partitions' data is gone, and the tombstones of its partitions with it. Nothing when
    * the topic is unknown.
    */

@@ -115,8 +115,13 @@ Deno.test("a restore never touches topics that are there, unless told to, and le
   assert.equal(refused.status, 409);
   assert.match((await refused.json()).detail, /there already: empty, orders/);
   assert.deepEqual(await stored(served, 0), before);
+  // What is there stays until the whole backup was read.
+  assert.equal((await restore(served, file.slice(0, file.length - 10), "?overwrite=true")).status, 400);
+  assert.deepEqual(await stored(served, 0), before);
+  assert.deepEqual([...served.broker.metadata.topicsByName.keys()].sort(), ["empty", "orders"]);
   assert.equal((await restore(served, file, "?overwrite=true")).status, 200);
   assert.deepEqual(await stored(served, 0), before);
+  assert.deepEqual([...served.broker.metadata.topicsByName.keys()].sort(), ["empty", "orders"]);
 
   for (const name of ["orders", "empty"]) await served.http(`/v1/topics/${name}`, { method: "DELETE" });
   const wrong = [
@@ -157,6 +162,11 @@ Deno.test("gaps and transactions come back: offsets stay, and what was aborted i
   let at = 0;
   for (let i = 0; i < third; i++) at += readBatchHeader(bytes, at).sizeInBytes;
   const kept = bytes.slice(at, at + readBatchHeader(bytes, at).sizeInBytes);
+  const topics = header.header.topics.map((topic, index) =>
+    index === topicIndex
+      ? { ...topic, partitions: [{ logStartOffset: 0, endOffset: 0 }, { logStartOffset: 0, endOffset: 12 }] }
+      : topic
+  );
   const { buildBatch } = await import("../protocol/records/record_batch.ts");
   const aborted = buildBatch({
     records: [{ key: null, value: new Uint8Array([1]), headers: [], timestamp: 1 }],
@@ -183,7 +193,10 @@ Deno.test("gaps and transactions come back: offsets stay, and what was aborted i
   const batchBytes = kept.length + aborted.length + marker.length;
   const file = [
     backupMagic(),
-    ...[header, ...parts, { type: "end" as const, end: { batchFrames: 3, batchBytes, groups: 0 } }].map(
+    ...[{ ...header, header: { ...header.header, topics } }, ...parts, {
+      type: "end" as const,
+      end: { batchFrames: 3, batchBytes, groups: 0 },
+    }].map(
       encodeBackupFrame,
     ),
   ];
@@ -208,6 +221,33 @@ Deno.test("gaps and transactions come back: offsets stay, and what was aborted i
     [[9, 10]],
   );
   assert.equal(committed.lastStableOffset, 12);
+});
+
+Deno.test("a partition whose records were all deleted comes back with its end, where its groups stand", async () => {
+  await using from = await serveBroker();
+  await fill(from);
+  const { topicId = "" } = from.broker.metadata.topicsByName.get("orders") ?? {};
+  await from.broker.partition(topicId, 0).ask({ type: "deleteRecords", offset: -1 });
+  const file = await backup(from);
+  await using to = await serveBroker();
+  assert.equal((await restore(to, file)).status, 200);
+  const { logStartOffset, highWatermark, records } = await stored(to, 0);
+  assert.deepEqual([logStartOffset, highWatermark, records], [30, 30, []]);
+  await using producer = new Producer(to.env, { bootstrapServers: to.bootstrapServers });
+  assert.equal((await producer.send({ ...ORDERS, value: "next" })).offset, 30);
+});
+
+Deno.test("topics get their names at one stroke, also over a restart", async () => {
+  const path = `${await Deno.makeTempDir()}/store.sqlite`;
+  {
+    await using served = await serveBroker({ path });
+    await fill(served);
+    const file = await backup(served);
+    assert.equal((await restore(served, file, "?overwrite=true")).status, 200);
+  }
+  await using again = await serveBroker({ path });
+  assert.deepEqual([...again.broker.metadata.topicsByName.keys()].sort(), ["empty", "orders"]);
+  assert.equal((await stored(again, 0)).records.length, 26);
 });
 
 Deno.test("a running broker's logs are checked: sizes, and nothing wrong", async () => {

@@ -131,6 +131,17 @@ Deno.test("Producer-Id, -Epoch and -Seq: stored once, with Durable Streams' answ
   assert.equal(partial.status, 400, "the three headers go together");
 });
 
+Deno.test("a topic that was deleted and made again knows nothing of the old one's producers", async () => {
+  await using served = await serve();
+  const body = { records: [record("1")] };
+  assert.equal((await post(served, "/v1/topics/a/records", body, producer(0, 0))).status, 200);
+  await using admin = new Admin(served.env, { bootstrapServers: served.bootstrapServers });
+  await admin.deleteTopic("a");
+  await admin.createTopic({ name: "a", partitionCount: 2 });
+  assert.equal((await post(served, "/v1/topics/a/records", body, producer(0, 0))).status, 200);
+  assert.deepEqual(await read(served, "a", 0), ["1"]);
+});
+
 Deno.test("requests at once are each stored, whole", async () => {
   await using served = await serve();
   const answers = await Promise.all(

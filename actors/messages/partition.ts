@@ -182,6 +182,8 @@ export interface RestoreBatches extends Expects<{ readonly fault: string | null 
   readonly type: "restore";
   /** Whole batches in order; owned by the actor from here on. */
   readonly batches: readonly Uint8Array[];
+  /** The log end behind them: what they do not reach of it is a gap. Absent: wherever they end. */
+  readonly endOffset?: number;
 }
 
 /** Reads and checks what is stored from an offset on, a bounded step at a time, without the cache. */

@@ -39,6 +39,16 @@ export interface DeleteTopic extends Expects<TopicOutcome> {
   readonly topicId?: string;
 }
 
+/**
+ * Gives topics other names at one stroke: what was made ready under another name takes its place. With `overwrite` a topic that bears
+ * such a name is deleted, else it is a conflict.
+ */
+export interface RenameTopics extends Expects<{ readonly error: "NONE" } | TopicFault> {
+  readonly type: "renameTopics";
+  readonly nameById: ReadonlyMap<string, string>;
+  readonly overwrite: boolean;
+}
+
 export interface AlterTopicConfigs extends Expects<TopicOutcome> {
   readonly type: "alterTopicConfigs";
   readonly name: string;
@@ -156,6 +166,7 @@ export interface SupervisorTick {
 export type SupervisorMessage =
   | CreateTopic
   | DeleteTopic
+  | RenameTopics
   | AlterTopicConfigs
   | AlterConfigs
   | AlterQuotas

@@ -63,6 +63,10 @@ function* topicEvents(before: MetadataImage, after: MetadataImage): Generator<Cl
     const { name, partitions } = topic;
     const old = before.topicsById.get(topicId);
     if (old === topic) continue;
+    if (old !== undefined && old.name !== name) {
+      yield { type: "topicDeleted", topic: old.name, topicId };
+      yield { type: "topicCreated", topic: name, topicId, partitions: partitions.length };
+    }
     if (old === undefined) {
       yield { type: "topicCreated", topic: name, topicId, partitions: partitions.length };
       continue;

@@ -101,6 +101,8 @@ export const limits = {
   jsonDepthMax: 64,
   /** Records in one HTTP produce request; then 400. */
   httpProduceRecordsMax: 10_000,
+  /** Offsets of groups in a backup that is restored; then 400. */
+  restoredOffsetsMax: 1_000_000,
   /** Headers of one record sent over HTTP; then 400. */
   recordHeadersMax: 1_000,
   /** Records in one HTTP answer; a larger wish is 400. */
