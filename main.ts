@@ -49,6 +49,7 @@ const expectedAtStart: ReadonlySet<string> = new Set([
   "StartError",
   "DataDirectoryError",
   "StorageUnavailableError",
+  "CorruptStorageError",
 ]);
 
 async function serve(config: Config, env: Env, log: Logger): Promise<void> {

@@ -29,7 +29,10 @@ export type MutantName =
   | "offsets-left-out"
   | "aborted-unlisted"
   | "no-tombstone"
-  | "acknowledge-in-memory";
+  | "acknowledge-in-memory"
+  | "seals-unchecked"
+  | "damage-served"
+  | "damage-skipped";
 
 let active: MutantName | null = null;
 

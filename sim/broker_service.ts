@@ -84,6 +84,8 @@ export class BrokerService {
     for (const zombie of [...this.#zombies]) this.#end(zombie);
     this.#current?.killAtCall(Infinity);
     this.#current?.resume();
+    // Producers' timestamps lie an hour ahead of a clock that was set back, and would be refused for ever, as Kafka does.
+    this.#current?.setWallClock();
   }
 
   /** For good. */

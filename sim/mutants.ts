@@ -217,4 +217,28 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 40,
     isSlow: false,
   },
+  {
+    name: "seals-unchecked",
+    about: "heads, entries and records are taken for whole without a look at their seals",
+    workload: "produce-consume",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
+  {
+    name: "damage-served",
+    about: "a batch whose bytes are not those that were written is served",
+    workload: "produce-consume",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
+  {
+    name: "damage-skipped",
+    about: "a fetch leaves out a damaged batch and goes on behind it",
+    workload: "produce-consume",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
 ];

@@ -1,5 +1,6 @@
 /** Does to the world what the seed's swarm says, each kind at its own random times, until told to stop. */
 import type { BrokerService } from "./broker_service.ts";
+import type { Damage } from "./damage.ts";
 import type { FaultLog } from "./fault_log.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
@@ -17,6 +18,7 @@ export interface NemesisOptions {
   readonly faultLog: FaultLog;
   readonly brokers: BrokerService;
   readonly store: SimStore;
+  readonly damage: Damage;
   readonly disk: SimDisk;
   /** Client processes that may be killed now. */
   readonly mortals: () => readonly SimProcess[];
@@ -88,6 +90,7 @@ export class NemesisAtWork {
         options.disk.fullUntilMs = untilMs;
         options.store.fullUntilMs = untilMs;
       },
+      bitFlip: () => options.damage.flip(),
       powerLoss: () => {
         faultLog.count("powerLoss");
         brokers.current?.kill("power failure");

@@ -123,6 +123,11 @@ export class SimProcess implements EventOwner {
     this.#wallOffsetMs += ms;
   }
 
+  /** As an operator or NTP does once somebody looks: the wall clock says what the others' say. */
+  setWallClock(): void {
+    this.#wallOffsetMs = 0;
+  }
+
   /** Every call to the outside begins here; false: the process is dead, perhaps since just now. */
   #enter(): boolean {
     if (this.#state === "dead") return false;

@@ -12,8 +12,11 @@ import type { KvFaults, StoreProfile } from "./swarm.ts";
 
 export interface StoredRow {
   readonly key: KvKey;
+  /** As it was written. */
   readonly value: Uint8Array;
   readonly versionstamp: string;
+  /** What readers get, when that is something else: bits of it flipped at rest. */
+  readonly damaged?: Uint8Array;
 }
 
 export interface RowChange {
@@ -108,6 +111,27 @@ export class SimStore {
       }
     }
     return { ok: true, versionstamp };
+  }
+
+  /** Flips a bit of a stored value, until it is written anew or repaired. False when there is none that is whole. */
+  flipBit(key: KvKey, random: () => number): boolean {
+    const { index, isFound } = this.#find(key);
+    const row = this.#rows[index];
+    if (!isFound || row === undefined || row.damaged !== undefined || row.value.length === 0) return false;
+    const damaged = row.value.slice();
+    const bit = Math.floor(random() * 8 * damaged.length);
+    damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    this.#rows[index] = { ...row, damaged };
+    return true;
+  }
+
+  /** Damaged values are what was written again: all of them, or those that qualify. */
+  repair(qualifies: (row: StoredRow) => boolean = () => true): void {
+    for (const [index, row] of this.#rows.entries()) {
+      if (row.damaged === undefined || !qualifies(row)) continue;
+      const { key, value, versionstamp } = row;
+      this.#rows[index] = { key, value, versionstamp };
+    }
   }
 
   watch(keys: readonly KvKey[], onChange: () => void): () => void {
@@ -395,7 +419,7 @@ export class SimKv implements RawKv {
 }
 
 function copyOf(row: StoredRow): RawKvEntry {
-  return { key: row.key, value: row.value.slice(), versionstamp: row.versionstamp };
+  return { key: row.key, value: (row.damaged ?? row.value).slice(), versionstamp: row.versionstamp };
 }
 
 function weather(): Error {

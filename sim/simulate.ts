@@ -13,6 +13,7 @@ import { HistoryBuilder } from "./checker/history.ts";
 import { HEADER, type Header, type HistoryLine } from "./checker/history_format.ts";
 import { type Profile, profiles } from "./checker/profile.ts";
 import { renderReport } from "./checker/render_report.ts";
+import { Damage, type DamagedBatch, falseDamage } from "./damage.ts";
 import { FaultLog } from "./fault_log.ts";
 import { generationViolations } from "./generation_check.ts";
 import { HistoryRecorder } from "./history_recorder.ts";
@@ -79,6 +80,7 @@ class World {
   readonly #network: SimNetwork;
   readonly #store: SimStore;
   readonly #disk = new SimDisk();
+  readonly #damage: Damage;
   readonly #brokers: BrokerService;
   readonly #nemesis: NemesisAtWork;
   readonly #history: HistoryRecorder;
@@ -88,6 +90,8 @@ class World {
   readonly #header: Header;
   #isHealed = false;
   #lines: readonly HistoryLine[] = [];
+  /** What could not be read when the workload ended. */
+  #damaged: readonly DamagedBatch[] = [];
 
   constructor(options: SimulateOptions) {
     const { seed, workload } = options;
@@ -120,6 +124,14 @@ class World {
       swarm: this.#swarm,
       openProcess: (name, hostname) => this.#openProcess(name, hostname),
     });
+    this.#damage = new Damage({
+      scheduler: this.#scheduler,
+      rng: split("damage"),
+      faultLog: this.#faultLog,
+      store: this.#store,
+      disk: this.#disk,
+      keepsBatches: workload.readsAroundDamage === true,
+    });
     this.#nemesis = new NemesisAtWork({
       scheduler: this.#scheduler,
       network: this.#network,
@@ -128,6 +140,7 @@ class World {
       faultLog: this.#faultLog,
       brokers: this.#brokers,
       store: this.#store,
+      damage: this.#damage,
       disk: this.#disk,
       mortals: () =>
         this.#clients.filter((each) => each.mayDie && each.process.state !== "dead").map((c) => c.process),
@@ -201,11 +214,13 @@ class World {
     healed.resolve();
     const end = await this.#step(CONVERGE_MS_MAX, () => isDone);
     this.#lines = this.#history.lines();
+    this.#damaged = this.#damage.batches();
     if (end !== "done") return `Liveness: after healing the clients did not finish (${end})`;
     const deletions = await this.#step(CONVERGE_MS_MAX, () => unfinishedDeletions(this.#store).length === 0);
     if (deletions !== "done") {
       return `Liveness: deletions did not end (${deletions}): ${unfinishedDeletions(this.#store).join(", ")}`;
     }
+    this.#damage.repairAll();
     await this.#reopenEverything();
     return null;
   }
@@ -222,6 +237,7 @@ class World {
     this.#store.awayUntilMs = 0;
     this.#store.fullUntilMs = 0;
     this.#disk.fullUntilMs = 0;
+    this.#damage.heal();
     this.#network.unblockAll();
     this.#brokers.heal();
   }
@@ -263,6 +279,8 @@ class World {
     for (const line of this.#lines) builder.add(line);
     const report = check(builder.build(), this.#promised());
     if (!report.valid) return renderReport(report);
+    const refused = falseDamage(this.#lines, this.#damaged);
+    if (refused !== null) return refused;
     const [generation] = generationViolations(this.#lines);
     return generation ?? null;
   }

@@ -163,6 +163,19 @@ export class StoreInvariants {
   }
 }
 
+export function isSegmentFile(path: string): boolean {
+  return ownerOfSegment(path) !== null;
+}
+
+/** Where the file of a batch's extent lies; null when the head does not name it. `key` is of the index entry. */
+export function extentPath(store: SimStore, key: KvKey, fileNumber: number): string | null {
+  const head = payloadOf(store.get([...key.slice(0, 3), "h"])?.value ?? null);
+  const file = head?.state === "live"
+    ? head.writer.files.find((each) => each.number === fileNumber)
+    : undefined;
+  return file === undefined ? null : pathOf(partitionOfKey(key), file);
+}
+
 /** The partition whose segment file a path is; null for other files. */
 function ownerOfSegment(path: string): { topicId: string; partition: number } | null {
   const match = /^\/data\/segments\/([0-9a-f-]{36})-(\d+)\//.exec(path);

@@ -68,6 +68,7 @@ export interface Nemesis {
   readonly kvOutage?: number;
   readonly diskFull?: number;
   readonly powerLoss?: number;
+  readonly bitFlip?: number;
 }
 
 export type NemesisKind = keyof Nemesis;
@@ -181,6 +182,7 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
     "oneWayPartition",
     "cut",
     "kvOutage",
+    "bitFlip",
   ];
   if (isRemote) kinds.push("replaced");
   else kinds.push("diskFull", "powerLoss");

@@ -21,8 +21,10 @@ export class Inode {
   #bytes = new Uint8Array();
   #length = 0;
   #unsynced: Write[] = [];
+  /** Bits that flipped at rest, by position; readers get them so, whatever was written. */
+  readonly #flipped = new Map<number, number>();
 
-  /** As a running process sees it. */
+  /** As a running process sees it, less what has flipped. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -51,7 +53,31 @@ export class Inode {
   read(buffer: Uint8Array, position: number): number {
     const found = this.bytes.subarray(position, position + buffer.length);
     buffer.set(found);
+    for (const [at, mask] of this.#flipped) {
+      const index = at - position;
+      if (index >= 0 && index < found.length) buffer[index] = (buffer[index] ?? 0) ^ mask;
+    }
     return found.length;
+  }
+
+  /** Positions of bytes that readers do not get as they were written. */
+  get flippedPositions(): number[] {
+    return [...this.#flipped.keys()];
+  }
+
+  /** Flips some bit, until it is repaired, and returns its byte's position; null when there is none that has not flipped. */
+  flipBit(random: () => number): number | null {
+    const bit = Math.floor(random() * 8 * this.#length);
+    const at = bit >> 3;
+    if (at >= this.#length || this.#flipped.has(at)) return null;
+    this.#flipped.set(at, 1 << (bit & 7));
+    return at;
+  }
+
+  /** The byte at that position, or all of them, are what was written again. */
+  repair(at: number | null = null): void {
+    if (at === null) this.#flipped.clear();
+    else this.#flipped.delete(at);
   }
 
   sync(): void {

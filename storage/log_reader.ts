@@ -9,6 +9,7 @@
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
 import { readRecords } from "../protocol/records/record_batch.ts";
+import { mutant } from "../lib/mutants.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import type { BatchIndexEntry } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
@@ -106,7 +107,12 @@ export class LogReader {
     let next = from;
     while (next < upTo) {
       const limit = this.#pageFor(options.maxBytes - size);
-      const page = await this.#entriesFrom(next, upTo, limit);
+      const page = await this.#entriesFrom(next, upTo, limit).catch((error: unknown) => {
+        // What lies before a damaged or missing entry can be read; whoever asks for that next is told.
+        if (chosen.length > 0 && error instanceof CorruptStorageError) return [];
+        throw error;
+      });
+      if (page.length === 0) break;
       for (const located of page) {
         const isKept = size + located.entry.sizeBytes <= options.maxBytes ||
           (chosen.length === 0 && options.minOneBatch);
@@ -133,6 +139,7 @@ export class LogReader {
       try {
         sound.push(...await this.#bytesOf([each]));
       } catch (error) {
+        if (mutant("damage-skipped")) continue;
         if (!(error instanceof CorruptStorageError) || sound.length === 0) throw error;
         break;
       }
@@ -295,7 +302,7 @@ export class LogReader {
       this.#storage.get(this.#keys.trimmedTimestamp),
       this.#storage.list(this.#keys.indexRange(0, logStartOffset), { limit: 2 }),
     ]);
-    const [first, second] = below.map(locate);
+    const [first, second] = below.map((each) => this.#locate(each));
     // One entry may reach over the log start; more are not yet deleted, and not yet counted.
     if (second !== undefined) return true;
     if (first !== undefined && timestampBound(first.entry) >= timestamp) return true;
@@ -308,18 +315,46 @@ export class LogReader {
     return found === undefined ? null : timeEntryOfKey(found.key);
   }
 
-  /** Up to `limit` entries in order, the first of which contains `from`; never empty when `from` < `upTo`. */
+  /**
+   * Up to `limit` entries in order, the first of which contains `from`, and no further than to one that is damaged or missing; never empty
+   * when `from` < `upTo`.
+   */
   async #entriesFrom(from: number, upTo: number, limit: number): Promise<Located[]> {
-    const found = (await this.#storage.list(this.#keys.indexRange(from, upTo), { limit })).map(locate);
+    const stored = await this.#storage.list(this.#keys.indexRange(from, upTo), { limit });
+    const found: Located[] = [];
     // Whoever keeps up asks at a batch's first offset; else the batch began before it.
-    if (found[0]?.baseOffset !== from) {
+    if (stored[0] === undefined || baseOffsetOfKey(stored[0].key) !== from) {
       const range = this.#keys.indexRange(0, from);
-      const before = (await this.#storage.list(range, { limit: 1, reverse: true })).map(locate)[0];
+      const before = (await this.#storage.list(range, { limit: 1, reverse: true })).map((each) =>
+        this.#locate(each)
+      )[0];
       if (before === undefined || before.entry.lastOffset < from) this.#throwHole(from);
-      found.unshift(before);
+      found.push(before);
     }
-    for (let i = 1; i < found.length; i++) this.#checkChain(found[i - 1], found[i] as Located);
+    for (const each of stored) {
+      const last = found.at(-1);
+      if (last !== undefined && baseOffsetOfKey(each.key) > last.entry.lastOffset + 1) break;
+      let located: Located;
+      try {
+        located = this.#locate(each);
+      } catch (error) {
+        if (last === undefined || !(error instanceof CorruptStorageError)) throw error;
+        break;
+      }
+      // Of two that do not fit together nobody knows which is the wrong one.
+      this.#checkChain(last, located);
+      found.push(located);
+    }
     return found;
+  }
+
+  #locate(stored: StoredEntry): Located {
+    try {
+      return locate(stored);
+    } catch (cause) {
+      if (!(cause instanceof CorruptStorageError)) throw cause;
+      throw new CorruptStorageError(`${this.#at(baseOffsetOfKey(stored.key))}: ${cause.message}`, { cause });
+    }
   }
 
   /** How many entries to ask for: small batches lie in their entries, so a page of many may be large. */
@@ -355,7 +390,8 @@ export class LogReader {
         if (baseOffset < this.#bounds.head.logStartOffset) this.#throwHole(baseOffset);
         throw new CorruptStorageError(`${this.#at(baseOffset)}: pieces are missing`);
       }
-      if (bytes.length !== entry.sizeBytes || !hasStoredCrc(bytes, entry.crc)) {
+      const isWhole = bytes.length === entry.sizeBytes && hasStoredCrc(bytes, entry.crc);
+      if (!isWhole && !mutant("damage-served")) {
         throw new CorruptStorageError(`${this.#at(baseOffset)}: its bytes are not those that were written`);
       }
       return bytes;

@@ -4,6 +4,7 @@
  */
 import { mutant } from "../lib/mutants.ts";
 import { addSizes, emptyCommitSize, fits, sizeOfMutations } from "./commit_size.ts";
+import { CorruptStorageError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
 import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
@@ -60,7 +61,14 @@ export async function planTrim(
   const pageLength = Math.min(BATCHES_PER_STEP, limits.mutationsMax >> 2);
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: pageLength });
   for (const stored of entries) {
-    const entry = decodeBatchIndex(stored.value);
+    let entry: BatchIndexEntry;
+    try {
+      entry = decodeBatchIndex(stored.value);
+    } catch (error) {
+      // What lies before a damaged entry goes all the same.
+      if (batchCount > 0 && error instanceof CorruptStorageError) break;
+      throw error;
+    }
     const { lastOffset, place, sizeBytes } = entry;
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset && !mutant("trim-too-far")) break;

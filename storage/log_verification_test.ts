@@ -1,5 +1,6 @@
 /** A log that is in use is looked through: step by step, with everything that may be wrong with it. */
 import assert from "node:assert/strict";
+import { unsealed } from "./keys/sealed_testkit.ts";
 import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { MemoryStorage } from "./memory.ts";
@@ -62,8 +63,8 @@ const wrong: Readonly<Record<string, [(storage: MemoryStorage) => void, RegExp]>
     /offsets 249 to 250 are missing/,
   ],
   "an entry of an unknown version": [
-    (storage) => storage.tamper(KEYS.index(140), (value) => value.with(0, 99)),
-    /offset 140.*version 99/,
+    (storage) => storage.tamper(KEYS.index(140), (value) => unsealed(value).with(0, 33)),
+    /offset 140.*version 33/,
   ],
   "an entry of another log": [
     (storage) =>

@@ -288,6 +288,11 @@ const TAMPERINGS: readonly { name: string; tamper: (storage: MemoryStorage) => v
   },
   { name: "a changed small batch", tamper: (s) => s.tamper(KEYS.index(1), flip), offset: 1 },
   {
+    name: "a changed entry",
+    tamper: (s) => s.tamper(KEYS.index(1), (v) => v.with(36, (v[36] ?? 0) ^ 4)),
+    offset: 1,
+  },
+  {
     name: "a cut small batch",
     tamper: (s) => s.tamper(KEYS.index(1), (v) => v.subarray(0, v.length - 1)),
     offset: 1,
@@ -309,8 +314,8 @@ for (const { name, tamper, offset } of TAMPERINGS) {
       appendsAfter(log.head, sizes.map((valueBytes) => ({ timestamps: [1], valueBytes }))),
     );
     tamper(storage);
-    // What lies before it can be read, unless its very entry is not there.
-    if (name !== "a missing entry") assert.equal((await log.read(0, EVERYTHING)).length, offset);
+    assert.equal((await log.read(0, EVERYTHING)).length, offset);
+    assert.equal((await log.read(3, EVERYTHING)).length, 1);
     await assert.rejects(log.read(offset, EVERYTHING), (error: Error) => {
       assert.ok(error instanceof CorruptStorageError);
       assert.ok(error.message.includes(`topic ${TOPIC_ID}, partition 0, offset ${offset}`), error.message);
@@ -318,6 +323,23 @@ for (const { name, tamper, offset } of TAMPERINGS) {
     });
   });
 }
+
+Deno.test("open() refuses a head with a flipped bit, whichever it is, and writes nothing", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await appendAll(log, appendsAfter(log.head, [{ timestamps: [1] }, { timestamps: [2] }]));
+  const head = (await storage.get(KEYS.head))?.value ?? new Uint8Array();
+  const commitCount = storage.commits.length;
+  for (let bit = 0; bit < 8 * head.length; bit++) {
+    storage.tamper(KEYS.head, () => head.with(bit >> 3, (head[bit >> 3] ?? 0) ^ (1 << (bit & 7))));
+    await assert.rejects(openLog(storage), CorruptStorageError);
+  }
+  // The fences of the brokers that tried.
+  const written = storage.commits.slice(commitCount).flatMap(({ mutations }) => mutations);
+  assert.ok(written.every(({ key }) => key[0] === "b"));
+  storage.tamper(KEYS.head, () => head);
+  assert.equal((await (await openLog(storage)).read(0, EVERYTHING)).length, 2);
+});
 
 Deno.test("trim() deletes what lies below the log start, and reading there says so", async () => {
   const storage = new MemoryStorage();

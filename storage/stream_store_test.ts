@@ -1,5 +1,6 @@
 /** Streams on a store in memory: what comes back, what is replaced, golden bytes. */
 import assert from "node:assert/strict";
+import { sealed, unsealed } from "./keys/sealed_testkit.ts";
 import type { StreamRecord } from "../core/stream/stream_record.ts";
 import { emptyWriterState } from "../core/stream/writer_state.ts";
 import { CorruptStorageError } from "./errors.ts";
@@ -90,19 +91,20 @@ Deno.test("stored bytes are a promise: streams and snapshots of version 1", () =
     "ffffffffffffffff0000000000000008" + "000000000000000900000003" + "00000001" +
     "00112233445566778899aabbccddeeff" + "00000000000000000000000000000009" + "01" + "05612fc3bc" +
     "00112233445566778899aabbccddeeff" + "0000000000000008" + "01" + "0000000000000001";
-  assert.equal(encodeStreamRecord(fork).toHex(), record);
+  assert.equal(encodeStreamRecord(fork).toHex(), sealed(record));
   assert.deepEqual(decodeStreamRecord("fork", Uint8Array.fromHex(record)), fork);
   const state = emptyWriterState();
   state.producers.set("p", { epoch: 1, lastSeq: 2 });
   const snapshot = "01" + "00" + "ffffffffffffffff" + "00" + "0000000000000000".repeat(2) + "00" +
     "00000001" +
     "0270" + "0000000000000001" + "0000000000000002";
-  assert.equal(encodeWriterSnapshot({ state, closedTail: null }).toHex(), snapshot);
+  assert.equal(encodeWriterSnapshot({ state, closedTail: null }).toHex(), sealed(snapshot));
   assert.deepEqual(decodeWriterSnapshot(Uint8Array.fromHex(snapshot)), { state, closedTail: null });
 });
 
 Deno.test("a state that this version does not know is a storage error", () => {
-  const bytes = encodeStreamRecord(plain);
+  const bytes = unsealed(encodeStreamRecord(plain));
+  assert.deepEqual(decodeStreamRecord(plain.path, bytes), plain);
   bytes[1] = 9;
   assert.throws(() => decodeStreamRecord("a", bytes), CorruptStorageError);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { unsealed } from "./keys/sealed_testkit.ts";
 import { newTransaction, type TransactionRecord } from "../core/transaction/transaction_state.ts";
 import { decodeTransaction, encodeTransaction } from "./keys/transaction.ts";
 import { MemoryStorage } from "./memory.ts";
@@ -18,7 +19,7 @@ const record: TransactionRecord = {
 };
 
 Deno.test("stored bytes are a promise: transactions of version 1", () => {
-  const bytes = encodeTransaction(record);
+  const bytes = unsealed(encodeTransaction(record));
   assert.equal(
     bytes.toHex(),
     "01020000000000000fa000030000000000000fa0000200000000000013880000ea600000018bcfe569f40000018bcfe56800" +
@@ -29,11 +30,11 @@ Deno.test("stored bytes are a promise: transactions of version 1", () => {
 
 Deno.test("stored bytes are a promise: transactions of version 2, whose producer numbers its requests", () => {
   const numbered = { ...record, lastRequest: { epoch: 4, seq: 9 } };
-  const bytes = encodeTransaction(numbered);
+  const bytes = unsealed(encodeTransaction(numbered));
   assert.equal(bytes[0], 2);
   assert.equal(
     bytes.toHex().slice(2),
-    encodeTransaction(record).toHex().slice(2) + "00000000000000040000000000000009",
+    unsealed(encodeTransaction(record)).toHex().slice(2) + "00000000000000040000000000000009",
   );
   assert.deepEqual(decodeTransaction("job-1", bytes), numbered);
 });

@@ -116,6 +116,15 @@ export interface Truncation extends Common {
   readonly offset: number;
 }
 
+/** The broker answered fetches of these offsets with a storage error, for good: their stored bytes are damaged. */
+export interface DamagedRange extends Common {
+  readonly kind: "damaged";
+  readonly partition: string;
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
+}
+
 /** The records of one replica, read from its store at the end; `crc` is of the stored bytes. */
 export interface StoreDump extends Common {
   readonly kind: "store";
@@ -139,6 +148,7 @@ export type Fact =
   | OffsetFetch
   | Observation
   | Truncation
+  | DamagedRange
   | StoreDump
   | PrefixChain;
 export type HistoryLine = ClientOperation | Placement | Fact;

@@ -27,6 +27,7 @@ const FIELDS: Readonly<Record<string, ReadonlySet<string>>> = {
     "minIsrEnd",
   ]),
   truncate: new Set([...COMMON, "partition", "offset"]),
+  damaged: new Set([...COMMON, "partition", "from", "to"]),
   store: new Set([...COMMON, "store", "partition", "highWatermark", "records"]),
   chain: new Set([...COMMON, "partition", "offset", "crc"]),
 };
@@ -142,6 +143,12 @@ function checkBody(check: LineCheck, kind: string, value: Json): void {
     case "truncate":
       check.integer(value["offset"], "offset", 0);
       break;
+    case "damaged": {
+      check.partition(value["partition"], "partition");
+      const from = check.integer(value["from"], "from", 0);
+      check.integer(value["to"], "to", from + 1);
+      break;
+    }
     case "store":
       check.partition(value["partition"], "partition");
       check.text(value["store"], "store");

@@ -4,7 +4,8 @@
  * A rule is one file under `rules/` and one line in `rules/all.ts`. Pure.
  */
 
-import { type History, IN_TXN, OK, READ } from "./history.ts";
+import { type FactAt, type History, IN_TXN, OK, READ } from "./history.ts";
+import type { DamagedRange } from "./history_format.ts";
 import type { LogOrder, PartitionLog } from "./log_order.ts";
 import type { Profile } from "./profile.ts";
 import type { Value } from "./history_format.ts";
@@ -50,6 +51,7 @@ export class Judged {
   #logStart: Float64Array | null = null;
   #superseded: Uint8Array | null = null;
   #readers: Readers | null = null;
+  #damaged: readonly FactAt<DamagedRange>[] | null = null;
 
   constructor(history: History, log: LogOrder, profile: Profile) {
     this.history = history;
@@ -106,6 +108,20 @@ export class Judged {
     if (!this.profile.compaction) return false;
     this.#superseded ??= this.#findSuperseded();
     return this.#superseded[value] === 1 || this.history.tombstones.has(value);
+  }
+
+  /** True when the broker said that the record's stored bytes are damaged. */
+  isDamaged(value: number): boolean {
+    const offset = this.offsetOf(value);
+    this.#damaged ??= this.history.facts.filter((fact) =>
+      fact.kind === "damaged" && fact.type === "ok"
+    ) as FactAt<
+      DamagedRange
+    >[];
+    return offset >= 0 &&
+      this.#damaged.some(({ partition, from, to }) =>
+        from <= offset && offset < to && partition === this.partitionName(value)
+      );
   }
 
   /** True when the value was surely in view of readers: not of a transaction that aborted or may have. */

@@ -57,6 +57,11 @@ function txn(t: number, process: number, micro: Micro[], type: Outcome = "ok", l
   return { type, process, invokeMs: t, completeMs: t + length, micro, txn: `t${process}`, isolation };
 }
 
+/** The broker refuses the offsets [from, to) as damaged. */
+function damaged(t: number, process: number, from: number, to: number): HistoryLine {
+  return { kind: "damaged", type: "ok", process, invokeMs: t, completeMs: t + 1, partition: P, from, to };
+}
+
 function placed(t: number, process: number, kind: "assign" | "subscribe", group?: string): HistoryLine {
   const line = { kind, type: "ok", process, invokeMs: t, completeMs: t, to: [P] } as const;
   return group === undefined ? line : { ...line, group };
@@ -228,6 +233,31 @@ const CASES: readonly Case[] = [
     found: [...two, poll(5, 2, [[0, 10]])],
     nearMiss: [...two, poll(5, 2, [[0, 10], [1, 11]]), send(6, 1, 12, null, "info")],
     header: FINAL,
+  },
+  {
+    rule: "unseen",
+    name: "damaged stored bytes excuse the records of their offsets, and no others",
+    found: [...two, poll(5, 2, [[0, 10]]), damaged(6, 2, 2, 3)],
+    nearMiss: [...two, poll(5, 2, [[0, 10]]), damaged(6, 2, 1, 2)],
+    header: FINAL,
+  },
+  {
+    rule: "lost-write",
+    name: "a record is lost where the broker does not say that its bytes are damaged",
+    found: [...three, damaged(6, 2, 2, 3), poll(8, 2, [[0, 10], [2, 12]])],
+    nearMiss: [...three, damaged(6, 2, 1, 2), poll(8, 2, [[0, 10], [2, 12]])],
+  },
+  {
+    rule: "poll-skip",
+    name: "damaged stored bytes excuse no reader that was led past them",
+    found: [...three, poll(6, 2, [[0, 10]]), damaged(7, 2, 1, 2), poll(8, 2, [[2, 12]])],
+    nearMiss: [
+      ...three,
+      poll(6, 2, [[0, 10]]),
+      damaged(7, 2, 1, 2),
+      placed(7, 2, "assign"),
+      poll(8, 2, [[2, 12]]),
+    ],
   },
   {
     rule: "poll-skip",

@@ -38,6 +38,7 @@ export const produceConsume: Workload = {
   profileFor: (rng) => rng.chance(0.7) ? "idempotent" : "plain",
 
   readsEverything: true,
+  readsAroundDamage: true,
 
   async run(context, profile) {
     const { rng } = context;
@@ -69,7 +70,11 @@ export const produceConsume: Workload = {
     await context.healed;
     isOver = true;
     await Promise.all(consumers);
-    await readAll(context, { topic: TOPIC, partitionCount: plan.partitionCount }, partitionName);
+    await readAll(
+      context,
+      { topic: TOPIC, partitionCount: plan.partitionCount, readsAroundDamage: true },
+      partitionName,
+    );
   },
 };
 

@@ -37,6 +37,8 @@ export interface Workload {
   profileFor(rng: Rng): "idempotent" | "plain";
   /** False when some topics are gone in the end, so that not every acknowledged record can be read. */
   readonly readsEverything: boolean;
+  /** Whether its last reader comes past batches that are damaged for good, and says so; else they are repaired before. */
+  readonly readsAroundDamage?: boolean;
   /** Runs to the end. Rejects when a promise was not kept that only a client can see. */
   run(context: WorkloadContext, profile: "idempotent" | "plain"): Promise<void>;
 }

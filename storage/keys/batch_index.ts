@@ -16,13 +16,25 @@
  * ```
  * 62 chainCrc u32 | 66 deleteHorizonMs i64 | 74 appendedMs i64 | 82 place
  * ```
+ * The version byte has its two highest bits set, and a seal (`value_codec.ts`, 4 bytes) ends the entry: behind the place, but in front of
+ * an inline batch, which has a CRC of its own. Entries that were written before there were seals have neither.
+ *
  * `crc` is the CRC-32C of the batch as `stored_crc.ts` computes it. `previousCrc` is the `chainCrc` of the entry before: that of
  * the batch as it was first written, or of the last of those that a hole stands for. So the chain along the log stays whole when
  * compaction replaces entries in its middle.
  * Encoded by hand: this is the hot path, and the batch is copied exactly once, into the value.
  */
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
-import { decodeValue } from "./value_codec.ts";
+import {
+  checkSeal,
+  decodeValue,
+  isSealed,
+  readValue,
+  SEAL_BYTES,
+  SEALED,
+  versionOf,
+  writeSeal,
+} from "./value_codec.ts";
 import { type CommitToken, readToken, writeToken } from "./shard_head.ts";
 
 /** Where a batch's bytes lie. Ordinals are stored and never used again. */
@@ -64,7 +76,7 @@ export interface BatchIndexEntry extends BatchIndexExtension {
 }
 
 /** Of an inline batch's entry, in either version. */
-export const BATCH_INDEX_OVERHEAD_BYTES = 82;
+export const BATCH_INDEX_OVERHEAD_BYTES = 82 + SEAL_BYTES;
 
 const PLAIN_VERSION = 1;
 const VERSION = 2;
@@ -78,7 +90,7 @@ export function encodeBatchIndex(entry: NewBatchIndexEntry): Uint8Array {
   const { place, chainCrc = entry.crc, deleteHorizonMs = -1, appendedMs = -1 } = entry;
   const isPlain = chainCrc === entry.crc && deleteHorizonMs < 0 && appendedMs < 0 && place.kind !== "hole";
   const writer = new ByteWriter(BATCH_INDEX_OVERHEAD_BYTES + 64);
-  writer.uint8(isPlain ? PLAIN_VERSION : VERSION);
+  writer.uint8((isPlain ? PLAIN_VERSION : VERSION) | SEALED);
   writer.uint8(PLACE[place.kind]);
   writer.int32(entry.leaderEpoch);
   writeToken(writer, entry.token);
@@ -92,44 +104,56 @@ export function encodeBatchIndex(entry: NewBatchIndexEntry): Uint8Array {
     writer.int64(deleteHorizonMs);
     writer.int64(appendedMs);
   }
-  if (place.kind === "hole") return writer.toBytes();
-  if (place.kind === "inline") {
-    const head = writer.toBytes();
-    const value = new Uint8Array(head.length + place.bytes.length);
-    value.set(head);
-    value.set(place.bytes, head.length);
-    return value;
-  }
   if (place.kind === "extent") {
     writer.int32(place.fileNumber);
     writer.int64(place.position);
-    return writer.toBytes();
+  } else if (place.kind === "chunks") {
+    writer.int32(place.chunkBytes);
+    writer.int32(place.chunkCount);
+    writer.string(place.attempt);
   }
-  writer.int32(place.chunkBytes);
-  writer.int32(place.chunkCount);
-  writer.string(place.attempt);
-  return writer.toBytes();
+  const head = writer.toBytes();
+  const batch = place.kind === "inline" ? place.bytes : null;
+  const value = new Uint8Array(head.length + SEAL_BYTES + (batch?.length ?? 0));
+  value.set(head);
+  writeSeal(value, head.length);
+  if (batch !== null) value.set(batch, head.length + SEAL_BYTES);
+  return value;
 }
+
+const WHAT = "batch index entry";
+const PLAIN_HEAD_BYTES = 62;
+const HEAD_BYTES = 82;
 
 /** The inline bytes are a view of `value`. */
 export function decodeBatchIndex(value: Uint8Array): BatchIndexEntry {
-  return decodeValue("batch index entry", VERSION, value, (reader, version) => {
-    const place = reader.uint8();
-    const entry = {
-      leaderEpoch: reader.int32(),
-      token: readToken(reader),
-      lastOffset: reader.int64(),
-      maxTimestamp: reader.int64(),
-      sizeBytes: reader.int32(),
-      crc: reader.uint32(),
-      previousCrc: reader.uint32(),
-    };
-    if (entry.sizeBytes < 0) reader.fail(`Batch size is ${entry.sizeBytes}`);
-    const extension = version === PLAIN_VERSION
-      ? { chainCrc: entry.crc, deleteHorizonMs: -1, appendedMs: -1 }
-      : { chainCrc: reader.uint32(), deleteHorizonMs: reader.int64(), appendedMs: reader.int64() };
-    return { ...entry, ...extension, place: readPlace(reader, place) };
-  });
+  // A wrong version or place is told by the seal, wherever it is looked for.
+  const isInline = value[1] === PLACE.inline;
+  if (isSealed(value) && isInline) {
+    const headBytes = versionOf(value) === PLAIN_VERSION ? PLAIN_HEAD_BYTES : HEAD_BYTES;
+    checkSeal(WHAT, value, headBytes);
+    const entry = readValue(WHAT, VERSION, value.subarray(0, headBytes), readEntry);
+    return { ...entry, place: { kind: "inline", bytes: value.subarray(headBytes + SEAL_BYTES) } };
+  }
+  return decodeValue(WHAT, VERSION, value, readEntry);
+}
+
+function readEntry(reader: ByteReader, version: number): BatchIndexEntry {
+  const place = reader.uint8();
+  const entry = {
+    leaderEpoch: reader.int32(),
+    token: readToken(reader),
+    lastOffset: reader.int64(),
+    maxTimestamp: reader.int64(),
+    sizeBytes: reader.int32(),
+    crc: reader.uint32(),
+    previousCrc: reader.uint32(),
+  };
+  if (entry.sizeBytes < 0) reader.fail(`Batch size is ${entry.sizeBytes}`);
+  const extension = version === PLAIN_VERSION
+    ? { chainCrc: entry.crc, deleteHorizonMs: -1, appendedMs: -1 }
+    : { chainCrc: reader.uint32(), deleteHorizonMs: reader.int64(), appendedMs: reader.int64() };
+  return { ...entry, ...extension, place: readPlace(reader, place) };
 }
 
 function readPlace(reader: ByteReader, place: number): BatchPlace {

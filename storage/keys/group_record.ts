@@ -18,7 +18,7 @@ import type {
   MemberState,
 } from "../../core/group/modern/consumer_group_record.ts";
 import { uuidBytes, uuidText } from "./uuid.ts";
-import { decodeValue, encodeValue } from "./value_codec.ts";
+import { decodeValue, encodeValue, SEAL_BYTES, versionOf } from "./value_codec.ts";
 
 const VERSION = 1;
 const BODY_VERSION = 1;
@@ -27,8 +27,8 @@ const CONSUMER_BODY_VERSION = 2;
 const IN_PLACE = 0;
 const IN_PIECES = 1;
 
-/** Bytes of the value in front of a body that is in place. */
-export const GROUP_VALUE_OVERHEAD_BYTES = 6;
+/** Bytes of the value beside a body that is in place. */
+export const GROUP_VALUE_OVERHEAD_BYTES = 6 + SEAL_BYTES;
 
 export interface GroupPieces {
   readonly writing: number;
@@ -140,7 +140,7 @@ function readArray<T>(reader: ByteReader, elementBytesMin: number, read: (reader
 
 /** Whether the body is that of a group of the consumer protocol. */
 export function isConsumerGroupBody(body: Uint8Array): boolean {
-  return body[0] === CONSUMER_BODY_VERSION;
+  return versionOf(body) === CONSUMER_BODY_VERSION;
 }
 
 export function encodeConsumerGroupBody(record: ConsumerGroupRecord): Uint8Array {

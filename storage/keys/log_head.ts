@@ -12,7 +12,7 @@
 import { emptyLogHead, type LeaderEpochStart, type LogHead } from "../../core/partition/log_head.ts";
 import type { ByteReader } from "../../lib/bytes.ts";
 import type { SegmentName } from "../segments.ts";
-import { decodeValue, encodeValue } from "./value_codec.ts";
+import { decodeValue, encodeValue, SEAL_BYTES } from "./value_codec.ts";
 
 /** A segment file that index entries name, and how many bytes of it they name. */
 export interface LiveSegment extends SegmentName {
@@ -138,5 +138,5 @@ const FILE_BYTES = 32;
 
 /** Length of a live log's payload. */
 export function logHeadBytes(head: LogHead, fileCount: number): number {
-  return 87 + 12 * head.epochs.length + FILE_BYTES * fileCount;
+  return 87 + SEAL_BYTES + 12 * head.epochs.length + FILE_BYTES * fileCount;
 }

@@ -7,7 +7,7 @@
  * transaction marker, and is written for producers that got one.
  */
 import type { ProducerBatch, ProducerState } from "../../core/partition/producer_state.ts";
-import { decodeValue, encodeValue } from "./value_codec.ts";
+import { decodeValue, encodeValue, versionOf } from "./value_codec.ts";
 
 const PLAIN_VERSION = 1;
 const MARKED_VERSION = 2;
@@ -30,7 +30,7 @@ export function encodeProducer(state: ProducerState): Uint8Array {
 
 /** `producerId` comes from the key. */
 export function decodeProducer(producerId: number, value: Uint8Array): ProducerState {
-  const isMarked = value[0] === MARKED_VERSION;
+  const isMarked = versionOf(value) === MARKED_VERSION;
   return decodeValue("producer state", isMarked ? MARKED_VERSION : PLAIN_VERSION, value, (reader) => {
     const producerEpoch = reader.int16();
     const lastAppendMs = reader.int64();

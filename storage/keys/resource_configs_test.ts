@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { sealed } from "./sealed_testkit.ts";
 import { CorruptStorageError } from "../errors.ts";
 import {
   decodeResourceConfigs,
@@ -13,7 +14,8 @@ Deno.test("stored configurations of a resource keep their layout", () => {
   assert.deepEqual(decodeResourceConfigs(bytes), configs);
   const golden = "0100000002" + "0001" + "61" + "0001" + "31" + "0017" +
     "73686172652e6175746f2e6f66667365742e7265736574" + "0008" + "6561726c69657374";
-  assert.equal([...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""), golden);
+  assert.equal([...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""), sealed(golden));
+  assert.deepEqual(decodeResourceConfigs(Uint8Array.fromHex(golden)), configs);
   const newer = bytes.slice();
   newer[0] = 2;
   assert.throws(() => decodeResourceConfigs(newer), CorruptStorageError);

@@ -8,7 +8,7 @@
  */
 import type { ByteReader, ByteWriter } from "../../lib/bytes.ts";
 import { ZERO_UUID } from "../../lib/bytes.ts";
-import { decodeValue, encodeValue } from "./value_codec.ts";
+import { decodeValue, encodeValue, SEAL_BYTES } from "./value_codec.ts";
 
 /** Names one commit of one writer. A writer is one opening of the shard by one incarnation of a broker. */
 export interface CommitToken {
@@ -30,7 +30,7 @@ export const noToken: CommitToken = { incarnation: ZERO_UUID, opening: 0, n: 0 }
 
 export const TOKEN_BYTES = 28;
 /** Bytes of the value beside the payload. */
-export const SHARD_HEAD_OVERHEAD_BYTES = 2 + 2 * TOKEN_BYTES;
+export const SHARD_HEAD_OVERHEAD_BYTES = 2 + 2 * TOKEN_BYTES + SEAL_BYTES;
 
 const VERSION = 1;
 

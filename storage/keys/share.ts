@@ -24,11 +24,11 @@ import type { KvKey } from "../storage.ts";
 import { splitIntoChunks } from "./chunk.ts";
 import { FAMILY } from "./keyspace.ts";
 import { uuidBytes, uuidText } from "./uuid.ts";
-import { decodeValue, encodeValue } from "./value_codec.ts";
+import { decodeValue, encodeValue, SEAL_BYTES } from "./value_codec.ts";
 
 const VERSION = 1;
 /** Version and count of pieces. */
-const PIECE_OVERHEAD_BYTES = 5;
+const PIECE_OVERHEAD_BYTES = 5 + SEAL_BYTES;
 
 /** Prefix of all share groups of the shard. */
 export function shareGroupsPrefix(shardIndex: number): KvKey {

@@ -17,7 +17,7 @@ import {
 } from "../../core/transaction/transaction_state.ts";
 import type { KvKey } from "../storage.ts";
 import { FAMILY } from "./keyspace.ts";
-import { decodeValue, encodeValue } from "./value_codec.ts";
+import { decodeValue, encodeValue, versionOf } from "./value_codec.ts";
 
 const VERSION = 1;
 const NUMBERED_VERSION = 2;
@@ -78,7 +78,7 @@ export function encodeTransaction(record: TransactionRecord): Uint8Array {
 }
 
 export function decodeTransaction(transactionalId: string, value: Uint8Array): TransactionRecord {
-  const isNumbered = value[0] === NUMBERED_VERSION;
+  const isNumbered = versionOf(value) === NUMBERED_VERSION;
   return decodeValue("transaction", isNumbered ? NUMBERED_VERSION : VERSION, value, (reader) => {
     const ordinal = reader.uint8();
     const state = TRANSACTION_STATES[ordinal] ?? reader.fail(`Transaction state ${ordinal} is unknown`);

@@ -21,9 +21,8 @@ export const lostWrite: Rule = {
           if (isRead[value] === 1 || by < 0 || committed[by] === 0 || (lastIndex[value] as number) > bound) {
             continue;
           }
-          if (lastIndex[value] !== index || ((flags[by] as number) & WEAK) !== 0 || judged.mayBeGone(value)) {
-            continue;
-          }
+          if (lastIndex[value] !== index || ((flags[by] as number) & WEAK) !== 0) continue;
+          if (judged.mayBeGone(value) || judged.isDamaged(value)) continue;
           sink.add(() => ({
             message: `${judged.show(value)}, sent at offset ${log.offsets[index]} in line ${
               judged.line(by)
@@ -70,6 +69,7 @@ export const unseen: Rule = {
       for (let i = microStart[op] as number; i < (microStart[op + 1] as number); i++) {
         const value = microValue[i] as number;
         if (microKind[i] !== SEND || isRead[value] === 1 || judged.mayBeGone(value)) continue;
+        if (judged.isDamaged(value)) continue;
         count += 1;
         if (header.finalReads !== true) continue;
         sink.add(() => ({
