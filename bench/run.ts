@@ -137,7 +137,12 @@ async function main(options: Options): Promise<void> {
     }
     for (const workload of [...throughputWorkloads, ...lifecycleWorkloads]) {
       if (!options.only.test(workload.name) || (workload.long === true && !options.isLong)) continue;
-      note(await measure(workload, servers, tools, options.rounds));
+      try {
+        note(await measure(workload, servers, tools, options.rounds));
+      } catch (error) {
+        // One that does not work, on any of the systems, must not cost the figures of the others.
+        console.error(`${workload.name}: ${error instanceof Error ? error.message : error}`);
+      }
     }
     const memory = Deno.systemMemoryInfo().total;
     const machine = { processors: navigator.hardwareConcurrency, memory, deno: Deno.version.deno };

@@ -1,6 +1,7 @@
 /**
- * How much of the raw Deno KV the partition log leaves: the raw ceiling (60 KB values, 12 a commit) and appends of
- * 128 KB and of 1 KB batches, in alternating rounds of one run, on a file in the temporary directory.
+ * How much of the raw Deno KV the partition log leaves when all bytes lie in it, as on remote stores: appends of 128 KB and of 1 KB
+ * batches against the raw ceiling (60 KB values, 12 a commit), cold reads against a raw list of such values, in alternating
+ * rounds of one run, on a file in the temporary directory.
  *
  * `deno run -A bench/storage.ts [rounds] [seconds per measurement]`
  */
@@ -104,8 +105,39 @@ async function logs({ shards }: World, count: number): Promise<PartitionLog[]> {
   return await Promise.all(Array.from({ length: count }, () => PartitionLog.open(shards, env.uuid(), 0)));
 }
 
-const cases: readonly { readonly name: string; run(world: World): Promise<number> }[] = [
-  { name: "raw KV, 12 values of 60 KB a commit, 2 in flight", run: (world) => measure(2, () => raw(world)) },
+const COLD_BYTES = 25 * 1_024 * 1_024;
+const READ_BYTES = 1_024 * 1_024;
+
+/** Pages of about as many bytes as a fetch asks for, over and over. */
+async function rawList(world: World): Promise<number> {
+  const pageLength = Math.floor(READ_BYTES / RAW_VALUE_BYTES);
+  for (let stored = 0; stored < COLD_BYTES;) {
+    const bytes = await raw(world);
+    stored += bytes;
+  }
+  const range = { start: ["raw", 0], end: ["raw", Number.MAX_SAFE_INTEGER] };
+  let { start } = range;
+  return await measure(1, async () => {
+    const found = await world.storage.list({ start, end: range.end }, { limit: pageLength });
+    const last = found.at(-1)?.key[1];
+    start = found.length < pageLength ? range.start : ["raw", Number(last) + 1];
+    return found.reduce((sum, { value }) => sum + value.length, 0);
+  });
+}
+
+interface Case {
+  readonly name: string;
+  /** A ceiling that the cases behind it are compared with. */
+  readonly isRaw?: true;
+  run(world: World): Promise<number>;
+}
+
+const cases: readonly Case[] = [
+  {
+    name: "raw KV, 12 values of 60 KB a commit, 2 in flight",
+    isRaw: true,
+    run: (world) => measure(2, () => raw(world)),
+  },
   {
     name: "log, 128 KB batches, 12 in flight",
     async run(world) {
@@ -143,6 +175,7 @@ const cases: readonly { readonly name: string; run(world: World): Promise<number
       return await measure(SMALL_IN_FLIGHT, () => (works[next++ % works.length] as () => Promise<number>)());
     },
   },
+  { name: "raw KV, list of 60 KB values, 1 MB at a time", isRaw: true, run: rawList },
   {
     name: "log, cold read, 1 MB at a time",
     async run(world) {
@@ -152,7 +185,7 @@ const cases: readonly { readonly name: string; run(world: World): Promise<number
       let from = 0;
       return await measure(1, async () => {
         const batches = await (log as PartitionLog).read(from, {
-          maxBytes: 1_048_576,
+          maxBytes: READ_BYTES,
           minOneBatch: true,
           upTo: 200,
         });
@@ -171,9 +204,10 @@ const results = cases.map((): number[] => []);
 for (let round = 0; round < ROUNDS; round++) {
   for (const [i, each] of cases.entries()) results[i]?.push(await inNewWorld(each.run));
 }
-const ceiling = median(results[0] as number[]);
+let ceiling = NaN;
 for (const [i, each] of cases.entries()) {
   const rate = median(results[i] as number[]);
+  if (each.isRaw === true) ceiling = rate;
   const ratio = Math.round(rate / ceiling * 100);
   console.log(
     `${each.name.padEnd(52)} ${(rate / 1e6).toFixed(1).padStart(7)} MB/s ${

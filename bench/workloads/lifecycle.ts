@@ -4,6 +4,7 @@ import { realEnv } from "../../env/real.ts";
 import type { Server } from "../servers.ts";
 import { createTopic, librdkafkaProduce, type Tools, type Workload } from "./workload.ts";
 
+/** Of two topics: Apache Kafka refuses more than about 10,000 metadata records in one request. */
 const MANY_PARTITIONS = 10_000;
 const IDLE_SECONDS = 20;
 const SETTLE_MS = 5_000;
@@ -57,7 +58,8 @@ const manyPartitions: readonly Workload[] = [
     once: true,
     async run(server, tools) {
       const begun = performance.now();
-      manyTopic = await createTopic(server, tools, MANY_PARTITIONS);
+      manyTopic = await createTopic(server, tools, MANY_PARTITIONS / 2);
+      await createTopic(server, tools, MANY_PARTITIONS / 2);
       return (performance.now() - begun) / 1_000;
     },
   },

@@ -79,6 +79,31 @@ export async function librdkafkaProduce(
   return Number(await run(librdkafkaProduce, args.map(String)));
 }
 
+/** Records of 1,000 bytes to one partition, one at a time, so many a second; milliseconds until they are acknowledged. */
+export async function librdkafkaLatency(
+  server: Server,
+  { librdkafkaProduce }: Tools,
+  topic: string,
+  { recordsPerSecond, seconds }: { readonly recordsPerSecond: number; readonly seconds: number },
+): Promise<{ readonly medianMs: number; readonly p99Ms: number }> {
+  const args = [
+    server.address,
+    topic,
+    1,
+    recordsPerSecond * seconds,
+    1_000,
+    1,
+    5,
+    0,
+    "none",
+    recordsPerSecond,
+  ];
+  const [medianMs = NaN, p99Ms = NaN] = (await run(librdkafkaProduce, args.map(String))).split(" ").map(
+    Number,
+  );
+  return { medianMs, p99Ms };
+}
+
 /** Java's ConsumerPerformance from the start of the topic; MB/s of the time that it fetched. */
 export async function consumeFromStart(
   server: Server,
