@@ -30,6 +30,9 @@ const EXPOSED_HEADERS = [
   "producer-seq",
   "producer-expected-seq",
   "producer-received-seq",
+  "kavka-next-offset",
+  "kavka-high-watermark",
+  "kavka-log-start-offset",
 ].join(", ");
 const PREFLIGHT_SECONDS = 600;
 /** Hosts and origins whose outcome is remembered; there are few in practice. */

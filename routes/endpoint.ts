@@ -109,9 +109,11 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   throw validationProblem(result.error.issues.flatMap(faultsOf));
 }
 
-const faultsShownMax = 20;
+/** Faults that one problem document names; further ones need not be looked for. */
+export const faultsShownMax = 20;
 
-function validationProblem(faults: readonly FieldFault[]): Problem {
+/** 400 about the fields; the first of them is in the detail, too. */
+export function validationProblem(faults: readonly FieldFault[]): Problem {
   const [first] = faults;
   return new Problem(400, {
     ...(first === undefined

@@ -10,11 +10,13 @@ import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
 import type { ProducerTag } from "../core/stream/record_note.ts";
 import { decodeBase64 } from "../lib/base64.ts";
-import { appendRecords, findOrCreateTopic, type RecordOutcome } from "./append_records.ts";
+import { BATCH_TYPE, EVENT_TYPE, eventModeOf } from "../protocol/cloudevents/http_binding.ts";
+import { appendRecords, findOrCreateTopic, type GivenRecord, type RecordOutcome } from "./append_records.ts";
 import { appendAtomically, producerHeaders, type StoredRecord } from "./atomic_append.ts";
 import { producerOf } from "./durable_streams/stream_headers.ts";
+import { eventTypes, readEvents } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
-import { fieldProblem } from "./problem.ts";
+import { fieldProblem, Problem } from "./problem.ts";
 import { decodeData, recordDataSchema } from "./record_data.ts";
 import { isJsonType, mediaTypeOf, readBytes, readJson, unsupportedMediaType } from "./request_body.ts";
 import { topicParam } from "./topic_lookup.ts";
@@ -43,6 +45,21 @@ const recordsSchema = z.strictObject({
   records: z.array(recordSchema, "expected an array").min(1, "expected at least one record")
     .max(limits.httpProduceRecordsMax, `expected at most ${limits.httpProduceRecordsMax} records`),
 }).openapi("ProduceRecords");
+
+/** What is checked is in `protocol/cloudevents`; this is for the document. */
+const eventSchema = z.looseObject({
+  specversion: z.literal("1.0"),
+  id: z.string().min(1),
+  source: z.string().min(1).openapi({ format: "uri-reference" }),
+  type: z.string().min(1),
+  datacontenttype: z.string().optional(),
+  dataschema: z.string().optional().openapi({ format: "uri" }),
+  subject: z.string().min(1).optional(),
+  time: z.string().optional().openapi({ format: "date-time" }),
+  partitionkey: z.string().min(1).optional().openapi({ description: "The record's key" }),
+  data: z.unknown().optional(),
+  data_base64: z.string().optional().openapi({ description: "Data as base64, instead of data" }),
+}).openapi("CloudEvent", { description: "CloudEvents 1.0.2, JSON event format" });
 
 const outcomeSchema = z.object({
   topic: z.string(),
@@ -76,7 +93,8 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
       "Answered when the records are durable. With the headers Producer-Id, Producer-Epoch and Producer-Seq, which count a " +
       "producer's requests, the request is stored all or nothing and once: repeated, it is answered 204; 403 to an older " +
       "epoch, 409 with Producer-Expected-Seq to a gap. An application/octet-stream body is one record's value; " +
-      "its key and partition are query parameters. A topic that does not exist is created when " +
+      "its key and partition are query parameters. CloudEvents are taken in all three modes, binary (ce-… headers), structured and " +
+      "batched, and stored in binary mode, with the key from partitionkey. A topic that does not exist is created when " +
       "auto.create.topics.enable is set, which is the default.",
     params: { topic: topicParam },
     query: {
@@ -92,6 +110,8 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
     body: {
       "application/json": { schema: z.union([recordsSchema, recordSchema]) },
       "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) },
+      [EVENT_TYPE]: { schema: eventSchema },
+      [BATCH_TYPE]: { schema: z.array(eventSchema).max(limits.httpProduceRecordsMax) },
     },
     responses: {
       200: { description: "All are stored", content: { "application/json": { schema: outcomeSchema } } },
@@ -104,8 +124,12 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
     problems: [400, 403, 404, 408, 409, 413, 415, 504],
     async handle({ params, query, request }) {
       const mediaType = mediaTypeOf(request);
-      let records: ParsedRecord[];
-      if (isJsonType(mediaType)) {
+      const eventMode = eventModeOf(mediaType, request.headers);
+      let records: GivenRecord[];
+      if (eventMode !== null) {
+        refuseRawParameters(query);
+        records = await readEvents(eventMode, request, broker.env);
+      } else if (isJsonType(mediaType)) {
         refuseRawParameters(query);
         records = parseRecords(await readJson(request, broker.env));
       } else if (mediaType === "application/octet-stream") {
@@ -116,8 +140,14 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
           ...(partition === undefined ? {} : { partition }),
           ...(timestamp === undefined ? {} : { timestamp }),
         }];
-      } else throw unsupportedMediaType(mediaType, "application/json, application/octet-stream");
+      } else {throw unsupportedMediaType(
+          mediaType,
+          `application/json, application/octet-stream, ${eventTypes}`,
+        );}
       const producer = producerOf(request.headers);
+      if (producer !== null && records.length === 0) {
+        throw new Problem(400, { detail: "A numbered request has at least one event" });
+      }
       const topic = await findOrCreateTopic(broker, params.topic);
       if (producer !== null) {
         const placed = records.map((record) => ({ ...record, topic }));

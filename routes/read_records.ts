@@ -10,12 +10,14 @@ import type { FetchResult, IsolationLevel, PartitionMessage } from "../actors/me
 import { AskDeadlineError } from "../actors/runtime/errors.ts";
 import type { ActorRef } from "../actors/runtime/types.ts";
 import { limits } from "../core/config/limits.ts";
+import { BATCH_TYPE } from "../protocol/cloudevents/http_binding.ts";
 import {
   iterateRecords,
   type KafkaRecord,
   readBatchHeader,
   RecordError,
 } from "../protocol/records/record_batch.ts";
+import { eventsAnswer } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonTextResponse } from "./endpoint.ts";
 import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
 import { encodeData, type RecordFormat, recordFormats } from "./record_data.ts";
@@ -26,6 +28,8 @@ const LATEST = -1;
 const EARLIEST = -2;
 /** Fetches of one request that may bring nothing but batches without records for clients. */
 const emptyFetchesMax = 100;
+
+const pageFormats = [...recordFormats, "cloudevents"] as const;
 
 const dataSchema = z.union([
   z.null(),
@@ -71,7 +75,8 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
     description:
       "Keys, values and header values are shown as text where they are valid UTF-8, else as base64, so that no " +
       "byte is lost. With isolation=read_committed records of aborted transactions are left out, and reading ends before the first " +
-      "open transaction.",
+      "open transaction. format=cloudevents is a batch of CloudEvents, with Kavka-Next-Offset, Kavka-High-Watermark and " +
+      "Kavka-Log-Start-Offset as headers; a record that holds no event is one of type kavka.record.",
     params: { topic: topicParam, partition: partitionParam },
     query: {
       offset: z.string().regex(/^(earliest|latest|\d{1,19})$/, "expected earliest, latest or a whole number")
@@ -94,11 +99,21 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
         description: `How long to wait for a record, default 0; at most ${limits.longPollMsMax} is waited`,
       }).optional(),
       isolation: isolationParam,
-      format: z.enum(recordFormats, `expected ${recordFormats.join(", ")}`).optional().openapi({
-        description: "auto and string: text where possible; json: JSON where possible; binary: always base64",
+      format: z.enum(pageFormats, `expected ${pageFormats.join(", ")}`).optional().openapi({
+        description:
+          "auto and string: text where possible; json: JSON where possible; binary: always base64; " +
+          "cloudevents: a batch of CloudEvents",
       }),
     },
-    responses: { 200: { description: "Records", content: { "application/json": { schema: readSchema } } } },
+    responses: {
+      200: {
+        description: "Records",
+        content: {
+          "application/json": { schema: readSchema },
+          [BATCH_TYPE]: { schema: z.array(z.looseObject({ specversion: z.string(), id: z.string() })) },
+        },
+      },
+    },
     problems: [400, 404, 416, 504],
     async handle({ params, query, request }) {
       const topic = findTopic(broker, params.topic);
@@ -113,7 +128,9 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
       try {
         const context = { broker, actor, request, deadlineMs, isolation };
         const page = await readPage(context, start, { maxRecords, maxBytes });
-        return readAnswer(page, format);
+        return format === "cloudevents"
+          ? eventsAnswer(topic.name, params.partition, page)
+          : readAnswer(page, format);
       } catch (error) {
         throw errorUnderTopic(broker, topic, error);
       }

@@ -1,4 +1,5 @@
-"""Other people's web clients, unchanged: @upstash/kafka, @durable-streams/client, eventsource, httpx-sse, curl, an OpenMetrics parser."""
+"""Other people's web clients, unchanged: @upstash/kafka, @durable-streams/client, eventsource, httpx-sse, cloudevents, curl, an
+OpenMetrics parser."""
 import json
 import os
 import shutil
@@ -85,6 +86,23 @@ assert sorted(seen) == list(range(40)), seen
 """
     run = subprocess.run([program("python"), "-c", script], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr[-800:]
+
+
+@check("cloudevents of npm: over HTTP and over Kafka, each read by both")
+def cloudevents_js():
+    call(f"{HTTP}/v1/topics", {"name": "events-js"})
+    node("cloudevents.mjs", HTTP=HTTP, BOOTSTRAP=server.bootstrap, TOPIC="events-js")
+
+
+@check("cloudevents of PyPI: over HTTP and over Kafka, each read by both")
+def cloudevents_python():
+    call(f"{HTTP}/v1/topics", {"name": "events-python"})
+    environment = {"HTTP": HTTP, "BOOTSTRAP": server.bootstrap, "TOPIC": "events-python"}
+    run = subprocess.run(
+        [program("python"), os.path.join(SOURCES, "cloud_events.py")],
+        env={**os.environ, **environment}, capture_output=True, text=True, timeout=90,
+    )
+    assert run.returncode == 0, run.stderr[-1500:]
 
 
 @check("curl: produce, read, compressed both ways, a stream of records both ways")
