@@ -6,6 +6,7 @@
  *
  * One request at a time. What an earlier process left open is aborted when the next one begins (InitProducerId).
  */
+import { isSameBytes, type KeptAnswer } from "../core/transaction/kept_answer.ts";
 import { decideRequestTag } from "../core/transaction/request_tag.ts";
 import type { RequestTag, TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { ErrorName } from "../protocol/errors.ts";
@@ -16,6 +17,7 @@ import type {
   AtomicProduceResult,
   AtomicProducerMessage,
   AtomicWrite,
+  KeyedRequest,
   WrittenRecords,
 } from "./messages/atomic_producer.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
@@ -80,11 +82,19 @@ class AtomicProducerHost implements ActorHost<AtomicProducerMessage, never> {
     return { ...this.#identity, lastRequest: this.#lastRequest, committedCount: this.#committedCount };
   }
 
-  async #produce({ writes, tag }: AtomicProduce): Promise<AtomicProduceResult> {
+  async #produce({ writes, tag, keyed }: AtomicProduce): Promise<AtomicProduceResult> {
     const identity = this.#identity ?? await this.#begin();
     if (tag !== null) {
       const decision = decideRequestTag(this.#lastRequest, tag);
       if (decision.type !== "next") return decision;
+    }
+    if (keyed !== null) {
+      const kept = await this.#coordinator.ask({ type: "findAnswer", keyHash: keyed.key.hash });
+      if (kept !== null) {
+        return isSameBytes(kept.key.fingerprint, keyed.key.fingerprint)
+          ? { type: "answered", outcome: kept }
+          : { type: "keyReused" };
+      }
     }
     // Whatever happens on the way, the next request begins anew, unless this one ends well.
     this.#identity = null;
@@ -95,7 +105,8 @@ class AtomicProducerHost implements ActorHost<AtomicProducerMessage, never> {
       const failed = appended.find((each) => each.status === "rejected");
       if (failed !== undefined) throw failed.reason;
       const written = appended.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
-      this.#identity = await this.#commit(identity, tag);
+      const keeps = keyed === null ? null : this.#answer(keyed, writes, written);
+      this.#identity = await this.#commit(identity, tag, keeps);
       this.#committedCount++;
       if (tag !== null) this.#lastRequest = tag;
       await this.#awaitMarkers();
@@ -151,8 +162,20 @@ class AtomicProducerHost implements ActorHost<AtomicProducerMessage, never> {
     return { baseOffset: first?.baseOffset ?? -1, logAppendTimeMs: first?.logAppendTimeMs ?? -1 };
   }
 
-  async #commit(identity: Identity, tag: RequestTag | null): Promise<Identity> {
-    const request = tag === null ? {} : { request: tag };
+  #answer(
+    keyed: KeyedRequest,
+    writes: readonly AtomicWrite[],
+    written: readonly WrittenRecords[],
+  ): KeptAnswer {
+    const kept = writes.map(({ partition }, index) => {
+      const { baseOffset, logAppendTimeMs } = written[index] ?? { baseOffset: -1, logAppendTimeMs: -1 };
+      return { partition, baseOffset, logAppendTimeMs };
+    });
+    return { ...keyed, writes: kept, keptMs: Math.floor(this.#context.env.now()) };
+  }
+
+  async #commit(identity: Identity, tag: RequestTag | null, keeps: KeptAnswer | null): Promise<Identity> {
+    const request = { ...(tag === null ? {} : { request: tag }), ...(keeps === null ? {} : { keeps }) };
     const end = {
       type: "endTransaction",
       ...identity,

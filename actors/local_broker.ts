@@ -249,6 +249,10 @@ export class LocalBroker implements Broker {
       transactionShards,
       nextProducerId: () => this.nextProducerId(),
       timeoutMsMax: Number(config("transaction.max.timeout.ms")),
+      keeping: {
+        countMax: limits.idempotencyKeysPerSlotMax,
+        expirationMs: () => Number(current("http.idempotency.key.expiration.ms")),
+      },
     }));
     this.#runtime.register(atomicProducerKind());
     this.#transactions = new TransactionDirectory({

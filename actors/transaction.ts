@@ -4,6 +4,7 @@
  * after a crash; then the transaction is complete. Requests for the next transaction wait that long, a little, instead
  * of being sent away.
  */
+import { isForgotten, type KeptAnswer } from "../core/transaction/kept_answer.ts";
 import type { TransactionCommand } from "../core/transaction/transaction_commands.ts";
 import {
   abortTimedOut,
@@ -37,13 +38,24 @@ export interface TransactionKindOptions {
   readonly nextProducerId: () => Promise<number>;
   /** `transaction.max.timeout.ms` */
   readonly timeoutMsMax: number;
+  /** Of the answers that a transactional id keeps for Idempotency-Keys. */
+  readonly keeping: {
+    readonly countMax: number;
+    readonly expirationMs: () => number;
+  };
 }
 
-type Context = ActorContext<TransactionMessage, TransactionRecord>;
+/** A record to store, and the answer that is kept with it. */
+interface TransactionEffect {
+  readonly record: TransactionRecord;
+  readonly keeps: KeptAnswer | null;
+}
+
+type Context = ActorContext<TransactionMessage, TransactionEffect>;
 
 export function transactionKind(
   options: TransactionKindOptions,
-): ActorKind<TransactionMessage, TransactionRecord> {
+): ActorKind<TransactionMessage, TransactionEffect> {
   return {
     kind: TRANSACTION_KIND,
     async activate(context) {
@@ -66,7 +78,7 @@ interface MarkerTarget {
   readonly send: () => Promise<{ readonly error: ErrorName | "NONE" }>;
 }
 
-class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord> {
+class TransactionHost implements ActorHost<TransactionMessage, TransactionEffect> {
   readonly #context: Context;
   readonly #options: TransactionKindOptions;
   readonly #store: TransactionStore;
@@ -103,6 +115,8 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
     switch (message.type) {
       case "describe":
         return reply.sendNow(this.#durable);
+      case "findAnswer":
+        return this.#findAnswer(message.keyHash, reply);
       case "expire":
         return this.#expire(message.beforeMs, reply);
       case "timeout":
@@ -116,15 +130,20 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
     }
   }
 
-  async commit(records: readonly TransactionRecord[]): Promise<void> {
-    const last = records.at(-1);
+  async commit(effects: readonly TransactionEffect[]): Promise<void> {
+    const last = effects.at(-1)?.record;
     if (last === undefined) return;
     if (last.state === "Dead") {
       await this.#store.remove(last.transactionalId);
       this.#durable = null;
       return;
     }
-    await this.#store.commit(last);
+    const answer = effects.find(({ keeps }) => keeps !== null)?.keeps ?? null;
+    const { countMax, expirationMs } = this.#options.keeping;
+    await this.#store.commit(
+      last,
+      answer === null ? null : { answer, countMax, expirationMs: expirationMs() },
+    );
     this.#durable = last;
     // Now, and not before, the outcome is decided. Nothing is staged behind Prepare* until its markers are written.
     if (isEnding(last)) this.#sendMarkers(last);
@@ -162,7 +181,9 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
       // The mailbox waits, so that what was decided on does not change.
       return this.#options.nextProducerId().then((id) => this.#decide(command, reply, mayWait, id));
     }
-    if (decision.next !== undefined) this.#set(decision.next);
+    if (decision.next !== undefined) {
+      this.#set(decision.next, command.type === "endTransaction" ? command.keeps : undefined);
+    }
     if (decision.whenEnded === true && mayWait && this.#waiting.length < WAITING_MAX) {
       if (this.#waiting.length === 0) this.#context.setTimer("wait", ENDING_WAIT_MS, END_WAIT);
       this.#waiting.push({ command, reply });
@@ -171,10 +192,10 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
     reply.send(decision.answer);
   }
 
-  #set(next: TransactionRecord): void {
+  #set(next: TransactionRecord, keeps: KeptAnswer | null = null): void {
     this.#record = next;
     if (mutant("markers-first") && isEnding(next)) this.#sendMarkers(next);
-    this.#context.stage(next);
+    this.#context.stage({ record: next, keeps });
     this.#armTimeout();
   }
 
@@ -186,11 +207,18 @@ class TransactionHost implements ActorHost<TransactionMessage, TransactionRecord
     this.#context.setTimer("timeout", Math.max(0, atMs - this.#wallMs()), message);
   }
 
+  /** What is being committed is not found: who asks has had the answer to that before. */
+  async #findAnswer(keyHash: Uint8Array, reply: Reply<unknown>): Promise<void> {
+    const found = await this.#store.findAnswer(this.#context.address.key, keyHash);
+    const { expirationMs } = this.#options.keeping;
+    reply.sendNow(found === null || isForgotten(found, expirationMs(), this.#wallMs()) ? null : found);
+  }
+
   #expire(beforeMs: number, reply: Reply<unknown>): void {
     const dead = expireTransaction(this.#record, beforeMs, this.#wallMs());
     if (dead !== null) {
       this.#record = null;
-      this.#context.stage(dead);
+      this.#context.stage({ record: dead, keeps: null });
     }
     reply.send({ isExpired: dead !== null });
   }

@@ -29,11 +29,30 @@ export interface AccessGuard {
   refusal(request: Request): Problem | null;
 }
 
-const granted = new WeakMap<Request, Access>();
+/** Whose key came with a request. */
+export interface Caller {
+  /** That nobody else has. */
+  readonly id: string;
+  readonly name: string;
+}
+
+interface Grant {
+  readonly access: Access;
+  readonly caller: Caller;
+}
+
+const granted = new WeakMap<Request, Grant>();
+/** Of the key that is there before any other; ids of keys have another form. */
+const ADMIN: Caller = { id: "admin", name: "admin" };
+
+/** Null where no key is needed. */
+export function callerOf(request: Request): Caller | null {
+  return granted.get(request)?.caller ?? null;
+}
 
 /** What the request may do, for handlers that find topics in the body. */
 export function accessOf(request: Request): Access {
-  return granted.get(request) ?? fullAccess;
+  return granted.get(request)?.access ?? fullAccess;
 }
 
 /** Throws 403 unless the request may do this to the topic; null: to whichever. */
@@ -70,15 +89,18 @@ export function accessGuard(broker: Broker, { adminKey }: AccessOptions): Access
   const adminHash = adminKey === null ? null : sha256(adminKey);
 
   /** Null when the request's key is worth nothing. */
-  function accessOfKey(text: string): Access | null {
-    if (adminHash !== null && isSameHash(sha256(text), adminHash)) return fullAccess;
+  function grantOfKey(text: string): Grant | null {
+    if (adminHash !== null && isSameHash(sha256(text), adminHash)) {
+      return { access: fullAccess, caller: ADMIN };
+    }
     const parsed = parseApiKey(text);
     if (parsed === null) return null;
     const hash = sha256(parsed.secret);
     const key = broker.metadata.apiKeys.get(parsed.id);
     // Hashed all the same for an id that is not there, so that the time tells nothing.
     const isRight = isSameHash(hash, key?.secretHash ?? noHash);
-    return key !== undefined && isRight && !isExpired(key, broker.env.now()) ? new Access(key.scopes) : null;
+    if (key === undefined || !isRight || isExpired(key, broker.env.now())) return null;
+    return { access: new Access(key.scopes), caller: { id: parsed.id, name: key.name } };
   }
 
   return {
@@ -94,9 +116,10 @@ export function accessGuard(broker: Broker, { adminKey }: AccessOptions): Access
       if (need === "public") return null;
       const text = keyOf(request);
       if (text === null) return unauthorized("A key is needed: Authorization: Bearer KEY");
-      const access = accessOfKey(text);
-      if (access === null) return unauthorized("The key is not valid");
-      granted.set(request, access);
+      const grant = grantOfKey(text);
+      if (grant === null) return unauthorized("The key is not valid");
+      granted.set(request, grant);
+      const { access } = grant;
       if (need === "any" || access.isAdmin) return null;
       if (need === "admin") return insufficient("admin", null);
       const actions: TopicAction[] = need.action === "describe" ? ["produce", "consume"] : [need.action];

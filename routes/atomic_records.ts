@@ -6,9 +6,8 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
 import { findOrCreateTopic } from "./append_records.ts";
-import { appendAtomically, producerHeaders, type TopicRecord } from "./atomic_append.ts";
-import { producerOf } from "./durable_streams/stream_headers.ts";
-import { addEndpoint, jsonResponse, parse } from "./endpoint.ts";
+import { answerAtomically, onceHeaders, type TopicRecord } from "./atomic_append.ts";
+import { addEndpoint, parse } from "./endpoint.ts";
 import { recordSchema } from "./produce_records.ts";
 import { isJsonType, mediaTypeOf, readJson, unsupportedMediaType } from "./request_body.ts";
 
@@ -41,28 +40,26 @@ export function atomicRecordsApp(broker: Broker): OpenAPIHono {
     description:
       "The records are one transaction: with 200 all are durable and readers of committed data see them, with a problem they see " +
       "none. With the headers Producer-Id, Producer-Epoch and Producer-Seq, which count a producer's requests, a repeated " +
-      "request is stored once and answered 204; 403 to an older epoch, 409 with Producer-Expected-Seq to a gap.",
+      "request is stored once and answered 204; 403 to an older epoch, 409 with Producer-Expected-Seq to a gap. With an " +
+      "Idempotency-Key a repeated request is stored once and answered as at first, with Idempotent-Replayed; 409 while it is " +
+      "under way, 422 to another request with the key.",
     body: { "application/json": { schema: bodySchema } },
     responses: {
       200: { description: "All are stored", content: { "application/json": { schema: outcomeSchema } } },
       204: { description: "The same request of the producer was stored before" },
     },
-    problems: [400, 403, 404, 408, 409, 413, 415, 504],
+    problems: [400, 403, 404, 408, 409, 413, 415, 422, 504],
     async handle({ request }) {
       const mediaType = mediaTypeOf(request);
       if (!isJsonType(mediaType)) throw unsupportedMediaType(mediaType, "application/json");
-      const producer = producerOf(request.headers);
+      const once = onceHeaders(request.headers);
       const { records } = parse(bodySchema, await readJson(request, broker.env));
       const placed: TopicRecord[] = [];
       for (const { topic, ...record } of records) {
         placed.push({ ...record, topic: await findOrCreateTopic(broker, topic) });
       }
-      const stored = await appendAtomically(broker, placed, { producer, scope: "", unkeyed: unkeyedCount++ });
-      const headers = producerHeaders(producer);
-      if (stored === null) return new Response(null, { status: 204, headers });
-      const response = jsonResponse(200, { records: stored });
-      for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
-      return response;
+      const options = { ...once, request, scope: "", unkeyed: unkeyedCount++ };
+      return await answerAtomically(broker, placed, options, (stored) => ({ records: stored }));
     },
   });
 

@@ -30,6 +30,7 @@ const EXPOSED_HEADERS = [
   "producer-seq",
   "producer-expected-seq",
   "producer-received-seq",
+  "idempotent-replayed",
   "kavka-next-offset",
   "kavka-high-watermark",
   "kavka-log-start-offset",

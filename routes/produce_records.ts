@@ -8,12 +8,10 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
-import type { ProducerTag } from "../core/stream/record_note.ts";
 import { decodeBase64 } from "../lib/base64.ts";
 import { BATCH_TYPE, EVENT_TYPE, eventModeOf } from "../protocol/cloudevents/http_binding.ts";
 import { appendRecords, findOrCreateTopic, type GivenRecord, type RecordOutcome } from "./append_records.ts";
-import { appendAtomically, producerHeaders, type StoredRecord } from "./atomic_append.ts";
-import { producerOf } from "./durable_streams/stream_headers.ts";
+import { answerAtomically, onceHeaders, type StoredRecord } from "./atomic_append.ts";
 import { eventTypes, readEvents } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
 import { fieldProblem, Problem } from "./problem.ts";
@@ -92,7 +90,8 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
     description:
       "Answered when the records are durable. With the headers Producer-Id, Producer-Epoch and Producer-Seq, which count a " +
       "producer's requests, the request is stored all or nothing and once: repeated, it is answered 204; 403 to an older " +
-      "epoch, 409 with Producer-Expected-Seq to a gap. An application/octet-stream body is one record's value; " +
+      "epoch, 409 with Producer-Expected-Seq to a gap. With an Idempotency-Key, likewise, but a repeated request is answered as at " +
+      "first, with Idempotent-Replayed; 409 while it is under way, 422 to another request with the key. An application/octet-stream body is one record's value; " +
       "its key and partition are query parameters. CloudEvents are taken in all three modes, binary (ce-… headers), structured and " +
       "batched, and stored in binary mode, with the key from partitionkey. A topic that does not exist is created when " +
       "auto.create.topics.enable is set, which is the default.",
@@ -121,7 +120,7 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
         content: { "application/json": { schema: mixedOutcomeSchema } },
       },
     },
-    problems: [400, 403, 404, 408, 409, 413, 415, 504],
+    problems: [400, 403, 404, 408, 409, 413, 415, 422, 504],
     async handle({ params, query, request }) {
       const mediaType = mediaTypeOf(request);
       const eventMode = eventModeOf(mediaType, request.headers);
@@ -144,16 +143,16 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
           mediaType,
           `application/json, application/octet-stream, ${eventTypes}`,
         );}
-      const producer = producerOf(request.headers);
-      if (producer !== null && records.length === 0) {
-        throw new Problem(400, { detail: "A numbered request has at least one event" });
+      const once = onceHeaders(request.headers);
+      const isAtomic = once.producer !== null || once.idempotencyKey !== null;
+      if (isAtomic && records.length === 0) {
+        throw new Problem(400, { detail: "A request that is stored once has at least one event" });
       }
       const topic = await findOrCreateTopic(broker, params.topic);
-      if (producer !== null) {
+      if (isAtomic) {
         const placed = records.map((record) => ({ ...record, topic }));
-        const options = { producer, scope: topic.topicId, unkeyed: unkeyedCount++ };
-        const stored = await appendAtomically(broker, placed, options);
-        return answerToProducer(topic.name, producer, stored);
+        const options = { ...once, request, scope: topic.topicId, unkeyed: unkeyedCount++ };
+        return await answerAtomically(broker, placed, options, (stored) => document(topic.name, stored));
       }
       const outcomes = await appendRecords(broker, topic, records, unkeyedCount++);
       return answer(topic.name, outcomes);
@@ -215,26 +214,17 @@ function plainRecords(body: object): ParsedRecord[] | null {
   return parsed;
 }
 
-function answerToProducer(
-  topic: string,
-  producer: ProducerTag,
-  stored: readonly StoredRecord[] | null,
-): Response {
-  const headers = producerHeaders(producer);
-  if (stored === null) return new Response(null, { status: 204, headers });
-  const records = stored.map(({ partition, offset, timestamp }) => ({ partition, offset, timestamp }));
-  const response = jsonResponse(200, { topic, records });
-  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
-  return response;
+function document(topic: string, stored: readonly Omit<StoredRecord, "topic">[]) {
+  return {
+    topic,
+    records: stored.map(({ partition, offset, timestamp }) => ({ partition, offset, timestamp })),
+  };
 }
 
 function answer(topic: string, outcomes: readonly RecordOutcome[]): Response {
   const [first] = outcomes;
   const failed = outcomes.filter(({ problem }) => problem !== null);
-  if (failed.length === 0) {
-    const records = outcomes.map(({ partition, offset, timestamp }) => ({ partition, offset, timestamp }));
-    return jsonResponse(200, { topic, records });
-  }
+  if (failed.length === 0) return jsonResponse(200, document(topic, outcomes));
   if (failed.length === outcomes.length && first !== undefined && first.problem !== null) {
     const { problem } = first;
     const alike = outcomes.every((outcome) => outcome.problem?.status === problem.status);

@@ -3,7 +3,9 @@
  * the shard can decide nothing any more; each opening raises the coordinator epoch, by which partitions refuse its
  * markers, too.
  */
+import type { KeptAnswer } from "../core/transaction/kept_answer.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
+import { type KeepingOptions, KeptAnswers } from "./kept_answers.ts";
 import { below } from "./keys/keyspace.ts";
 import {
   decodeCoordinatorEpoch,
@@ -18,7 +20,7 @@ import {
 import { scan } from "./scan.ts";
 import { OpenedShards } from "./opened_shards.ts";
 import type { Shard, ShardStore } from "./shard.ts";
-import type { Storage } from "./storage.ts";
+import type { Mutation, Storage } from "./storage.ts";
 
 /** `transaction.state.log.num.partitions`; fixed when the first transactional id is stored. */
 export const TRANSACTION_SHARD_COUNT = 50;
@@ -50,6 +52,11 @@ export class TransactionShards {
   }
 }
 
+/** An answer to keep, and what goes for it. */
+export interface Keeping extends KeepingOptions {
+  readonly answer: KeptAnswer;
+}
+
 /** One transaction shard. */
 export class TransactionStore {
   /** Above that of every earlier opening of the shard. */
@@ -57,6 +64,8 @@ export class TransactionStore {
   readonly #storage: Storage;
   readonly #shard: Shard;
   readonly #shardIndex: number;
+  /** By transactional id, of those few that keep any. */
+  readonly #answers = new Map<string, KeptAnswers>();
 
   private constructor(storage: Storage, shard: Shard, shardIndex: number, coordinatorEpoch: number) {
     this.#storage = storage;
@@ -73,6 +82,14 @@ export class TransactionStore {
     return new TransactionStore(shards.storage, shard, shardIndex, coordinatorEpoch);
   }
 
+  async #answersOf(transactionalId: string): Promise<KeptAnswers> {
+    const found = this.#answers.get(transactionalId);
+    if (found !== undefined) return found;
+    const opened = await KeptAnswers.open(this.#storage, this.#shardIndex, transactionalId);
+    this.#answers.set(transactionalId, opened);
+    return opened;
+  }
+
   /** Why the shard is of no use any more, or null. */
   get fault(): Error | null {
     return this.#shard.fault;
@@ -84,14 +101,31 @@ export class TransactionStore {
     return found === null ? null : decodeTransaction(transactionalId, found.value);
   }
 
-  /** Throws `FencedError`, `StorageUnavailableError`. */
-  async commit(record: TransactionRecord): Promise<void> {
-    const key = transactionKey(this.#shardIndex, record.transactionalId);
-    await this.#shard.commit({ mutations: [{ type: "set", key, value: encodeTransaction(record) }] });
+  /** With `keeping`, the answer goes into the same commit. Throws `FencedError`, `StorageUnavailableError`. */
+  async commit(record: TransactionRecord, keeping: Keeping | null = null): Promise<void> {
+    const { transactionalId } = record;
+    const key = transactionKey(this.#shardIndex, transactionalId);
+    const mutations: Mutation[] = [{ type: "set", key, value: encodeTransaction(record) }];
+    if (keeping === null) return await this.#shard.commit({ mutations });
+    const answers = await this.#answersOf(transactionalId);
+    const keep = await answers.keep(keeping.answer, keeping);
+    await this.#shard.commit({ mutations: [...mutations, ...keep.mutations] });
+    keep.kept();
   }
 
-  /** Forgets a transactional id that nobody used for long. */
+  /** The answer that the transactional id keeps for a key, however old; null: none. */
+  async findAnswer(transactionalId: string, keyHash: Uint8Array): Promise<KeptAnswer | null> {
+    return await (await this.#answersOf(transactionalId)).find(keyHash);
+  }
+
+  /** Forgets a transactional id that nobody used for long, with all that it keeps. */
   async remove(transactionalId: string): Promise<void> {
+    const answers = await this.#answersOf(transactionalId);
+    for (let some = await answers.forgetSome(); some !== null; some = await answers.forgetSome()) {
+      await this.#shard.commit({ mutations: some.mutations });
+      some.forgotten();
+    }
+    this.#answers.delete(transactionalId);
     const key = transactionKey(this.#shardIndex, transactionalId);
     await this.#shard.commit({ mutations: [{ type: "delete", key }] });
   }

@@ -2,6 +2,7 @@
  * Messages of the atomic producer (`atomic_producer/<transactional id>`), which writes each request's records as one
  * transaction, so that all of them are stored or none, over any topics and partitions.
  */
+import type { RequestKey, RequestOutcome } from "../../core/transaction/kept_answer.ts";
 import type { RequestTag, TransactionPartition } from "../../core/transaction/transaction_state.ts";
 import type { ErrorName } from "../../protocol/errors.ts";
 import type { RecordInput } from "../../protocol/records/record_batch.ts";
@@ -33,14 +34,27 @@ export type AtomicProduceResult =
   /** A new epoch begins with request 0. */
   | { readonly type: "epochStart" }
   | { readonly type: "sequenceGap"; readonly expectedSeq: number }
+  /** A request with this Idempotency-Key was committed before, and was answered so. */
+  | { readonly type: "answered"; readonly outcome: RequestOutcome }
+  /** A request with this Idempotency-Key was committed before, and it was another one. */
+  | { readonly type: "keyReused" }
   /** Nothing is stored for readers of committed data. */
   | { readonly type: "refused"; readonly error: ErrorName; readonly message: string | null };
 
-/** `tag`: how the client numbers the request; null where it does not. Rejects as an ask does: then the outcome is unknown. */
+/** A request that names itself; what it says of its records is kept with their place. */
+export interface KeyedRequest extends Pick<RequestOutcome, "places" | "nowMs"> {
+  readonly key: RequestKey;
+}
+
+/**
+ * `tag`: how the client numbers the request, `keyed`: how it names it; null where it does not, and never both. Rejects as an ask does:
+ * then the outcome is unknown.
+ */
 export interface AtomicProduce extends Expects<AtomicProduceResult> {
   readonly type: "produce";
   readonly writes: readonly AtomicWrite[];
   readonly tag: RequestTag | null;
+  readonly keyed: KeyedRequest | null;
 }
 
 export type AtomicProducerMessage = AtomicProduce;

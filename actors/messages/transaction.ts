@@ -10,6 +10,7 @@ import type {
   TransactionResult,
   VerifyTransactionRequest,
 } from "../../core/transaction/transaction_commands.ts";
+import type { KeptAnswer } from "../../core/transaction/kept_answer.ts";
 import type { TransactionRecord } from "../../core/transaction/transaction_state.ts";
 import type { Expects } from "../runtime/types.ts";
 
@@ -46,6 +47,12 @@ export interface DescribeTransaction extends Expects<TransactionRecord | null> {
   readonly type: "describe";
 }
 
+/** The answer that is kept for an Idempotency-Key; null: none, or it is too old. */
+export interface FindKeptAnswer extends Expects<KeptAnswer | null> {
+  readonly type: "findAnswer";
+  readonly keyHash: Uint8Array;
+}
+
 /** From the sweep: forgets the id if it was not used since. */
 export interface ExpireTransaction extends Expects<{ readonly isExpired: boolean }> {
   readonly type: "expire";
@@ -67,5 +74,6 @@ export type TransactionMessage =
   | EndTransaction
   | AwaitTransactionEnd
   | DescribeTransaction
+  | FindKeptAnswer
   | ExpireTransaction
   | TransactionTimer;

@@ -97,6 +97,14 @@ export const limits = {
   httpStreamInFlightMax: 256,
   /** Characters of an HTTP request's URL; then 414. */
   httpUrlLengthMax: 8_192,
+  /** Characters of an `Idempotency-Key`; then 400. */
+  idempotencyKeyLengthMax: 256,
+  /** Actors that requests with such keys are spread over, each of which takes one after the other. Fixed, since it finds keys again. */
+  idempotencySlotCount: 32,
+  /** Keys that each of them remembers; beyond that the oldest is forgotten. */
+  idempotencyKeysPerSlotMax: 8_192,
+  /** Partitions that one such request writes to; then 400. */
+  idempotentPartitionsMax: 1_000,
   /** Levels of nesting in a JSON body; then 400. */
   jsonDepthMax: 64,
   /** Records in one HTTP produce request; then 400. */

@@ -3,6 +3,7 @@
  * `actors/`. Errors are Kafka's newest names: handlers turn them into those of older versions.
  */
 import type { ErrorName } from "../../protocol/errors.ts";
+import type { KeptAnswer } from "./kept_answer.ts";
 import type { RequestTag, TransactionPartition } from "./transaction_state.ts";
 
 export type TransactionError = ErrorName | "NONE";
@@ -44,6 +45,8 @@ export interface EndTransactionRequest extends ProducerIdentity {
   readonly bumpsEpoch: boolean;
   /** With a commit: noted with the decision. */
   readonly request?: RequestTag;
+  /** With a commit: stored together with the decision. */
+  readonly keeps?: KeptAnswer;
 }
 
 export type TransactionCommand =

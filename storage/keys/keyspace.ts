@@ -27,6 +27,7 @@
  *                                                        the log start                      timestamp.ts
  * ["g", …]                                               consumer groups                    group*.ts          group_store.ts
  * ["t", shardIndex, …]                                   transactional ids                  transaction.ts     transaction_store.ts
+ * ["t", shardIndex, "k" or "n", …]                       answers kept for Idempotency-Keys  kept_answer.ts     kept_answers.ts
  * ["d", …]                                               durable streams                    stream.ts          stream_store.ts
  * ["r", groupId, instanceId]                             consumer living on the server      rest_consumer.ts   rest_consumer_store.ts
  * ```

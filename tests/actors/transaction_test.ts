@@ -41,6 +41,7 @@ async function createWorld(storage = new MemoryStorage(), process = 1) {
     transactionShards,
     nextProducerId: () => Promise.resolve(nextId++),
     timeoutMsMax: 900_000,
+    keeping: { countMax: 3, expirationMs: () => 1_000 },
   }));
   const partition = (index: number) =>
     runtime.ref<PartitionMessage>(PARTITION_KIND, partitionKey(TOPIC_ID, index));

@@ -126,6 +126,8 @@ Deno.test("the OpenAPI document names every route and every problem", async () =
   assert.deepEqual(Object.keys(produce.requestBody.content), [
     "application/json",
     "application/octet-stream",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
   ]);
   assert.ok(produce.responses["413"].content["application/problem+json"]);
   const limit = body.paths["/v1/topics"].get.parameters.find(({ name }: { name: string }) =>
