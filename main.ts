@@ -64,6 +64,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     incarnation,
   });
   const { shards, clusterId } = store;
+  const telemetry = isTelemetryOn() ? await import("./env/telemetry.ts") : null;
   const broker = new LocalBroker({
     env,
     log,
@@ -73,6 +74,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     clusterId,
     incarnation,
     config: server,
+    tracer: telemetry === null ? null : telemetry.openTracer(VERSION),
   });
   const listener = config.kafka === null ? null : await listen(env, config.kafka);
   const app = httpApp(broker, {
@@ -92,6 +94,17 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
   announce(config, http.addr.port, listener, log);
   void app.warmUp();
   onSignal(() => stop({ log, http, kafka, broker, store }));
+  if (telemetry !== null) {
+    const { metricFamilies } = await import("./routes/metrics.ts");
+    await telemetry.exportMetrics(VERSION, () => metricFamilies(broker, VERSION), (error) => {
+      log.warn("Cannot export metrics", { error: String(error) });
+    });
+  }
+}
+
+/** What Deno itself goes by. */
+function isTelemetryOn(): boolean {
+  return Deno.env.get("OTEL_DENO")?.toLowerCase() === "true";
 }
 
 async function listen(env: Env, { host, port }: HostPort): Promise<Listener> {

@@ -10,6 +10,7 @@ import type { ClientTelemetry } from "../core/telemetry/client_telemetry.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import type { Tracer } from "../lib/tracing.ts";
 import type { EventFeed } from "./event_feed.ts";
 import type { GroupListing } from "./group_directory.ts";
 import type { AtomicProducerMessage } from "./messages/atomic_producer.ts";
@@ -28,6 +29,8 @@ import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 export interface Broker {
   readonly env: Env;
   readonly log: Logger;
+  /** Null: nobody records traces. */
+  readonly tracer: Tracer | null;
   readonly brokerId: number;
   /** The newest image; immutable, replaced on each change. */
   readonly metadata: MetadataImage;

@@ -14,6 +14,7 @@ import { ClientTelemetry } from "../core/telemetry/client_telemetry.ts";
 import { ClientQuotas } from "../core/quota/client_quotas.ts";
 import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import type { Tracer } from "../lib/tracing.ts";
 import type { TransactionRecord } from "../core/transaction/transaction_state.ts";
 import { GroupShards } from "../storage/group_store.ts";
 import { TransactionShards } from "../storage/transaction_store.ts";
@@ -85,11 +86,14 @@ export interface LocalBrokerOptions {
   /** Of the process. */
   readonly incarnation: string;
   readonly config: (name: string) => string;
+  /** Default null: nobody records traces. */
+  readonly tracer?: Tracer | null;
 }
 
 export class LocalBroker implements Broker {
   readonly env: Env;
   readonly log: Logger;
+  readonly tracer: Tracer | null;
   readonly brokerId: number;
   readonly metrics = new ServerMetrics();
   readonly events: EventFeed;
@@ -123,11 +127,13 @@ export class LocalBroker implements Broker {
     this.#config = config;
     this.env = env;
     this.log = log;
+    this.tracer = options.tracer ?? null;
     this.brokerId = brokerId;
     this.#runtime = new ActorRuntime({
       env,
       log,
       incarnation,
+      tracer: this.tracer,
       onCommit: (kind, ms) => this.metrics.commitSeconds.observe(ms / 1_000, kind),
     });
     this.supervisor = this.#runtime.ref(SUPERVISOR_KIND, SUPERVISOR_KEY);

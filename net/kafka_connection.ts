@@ -20,6 +20,7 @@ import { limits } from "../core/config/limits.ts";
 import { handlerByKey } from "../handlers/registry.ts";
 import { ByteReader, DecodeError } from "../lib/bytes.ts";
 import type { Conn } from "../lib/env.ts";
+import type { Span, Tracer } from "../lib/tracing.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from "../protocol/header.ts";
 import { API_VERSIONS_KEY } from "../protocol/messages/all.ts";
@@ -161,8 +162,9 @@ export class KafkaConnection {
     request: unknown,
     { byteLength, decodingMs }: { readonly byteLength: number; readonly decodingMs: number },
   ): Promise<void> {
-    const { env } = this.#options.broker;
+    const { env, tracer } = this.#options.broker;
     const answeringSinceMs = env.mono();
+    const span = tracer === null ? null : startRequestSpan(tracer, handler, header);
     const fill = this.#replies.reserve();
     let throttleMs = 0;
     const throttle = (ms: number) => {
@@ -182,7 +184,9 @@ export class KafkaConnection {
     this.#options.requestBytes.take(byteLength);
     try {
       const startedMs = env.mono();
-      const serving = handler.serve(request as never, context);
+      const serving = span === null || tracer === null
+        ? handler.serve(request as never, context)
+        : tracer.within(span.context, () => handler.serve(request as never, context));
       // What the request took of this one thread until it had to wait; the rest is not to be told from others' work.
       const busyMs = decodingMs + env.mono() - startedMs;
       const response = await serving;
@@ -194,10 +198,12 @@ export class KafkaConnection {
       }
       this.#mutedUntilMs = Math.max(this.#mutedUntilMs, env.mono() + throttleMs);
     } catch (error) {
+      span?.end(error);
       // Nothing more can be answered in order, so the connection ends; clients reconnect and retry.
       this.#logEnd(error, handler.api.name);
       this.close();
     } finally {
+      span?.end();
       this.#inFlight -= 1;
       this.#options.requestBytes.give(byteLength);
       const { name } = handler.api;
@@ -246,4 +252,17 @@ export class KafkaConnection {
     } else if (error instanceof InvariantError) log.error("Connection closed: a bug", fields);
     else log.debug("Connection lost", fields);
   }
+}
+
+/** Kafka's requests bring no trace along: each begins one. */
+function startRequestSpan(tracer: Tracer, { api }: Handler, header: RequestHeader): Span {
+  return tracer.startSpan(`kafka ${api.name}`, {
+    parent: null,
+    isServer: true,
+    attributes: {
+      "messaging.system": "kafka",
+      "messaging.client.id": header.clientId ?? "",
+      "kavka.kafka.api_version": header.apiVersion,
+    },
+  });
 }

@@ -71,11 +71,17 @@ const countedMethods: ReadonlySet<string> = new Set([
   "OPTIONS",
 ]);
 
-function count({ env, metrics }: Broker, request: Request, { status }: Response, startedMs: number): void {
+function count(
+  { env, metrics, tracer }: Broker,
+  request: Request,
+  { status }: Response,
+  startedMs: number,
+): void {
   const route = routeLabel(request);
   const method = countedMethods.has(request.method) ? request.method : "other";
   metrics.httpRequests.add(1, route, method, String(status));
   metrics.httpSeconds.observe((env.mono() - startedMs) / 1_000, route);
+  if (tracer !== null) tracer.nameActive(`${method} ${route}`, { "kavka.route": route });
   if (method === "GET") return;
   const length = Number(request.headers.get("content-length") ?? "0");
   if (length > 0) metrics.httpReceivedBytes.add(length);

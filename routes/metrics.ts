@@ -16,9 +16,19 @@ const LAG_DEADLINE_MS = 2_000;
 type Sampled = { readonly labels: Labels; readonly value: number };
 
 export async function metricsResponse(broker: Broker, version: string): Promise<Response> {
+  return new Response(openMetricsText(await metricFamilies(broker, version)), {
+    headers: {
+      "content-type": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+      "cache-control": "no-store",
+    },
+  });
+}
+
+/** All that is told, the same families in the same order each time. */
+export async function metricFamilies(broker: Broker, version: string): Promise<Family[]> {
   const actors = broker.inspect();
   const lags = await groupLags(broker, actors);
-  const families: Family[] = [
+  return [
     gauge("kavka_info", "This server", [{ labels: { version }, value: 1 }]),
     gauge("kavka_ready", "Whether requests are served", [{ labels: {}, value: broker.ready ? 1 : 0 }]),
     gauge("kavka_topics", "Topics", [{ labels: {}, value: broker.metadata.topicsByName.size }]),
@@ -32,12 +42,6 @@ export async function metricsResponse(broker: Broker, version: string): Promise<
       lags,
     ),
   ];
-  return new Response(openMetricsText(families), {
-    headers: {
-      "content-type": "application/openmetrics-text; version=1.0.0; charset=utf-8",
-      "cache-control": "no-store",
-    },
-  });
 }
 
 function actorFamilies(actors: readonly ActorSnapshot[]): Family[] {

@@ -5,12 +5,14 @@
  */
 import type { Env } from "../../lib/env.ts";
 import { invariant } from "../../lib/invariant.ts";
+import type { Tracer } from "../../lib/tracing.ts";
 import { Envelope, type ReplyHolder } from "./envelope.ts";
+import { CommitTraces } from "./commit_traces.ts";
 import { OutputGate } from "./output_gate.ts";
 import type { Ring } from "./ring.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { SelfTimers } from "./self_timers.ts";
-import type { ActorHost, ActorOptions } from "./types.ts";
+import type { ActorAddress, ActorHost, ActorOptions } from "./types.ts";
 
 /** The cell that the activation lives in. */
 export interface ActivationOwner {
@@ -18,6 +20,9 @@ export interface ActivationOwner {
   readonly scheduler: Scheduler;
   readonly options: ActorOptions;
   readonly mailbox: Ring<Envelope>;
+  readonly address: ActorAddress;
+  /** Null: nobody records. */
+  readonly tracer: Tracer | null;
   /** Asks for a turn. */
   wake(): void;
   /** Something was finished: whoever waits for the actor to become quiet looks again. */
@@ -33,6 +38,7 @@ export class Activation implements ReplyHolder {
   readonly #owner: ActivationOwner;
   readonly #gate = new OutputGate();
   readonly #parked = new Set<Envelope>();
+  readonly #traces: CommitTraces | null;
   #host: ActorHost<unknown, unknown> | null = null;
   #ended = false;
   /** The message whose asynchronous `receive` has not settled. */
@@ -47,6 +53,7 @@ export class Activation implements ReplyHolder {
 
   constructor(owner: ActivationOwner) {
     this.#owner = owner;
+    this.#traces = owner.tracer === null ? null : new CommitTraces(owner.tracer, owner.address.kind);
     this.timers = new SelfTimers(owner.env, (message, wanted) => this.tellSelf(message, wanted));
   }
 
@@ -112,6 +119,7 @@ export class Activation implements ReplyHolder {
   stage(effect: unknown): void {
     if (this.#ended) return;
     this.#staged.push(effect);
+    this.#traces?.staged();
     this.#gate.staged();
     // From a background task or another actor's answer: nobody else would start the commit.
     if (!this.#inTurn) this.#owner.wake();
@@ -157,6 +165,7 @@ export class Activation implements ReplyHolder {
   end(reason: Error): void {
     this.#ended = true;
     this.timers.cancelAll();
+    this.#traces?.committed(reason);
     this.#tasks?.abort(reason);
   }
 
@@ -174,7 +183,10 @@ export class Activation implements ReplyHolder {
     envelope.holder = this;
     let pending: void | Promise<void>;
     try {
-      pending = host.receive(envelope.message, envelope);
+      const { tracer } = this.#owner;
+      pending = tracer === null
+        ? host.receive(envelope.message, envelope)
+        : tracer.within(envelope.span?.context ?? null, () => host.receive(envelope.message, envelope));
     } catch (error) {
       this.#receiving = envelope;
       this.#fail(error);
@@ -182,6 +194,7 @@ export class Activation implements ReplyHolder {
     }
     if (!(pending instanceof Promise)) {
       if (!envelope.settled) this.#park(envelope);
+      if (envelope.span !== null) envelope.received();
       return true;
     }
     this.#receiving = envelope;
@@ -193,6 +206,7 @@ export class Activation implements ReplyHolder {
     if (this.#ended) return;
     this.#receiving = null;
     if (!envelope.settled) this.#park(envelope);
+    if (envelope.span !== null) envelope.received();
     this.#owner.wake();
   }
 
@@ -217,7 +231,9 @@ export class Activation implements ReplyHolder {
     let commit: Promise<number | void>;
     try {
       invariant(this.#host?.commit !== undefined, "An actor without commit() has staged an effect");
-      commit = this.#host.commit(effects);
+      commit = this.#traces === null
+        ? this.#host.commit(effects)
+        : this.#traces.commit(effects.length, this.#host.commit.bind(this.#host, effects));
     } catch (error) {
       this.#fail(error);
       return;
@@ -235,6 +251,7 @@ export class Activation implements ReplyHolder {
         Number.isInteger(count) && count >= 1 && count <= effects.length,
         `commit() of ${effects.length} effects has made ${count} of them durable`,
       );
+      this.#traces?.committed(undefined, count);
       this.#gate.durable(count);
     } catch (error) {
       this.#fail(error);

@@ -10,6 +10,7 @@ import { Activation, type ActivationOwner } from "./activation.ts";
 import { contextOf } from "./context.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { Envelope } from "./envelope.ts";
+import type { Tracer } from "../../lib/tracing.ts";
 import { ActorFailedError, ActorStoppedError, OverloadedError } from "./errors.ts";
 import { decideRestart } from "./restart_policy.ts";
 import { Ring } from "./ring.ts";
@@ -30,6 +31,8 @@ export interface CellOwner {
   readonly log: Logger;
   readonly scheduler: Scheduler;
   readonly deadlines: Deadlines;
+  /** Null: nobody records. */
+  readonly tracer: Tracer | null;
   nextIncarnation(): string;
   ref<M>(kind: ActorKind<M, never> | string, key: string): ActorRef<M>;
   /** An actor of the kind made a commit in so many milliseconds. */
@@ -47,6 +50,7 @@ export class Cell implements Runnable, ActivationOwner {
   readonly mailbox: Ring<Envelope>;
   readonly env: Env;
   readonly scheduler: Scheduler;
+  readonly tracer: Tracer | null;
   scheduled = false;
   readonly #owner: CellOwner;
   readonly #kind: ActorKind<unknown, unknown>;
@@ -73,6 +77,7 @@ export class Cell implements Runnable, ActivationOwner {
     this.mailbox = new Ring(options.mailboxLengthMax);
     this.env = owner.env;
     this.scheduler = owner.scheduler;
+    this.tracer = owner.tracer;
     this.#bornAtMs = this.#lastMessageAtMs = owner.env.mono();
   }
 
@@ -89,18 +94,25 @@ export class Cell implements Runnable, ActivationOwner {
     const nowMs = this.env.mono();
     const refusal = this.#accept(envelope, nowMs);
     if (refusal !== null) return reject(refusal);
+    if (this.tracer !== null) this.#trace(this.tracer, envelope);
     if (signal !== undefined) envelope.listen(signal);
     deadlines.add(envelope, nowMs + (options?.deadlineMs ?? this.options.askDeadlineMs), nowMs);
   }
 
   tell(message: unknown): void {
-    const refusal = this.#accept(new Envelope(message, null), this.env.mono());
+    const envelope = new Envelope(message, null);
+    const refusal = this.#accept(envelope, this.env.mono());
     if (refusal !== null) throw refusal;
+    if (this.tracer !== null) this.#trace(this.tracer, envelope);
   }
 
   /** A turn, given by the scheduler. */
   run(): number {
-    if (this.#status === "activating" && this.#activation === null) this.#activate();
+    if (this.#status === "activating" && this.#activation === null) {
+      // Whatever goes on from there is nobody's request.
+      if (this.tracer === null) this.#activate();
+      else this.tracer.within(null, () => this.#activate());
+    }
     return this.#status === "running" && this.#activation !== null ? this.#activation.takeTurn() : 0;
   }
 
@@ -212,6 +224,18 @@ export class Cell implements Runnable, ActivationOwner {
     this.#lastMessageAtMs = nowMs;
     this.wake();
     return null;
+  }
+
+  /** The message's span begins where it is sent, so that waiting for its turn is part of it. */
+  #trace(tracer: Tracer, envelope: Envelope): void {
+    const parent = tracer.active();
+    if (parent === null) return;
+    const { type } = envelope.message as { readonly type?: unknown };
+    const { kind, key } = this.address;
+    envelope.span = tracer.startSpan(`${kind} ${String(type)}`, {
+      parent,
+      attributes: { "kavka.actor.kind": kind, "kavka.actor.key": key },
+    });
   }
 
   #refusal(): ActorStoppedError {

@@ -3,6 +3,7 @@
  * It is settled exactly once: by the output gate, by the actor's death, or by the asker giving up.
  */
 import { Deadline, type Deadlines } from "./deadlines.ts";
+import type { Span } from "../../lib/tracing.ts";
 import { AskDeadlineError } from "./errors.ts";
 import type { ActorAddress, Reply } from "./types.ts";
 
@@ -34,6 +35,8 @@ export class Envelope extends Deadline implements Reply<unknown> {
   position = 0;
   /** The activation that took it from the mailbox. */
   holder: ReplyHolder | null = null;
+  /** From sending to the answer, where somebody records; null else. */
+  span: Span | null = null;
   readonly #asker: Asker | null;
   #state: "waiting" | "answered" | "settled";
   #answer: unknown = undefined;
@@ -89,7 +92,7 @@ export class Envelope extends Deadline implements Reply<unknown> {
   /** Gives the answer to the asker, unless that one is gone. */
   release(): void {
     if (this.#state !== "answered") return;
-    this.#settle();
+    this.#settle(this.#answerFails ? this.#answer : undefined);
     if (this.#answerFails) this.#asker?.reject(this.#answer);
     else this.#asker?.resolve(this.#answer);
     this.#answer = undefined;
@@ -97,9 +100,17 @@ export class Envelope extends Deadline implements Reply<unknown> {
 
   /** Fails the ask at once, answered or not: the actor died or refuses the message. */
   reject(error: Error): void {
-    if (this.#state === "settled") return;
-    this.#settle();
+    if (this.#state === "settled") {
+      this.span?.end(error);
+      return;
+    }
+    this.#settle(error);
     this.#asker?.reject(error);
+  }
+
+  /** The host has taken it: nobody hears more of a tell. */
+  received(): void {
+    if (this.#asker === null) this.span?.end();
   }
 
   /** Lets the asker give up when the signal is aborted. */
@@ -119,7 +130,7 @@ export class Envelope extends Deadline implements Reply<unknown> {
   #giveUp(error: unknown): void {
     if (this.#state === "settled") return;
     const wasWaiting = this.#state === "waiting";
-    this.#settle();
+    this.#settle(error);
     this.#asker?.reject(error);
     if (!wasWaiting) return;
     this.#gaveUp = true;
@@ -129,8 +140,9 @@ export class Envelope extends Deadline implements Reply<unknown> {
     if (callback !== null) this.holder?.call(callback);
   }
 
-  #settle(): void {
+  #settle(error: unknown): void {
     this.#state = "settled";
+    this.span?.end(error);
     this.#asker?.deadlines.remove(this);
     this.#unlisten?.();
     this.#unlisten = null;

@@ -6,6 +6,7 @@
 import type { Cancel, Env } from "../../lib/env.ts";
 import { invariant } from "../../lib/invariant.ts";
 import type { Logger } from "../../lib/log.ts";
+import type { Tracer } from "../../lib/tracing.ts";
 import { Cell, type CellOwner } from "./cell.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ActorStoppedError } from "./errors.ts";
@@ -46,6 +47,8 @@ export interface ActorRuntimeOptions {
   readonly defaults?: Partial<ActorOptions>;
   /** Told of each commit: the actor's kind, and its time in milliseconds. */
   readonly onCommit?: (kind: string, ms: number) => void;
+  /** Default null: nobody records. */
+  readonly tracer?: Tracer | null;
 }
 
 interface RegisteredKind {
@@ -66,7 +69,7 @@ export class ActorRuntime {
   #cancelIdleSweep: Cancel | null = null;
   #draining: Promise<{ drained: number; abandoned: number }> | null = null;
 
-  constructor({ env, log, incarnation, defaults, onCommit = () => {} }: ActorRuntimeOptions) {
+  constructor({ env, log, incarnation, defaults, onCommit = () => {}, tracer = null }: ActorRuntimeOptions) {
     this.#env = env;
     this.#incarnation = incarnation ?? env.uuid();
     this.#defaults = { ...ACTOR_OPTION_DEFAULTS, ...defaults };
@@ -78,6 +81,7 @@ export class ActorRuntime {
       scheduler: this.#scheduler,
       deadlines: this.#deadlines,
       committed: onCommit,
+      tracer,
       nextIncarnation: () => `${this.#incarnation}.${++this.#activationCount}`,
       ref: (kind, key) => this.ref(kind, key),
       removed: (cell) => this.#kinds.get(cell.address.kind)?.cells.delete(cell.address.key),

@@ -163,6 +163,7 @@ export class FakeBroker implements Broker {
     brokers: [{ brokerId: 1, host: "127.0.0.1", port: 9092, rack: null, epoch: 1 }],
   };
   ready = true;
+  readonly tracer = null;
   readonly metrics = new ServerMetrics();
   readonly events = new EventFeed(fakeEnv());
   storeFault: string | null = null;
