@@ -7,6 +7,7 @@ import type { MiddlewareHandler } from "hono";
 import type { Broker } from "../actors/broker.ts";
 import { type AccessGuard, accessGuard } from "./access.ts";
 import { apiKeysApp } from "./api_keys.ts";
+import { quotaGuard } from "./client_quota.ts";
 import { asyncApiDocument } from "./async_document.ts";
 import { atomicRecordsApp } from "./atomic_records.ts";
 import { backupApp } from "./backup.ts";
@@ -106,7 +107,11 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
     );
   });
   app.onError((error) => problemResponse(problemOf(error, broker)));
-  return { fetch: (request) => app.fetch(request), routes: () => routesOf(app) };
+  const limited = quotaGuard(broker, access, (request) => app.fetch(request), refusalResponse);
+  return {
+    fetch: (request) => broker.quotas.isEmpty ? app.fetch(request) : limited(request),
+    routes: () => routesOf(app),
+  };
 }
 
 function routesOf(app: OpenAPIHono) {
@@ -126,7 +131,6 @@ function routesOf(app: OpenAPIHono) {
   ];
 }
 
-/** Refuses in the words of the contract that the path belongs to. */
 function requireAccess(access: AccessGuard): MiddlewareHandler {
   return async ({ req }, next) => {
     const refusal = access.refusal(req.raw);
@@ -134,16 +138,21 @@ function requireAccess(access: AccessGuard): MiddlewareHandler {
       await next();
       return;
     }
-    if (/^\/(kafka\/)?v3\//.test(req.path)) return v3Failure(refusal);
-    if (/^\/(topics|brokers|consumers|status)\//.test(req.path)) return v2Failure(refusal);
-    if (upstashPaths.test(req.path)) return upstashFailure(refusal);
-    if (/^\/(topics|brokers)$/.test(req.path)) return v2Failure(refusal);
-    const response = problemResponse(refusal);
-    if (req.path.startsWith(STREAM_ROOT)) {
-      for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);
-    }
-    return response;
+    return refusalResponse(req.path, refusal);
   };
+}
+
+/** A refusal before the route, in the words of the contract that the path belongs to. */
+function refusalResponse(path: string, refusal: Problem): Response {
+  if (/^\/(kafka\/)?v3\//.test(path)) return v3Failure(refusal);
+  if (/^\/(topics|brokers|consumers|status)\//.test(path)) return v2Failure(refusal);
+  if (upstashPaths.test(path)) return upstashFailure(refusal);
+  if (/^\/(topics|brokers)$/.test(path)) return v2Failure(refusal);
+  const response = problemResponse(refusal);
+  if (path.startsWith(STREAM_ROOT)) {
+    for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);
+  }
+  return response;
 }
 
 /** What a client may know of an error; a bug is logged, and only its number is told. */

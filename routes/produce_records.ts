@@ -16,6 +16,7 @@ import { eventTypes, readEvents } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { decodeData, recordDataSchema } from "./record_data.ts";
+import { timed } from "./request_time.ts";
 import { isJsonType, mediaTypeOf, readBytes, readJson, unsupportedMediaType } from "./request_body.ts";
 import { topicParam } from "./topic_lookup.ts";
 
@@ -120,7 +121,7 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
         content: { "application/json": { schema: mixedOutcomeSchema } },
       },
     },
-    problems: [400, 403, 404, 408, 409, 413, 415, 422, 504],
+    problems: [400, 403, 404, 408, 409, 413, 415, 422, 429, 504],
     async handle({ params, query, request }) {
       const mediaType = mediaTypeOf(request);
       const eventMode = eventModeOf(mediaType, request.headers);
@@ -154,7 +155,11 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
         const options = { ...once, request, scope: topic.topicId, unkeyed: unkeyedCount++ };
         return await answerAtomically(broker, placed, options, (stored) => document(topic.name, stored));
       }
-      const outcomes = await appendRecords(broker, topic, records, unkeyedCount++);
+      const outcomes = await timed(
+        request,
+        broker.env,
+        () => appendRecords(broker, topic, records, unkeyedCount++),
+      );
       return answer(topic.name, outcomes);
     },
   });

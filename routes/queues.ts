@@ -178,7 +178,7 @@ export function queuesApp(broker: Broker): OpenAPIHono {
     params: { group: groupParam, topic: topicParam },
     body: { "application/json": { schema: takeSchema } },
     responses: { 200: { description: "Records", content: { "application/json": { schema: takenSchema } } } },
-    problems: [400, 404, 409],
+    problems: [400, 404, 409, 429],
     async handle({ params, request }) {
       const topic = findTopic(broker, params.topic);
       const wish = parse(takeSchema, await readJson(request, broker.env));

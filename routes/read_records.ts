@@ -20,6 +20,8 @@ import {
 import { eventsAnswer } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonTextResponse } from "./endpoint.ts";
 import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
+import { quotaBytesMax } from "./quota_client.ts";
+import { timed } from "./request_time.ts";
 import { encodeData, type RecordFormat, recordFormats } from "./record_data.ts";
 import { checkPartition, errorUnderTopic, findTopic, partitionParam, topicParam } from "./topic_lookup.ts";
 
@@ -114,7 +116,7 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
         },
       },
     },
-    problems: [400, 404, 416, 504],
+    problems: [400, 404, 416, 429, 504],
     async handle({ params, query, request }) {
       const topic = findTopic(broker, params.topic);
       checkPartition(topic, params.partition);
@@ -128,9 +130,14 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
       try {
         const context = { broker, actor, request, deadlineMs, isolation };
         const page = await readPage(context, start, { maxRecords, maxBytes });
-        return format === "cloudevents"
-          ? eventsAnswer(topic.name, params.partition, page)
-          : readAnswer(page, format);
+        return timed(
+          request,
+          broker.env,
+          () =>
+            format === "cloudevents"
+              ? eventsAnswer(topic.name, params.partition, page)
+              : readAnswer(page, format),
+        );
       } catch (error) {
         throw errorUnderTopic(broker, topic, error);
       }
@@ -193,7 +200,9 @@ export interface ReadPage extends Page {
 }
 
 /** The first records from `start` on, waiting for them up to the deadline. Throws the problem why not. */
-export async function readPage(context: ReadContext, start: number, options: ReadLimits): Promise<ReadPage> {
+export async function readPage(context: ReadContext, start: number, wish: ReadLimits): Promise<ReadPage> {
+  const { broker, request } = context;
+  const options = { ...wish, maxBytes: Math.min(wish.maxBytes, quotaBytesMax(broker, request)) };
   let nextOffset = start;
   for (let emptyFetches = 0;;) {
     const fetched = await fetchBatches(context, nextOffset, options.maxBytes);

@@ -15,6 +15,7 @@ import {
 } from "../protocol/records/record_errors.ts";
 import { bodyDeadlines } from "./body_deadline.ts";
 import { Problem } from "./problem.ts";
+import { timed } from "./request_time.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -160,6 +161,10 @@ export async function readJson(request: Request, env: Env): Promise<unknown> {
   const mediaType = mediaTypeOf(request);
   if (!isJsonType(mediaType)) throw unsupportedMediaType(mediaType, "application/json");
   const bytes = await readBytes(request, env);
+  return timed(request, env, () => jsonOf(bytes));
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = utf8.decode(bytes);

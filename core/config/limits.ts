@@ -76,6 +76,10 @@ export const limits = {
   throttledConnectionMsMax: 1_000,
   /** So many of them; then they are closed at once. */
   throttledConnectionsMax: 1_000,
+  /** A stream over HTTP that is over its quota is held for that long at most before its next piece. */
+  throttledStreamMsMax: 60_000,
+  /** Characters of a `Kavka-Client-Id`; the rest is left out. */
+  httpClientIdLengthMax: 256,
   /** Clients whose rates are measured for quotas; beyond, the one silent longest is forgotten. */
   quotaMetersMax: 10_000,
   /** Bytes of such a resource's name; then INVALID_REQUEST. */

@@ -23,6 +23,9 @@ export interface QuotaClient {
   readonly clientId: string;
 }
 
+/** What is counted when it is used. */
+export type UsageKey = "producer_byte_rate" | "consumer_byte_rate" | "request_percentage";
+
 /** Users are not told apart without authentication. */
 export const ANONYMOUS_USER = "ANONYMOUS";
 
@@ -48,6 +51,11 @@ export class ClientQuotas {
     return this.#meters.size;
   }
 
+  /** Whether nobody has a quota of any kind. */
+  get isEmpty(): boolean {
+    return this.#isEmpty;
+  }
+
   /** Takes the quotas as they are from now on. */
   configure(all: ConfigsByResource): void {
     this.#quotas = new Map(configsOfKind(all, "quota"));
@@ -57,7 +65,7 @@ export class ClientQuotas {
 
   /** Counts `amount` and returns for how many milliseconds the client must hold back; 0 without a quota. */
   record(
-    key: "producer_byte_rate" | "request_percentage",
+    key: UsageKey,
     client: QuotaClient,
     amount: number,
     nowMs: number,
@@ -69,6 +77,12 @@ export class ClientQuotas {
     const throttleMs = meter.throttleMs(quota.bound, nowMs);
     // A request's time is known only afterwards, so what it may cost at once is bounded, as in Kafka.
     return key === "request_percentage" ? Math.min(throttleMs, this.#options.window.sampleMs) : throttleMs;
+  }
+
+  /** The name under which the client's use is counted, the same for all who share a quota; null without one. */
+  meterName(key: UsageKey, client: QuotaClient): string | null {
+    const quota = this.#find(key, client);
+    return quota === null ? null : `${key} ${quota.sharedBy}`;
   }
 
   /** Like `record`, but what comes too early is not counted, since it will not be sent. */

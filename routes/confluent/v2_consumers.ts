@@ -6,6 +6,7 @@
  * record that was processed, and what is committed is the one behind it.
  */
 import { z } from "@hono/zod-openapi";
+import { quotaBytesMax } from "../quota_client.ts";
 import type { RestConsumerAnswer } from "../../actors/messages/rest_consumer.ts";
 import { limits } from "../../core/config/limits.ts";
 import { groupIdError } from "../../core/group/group_config.ts";
@@ -184,7 +185,11 @@ async function records(context: ContractRequest): Promise<Response> {
     );
   }
   const timeoutMs = Math.min(numberOf(query, "timeout") ?? config.requestTimeoutMs, limits.longPollMsMax);
-  const maxBytes = Math.min(numberOf(query, "max_bytes") ?? limits.httpReadBytesMax, limits.httpReadBytesMax);
+  const maxBytes = Math.min(
+    numberOf(query, "max_bytes") ?? limits.httpReadBytesMax,
+    limits.httpReadBytesMax,
+    quotaBytesMax(context.broker, request),
+  );
   const polled = valueOf(
     await actor.ask({ type: "poll", timeoutMs, maxBytes }, { deadlineMs: timeoutMs + limits.askDeadlineMs }),
   );
