@@ -8,6 +8,7 @@ import {
   encodeKeptAnswer,
   encodeKeptNumber,
 } from "./keys/kept_answer.ts";
+import { sealed } from "./keys/sealed_testkit.ts";
 import { MemoryStorage } from "./memory.ts";
 import { openShards } from "./storage_testkit.ts";
 import { TransactionShards, type TransactionStore } from "./transaction_store.ts";
@@ -48,14 +49,16 @@ Deno.test("stored bytes are a promise: kept answers and their numbers, version 1
   const bytes = encodeKeptAnswer(numbered);
   assert.equal(
     bytes.toHex(),
-    "01" + "0000000000000007" + "0000018bcfe56800" + "65".repeat(32) + "0000018bcfe567ff" +
-      "00000002" + "ac02" + "808080808040" + "01" + "00" + "02" + "80a0abfef962" +
-      "00000003" + "00" + "01" + "01",
+    sealed(
+      "01" + "0000000000000007" + "0000018bcfe56800" + "65".repeat(32) + "0000018bcfe567ff" +
+        "00000002" + "ac02" + "808080808040" + "01" + "00" + "02" + "80a0abfef962" +
+        "00000003" + "00" + "01" + "01",
+    ),
   );
   assert.deepEqual(decodeKeptAnswer(hash(1), bytes), numbered);
   const number = { keptMs: 1_700_000_000_000, keyHash: hash(2) };
   const numberBytes = encodeKeptNumber(number);
-  assert.equal(numberBytes.toHex(), "01" + "0000018bcfe56800" + "02".repeat(32));
+  assert.equal(numberBytes.toHex(), sealed("01" + "0000018bcfe56800" + "02".repeat(32)));
   assert.deepEqual(decodeKeptNumber(numberBytes), number);
 });
 
