@@ -1,5 +1,5 @@
 /**
- * Wiring only: configuration, then storage, actors, doors, listeners. `Deno.serve` serves HTTP in every mode.
+ * Wiring only: configuration, then storage, actors, doors, listeners.
  * Exit codes: 0 after a signal, 1 when something outside is in the way (port, data directory), 2 for wrong
  * configuration; each with one line on standard error.
  */
@@ -10,6 +10,7 @@ import { realEnv } from "./env/real.ts";
 import type { Env, Listener } from "./lib/env.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "./lib/host_port.ts";
 import type { Logger } from "./lib/log.ts";
+import { HttpServer } from "./net/http_server.ts";
 import { KafkaServer } from "./net/kafka_server.ts";
 import { httpApp } from "./routes/app.ts";
 import { VERSION } from "./version.ts";
@@ -82,7 +83,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     isLoopback: isLoopbackHost(config.http.host),
     adminKey: config.adminKey,
   });
-  const http = serveHttp(config.http, (request) => app.fetch(request));
+  const http = await serveHttp({ env, log, address: config.http, fetch: (request) => app.fetch(request) });
   await broker.start(advertisedAddress(config, listener?.port ?? 0));
   const kafka = listener === null ? null : new KafkaServer({
     broker,
@@ -91,7 +92,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     connectionIdleMsMax: Number(server("connections.max.idle.ms")),
   });
   kafka?.start();
-  announce(config, http.addr.port, listener, log);
+  announce(config, http.port, listener, log);
   void app.warmUp();
   onSignal(() => stop({ log, http, kafka, broker, store }));
   if (telemetry !== null) {
@@ -115,12 +116,39 @@ async function listen(env: Env, { host, port }: HostPort): Promise<Listener> {
   }
 }
 
-function serveHttp({ host, port }: HostPort, fetch: (request: Request) => Response | Promise<Response>) {
+interface HttpDoor {
+  readonly port: number;
+  shutdown(): Promise<unknown>;
+}
+
+interface HttpDoorOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly address: HostPort;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
+/**
+ * Our own listener in front of Deno's server. Deno's alone where it must see every request: a platform that hands requests to it and
+ * has no sockets, and Deno's tracing.
+ */
+async function serveHttp({ env, log, address, fetch }: HttpDoorOptions): Promise<HttpDoor> {
   try {
-    return Deno.serve({ hostname: host, port, onListen: () => {} }, (request) => fetch(request));
+    const onlyDeno = ["DENO_DEPLOYMENT_ID", "OTEL_DENO"].some((name) => (Deno.env.get(name) ?? "") !== "");
+    if (onlyDeno) return denoServer(address, fetch);
+    const listener = await env.listen({ hostname: address.host, port: address.port });
+    const other = denoServer({ host: "127.0.0.1", port: 0 }, fetch);
+    const server = new HttpServer({ env, log, listener, fetch, otherPort: other.port });
+    server.start();
+    return { port: listener.port, shutdown: () => Promise.all([server.shutdown(), other.shutdown()]) };
   } catch (error) {
-    throw cannotListen("HTTP", { host, port }, error);
+    throw cannotListen("HTTP", address, error);
   }
+}
+
+function denoServer({ host, port }: HostPort, fetch: HttpDoorOptions["fetch"]): HttpDoor {
+  const server = Deno.serve({ hostname: host, port, onListen: () => {} }, (request) => fetch(request));
+  return { port: server.addr.port, shutdown: () => server.shutdown() };
 }
 
 function cannotListen(door: "Kafka" | "HTTP", address: HostPort, error: unknown): StartError {
@@ -159,7 +187,7 @@ function announce(config: Config, httpPort: number, kafka: Listener | null, log:
 
 interface Running {
   readonly log: Logger;
-  readonly http: Deno.HttpServer;
+  readonly http: HttpDoor;
   readonly kafka: KafkaServer | null;
   readonly broker: LocalBroker;
   readonly store: OpenedStore;

@@ -179,6 +179,10 @@ class RealConn implements Conn {
     return this.#conn.write(bytes);
   }
 
+  closeWrite(): Promise<void> {
+    return this.#conn.closeWrite();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

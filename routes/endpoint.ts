@@ -5,6 +5,7 @@
  */
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { knownResponse } from "../lib/known_body.ts";
 import { type FieldFault, Problem } from "./problem.ts";
 import { labelRoute } from "./route_label.ts";
 
@@ -165,7 +166,7 @@ export function jsonTextResponse(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(text, {
+  return knownResponse(text, {
     status,
     headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
   });

@@ -10,6 +10,7 @@ import {
   AskDeadlineError,
   OverloadedError,
 } from "../actors/runtime/errors.ts";
+import { knownResponse } from "../lib/known_body.ts";
 import { type ErrorName, errors } from "../protocol/errors.ts";
 
 export interface FieldFault {
@@ -77,7 +78,7 @@ export function problemResponse({ status, options }: Problem): Response {
     kafkaError,
     ...members,
   };
-  return new Response(JSON.stringify(document), {
+  return knownResponse(JSON.stringify(document), {
     status,
     headers: {
       "content-type": "application/problem+json",

@@ -46,9 +46,10 @@ export async function readBytes(request: Request, env: Env): Promise<Uint8Array>
     await request.body?.cancel();
     throw tooLarge();
   }
-  if (request.body === null) return new Uint8Array(0);
   const bytes = declared > 0
     ? await readDeclared(request, declared, env)
+    : request.body === null
+    ? new Uint8Array(0)
     : await readStream(request.body, env);
   return encoding === "identity" ? bytes : inflate(encoding, bytes);
 }

@@ -2,6 +2,7 @@
  * Compresses answers with zstd or gzip for clients that take it. Left alone are small answers, streams (which must flow), and
  * those with an ETag: a strong one names exact bytes, and those answers are for caches that compress themselves.
  */
+import { knownResponse } from "../lib/known_body.ts";
 import { compress } from "../protocol/records/compression.ts";
 
 /** Below this the headers cost more than is saved. */
@@ -29,10 +30,10 @@ async function encode(response: Response, encoding: "gzip" | "zstd"): Promise<Re
   const { status, headers } = response;
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (bytes.length < BYTES_MIN || (encoding === "gzip" && bytes.length > GZIP_BYTES_MAX)) {
-    return new Response(bytes, { status, headers });
+    return knownResponse(bytes, { status, headers });
   }
   headers.set("content-encoding", encoding);
-  return new Response(new Uint8Array(compress(encoding, bytes)), { status, headers });
+  return knownResponse(new Uint8Array(compress(encoding, bytes)), { status, headers });
 }
 
 /** The better one of what is accepted; null for neither. Weights count only where they are 0. */

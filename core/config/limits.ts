@@ -89,6 +89,10 @@ export const limits = {
   /** `offset.metadata.max.bytes`: then OFFSET_METADATA_TOO_LARGE. */
   offsetMetadataBytesMax: 4_096,
 
+  /** Open HTTP connections; then new ones are closed. */
+  httpConnectionsMax: 20_000,
+  /** The head of an HTTP request must be whole by then; else the connection is closed. */
+  httpHeadMsMax: 30_000,
   /** Body of an HTTP request; then 413. */
   httpBodyBytesMax: 16 * 1024 * 1024,
   /** Bytes of all HTTP request bodies that are being read; then 503. */

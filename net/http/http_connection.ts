@@ -1,0 +1,185 @@
+/**
+ * One HTTP connection: plain requests one after the other, each with its answer. With the first that is not plain the whole
+ * connection, what was read of it included, is handed to Deno's own server, which knows all of HTTP. So there are two readers of
+ * requests, but never two readings of one.
+ *
+ * Requests sent ahead (pipelined) wait for the answers before them.
+ */
+import type { Conn, Env } from "../../lib/env.ts";
+import type { PlainHead } from "../../lib/http_head.ts";
+import type { Logger } from "../../lib/log.ts";
+import { limits } from "../../core/config/limits.ts";
+import { BrokenOffError, HttpInput } from "./http_input.ts";
+import { sendResponse, writeAll } from "./http_output.ts";
+import { tunnel } from "./http_tunnel.ts";
+import { asRequest, type RequestSource } from "./plain_request.ts";
+
+/** What all connections of a server share. */
+export interface HttpConnectionOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** A connection to the server that takes what is not plain. */
+  readonly other: () => Promise<Conn>;
+  /** The present time as a `Date` header has it. */
+  readonly date: () => string;
+}
+
+/** What is waited for; each has its deadline, but for answers, whose routes have theirs. */
+type Wait = "request" | "head" | "answer" | "write" | "body" | "other";
+
+const waitMsMax: Readonly<Record<Wait, number>> = {
+  request: limits.connectionIdleMsMax,
+  head: limits.httpHeadMsMax,
+  answer: Infinity,
+  write: limits.connectionIdleMsMax,
+  body: limits.httpBodyMsMax,
+  other: Infinity,
+};
+
+export class HttpConnection {
+  readonly #options: HttpConnectionOptions;
+  readonly #conn: Conn;
+  readonly #input: HttpInput;
+  #wait: Wait = "head";
+  #sinceMs: number;
+  #other: Conn | null = null;
+  #draining = false;
+  #closed = false;
+
+  constructor(conn: Conn, options: HttpConnectionOptions) {
+    this.#options = options;
+    this.#conn = conn;
+    this.#input = new HttpInput(conn);
+    this.#sinceMs = options.env.mono();
+  }
+
+  /** Serves until the client leaves. Never throws. */
+  async serve(): Promise<void> {
+    try {
+      while (await this.#next());
+    } catch (error) {
+      if (!this.#closed) this.#options.log.debug("HTTP connection lost", { error: String(error) });
+    } finally {
+      this.close();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#conn.close();
+    this.#other?.close();
+  }
+
+  /** Ends with the answer that is on its way; at once when there is none. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#wait === "request" || this.#wait === "head") this.close();
+  }
+
+  /** Ends when a wait is over its deadline. */
+  expire(nowMs: number): void {
+    if (nowMs - this.#sinceMs > waitMsMax[this.#wait]) this.close();
+  }
+
+  #waitFor(wait: Wait): void {
+    this.#wait = wait;
+    this.#sinceMs = this.#options.env.mono();
+  }
+
+  /** One request and its answer; whether there may be another. */
+  async #next(): Promise<boolean> {
+    const head = await this.#input.head();
+    if (head === null) return false;
+    if (head === "other") {
+      await this.#handOver();
+      return false;
+    }
+    this.#wait = "answer";
+    const goesOn = await this.#answer(head);
+    // Who still reads the body would take bytes of the next request for it.
+    if (this.#input.isBodyRead) return false;
+    this.#waitFor("body");
+    // Also before the end: with bytes that nobody read the system would tear the connection down, the answer with it.
+    while (await this.#input.chunk() !== null);
+    this.#waitFor(this.#input.isEmpty ? "request" : "head");
+    return goesOn && !this.#draining;
+  }
+
+  async #answer(head: PlainHead): Promise<boolean> {
+    const source = new PresentRequest(this.#input);
+    const answering = this.#options.fetch(asRequest(head, source));
+    const response = answering instanceof Promise ? await answering : answering;
+    const keepsAlive = head.keepsAlive && !this.#draining && !this.#input.isBodyRead &&
+      !/close/i.test(response.headers.get("connection") ?? "");
+    const goesOn = await sendResponse({
+      response,
+      date: this.#options.date(),
+      keepsAlive,
+      write: this.#write,
+      watch: (gone) => source.whenGone(gone),
+    });
+    source.end();
+    return goesOn;
+  }
+
+  readonly #write = async (bytes: Uint8Array): Promise<void> => {
+    this.#waitFor("write");
+    await writeAll(this.#conn, bytes);
+    this.#wait = "answer";
+  };
+
+  async #handOver(): Promise<void> {
+    this.#wait = "other";
+    const { other, log } = this.#options;
+    try {
+      this.#other = await other();
+    } catch (error) {
+      log.warn("Cannot hand an HTTP connection over", { error: String(error) });
+      return;
+    }
+    if (!this.#closed) await tunnel(this.#conn, this.#other, this.#input.taken());
+    this.#other.close();
+  }
+}
+
+/** A request's part of the connection, until it is answered. */
+class PresentRequest implements RequestSource {
+  readonly #input: HttpInput;
+  #isOver = false;
+  /** Null while nobody wants to know. */
+  #whenGone: (() => void)[] | null = null;
+  #isGone = false;
+
+  constructor(input: HttpInput) {
+    this.#input = input;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  async bodyChunk(): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (this.#isOver) throw new BrokenOffError("The request is answered already");
+    return await this.#input.chunk();
+  }
+
+  async bodyBytes(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#isOver) throw new BrokenOffError("The request is answered already");
+    return await this.#input.rest();
+  }
+
+  whenGone(callback: () => void): void {
+    if (this.#isGone) return callback();
+    if (this.#whenGone !== null) {
+      this.#whenGone.push(callback);
+      return;
+    }
+    this.#whenGone = [callback];
+    this.#input.watch(() => {
+      if (this.#isOver) return;
+      this.#isGone = true;
+      for (const each of this.#whenGone ?? []) each();
+    });
+  }
+}
