@@ -19,8 +19,8 @@ export interface Conn {
   read(buffer: Uint8Array): Promise<number | null>;
   /** Writes some of `bytes`, returns how many. Throws when the connection broke. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Tells the peer that nothing more comes; reading goes on. Throws when the connection broke. */
-  closeWrite(): Promise<void>;
+  /** Tells the peer that nothing more comes; reading goes on. Throws when the connection broke. Absent where nobody needs it. */
+  closeWrite?(): Promise<void>;
   /** Closes both directions; idempotent, and unblocks a pending read or write. */
   close(): void;
 }

@@ -79,6 +79,8 @@ export class HttpConnection {
 
   /** Ends when a wait is over its deadline. */
   expire(nowMs: number): void {
+    // Begun since the last look: from now on it has to become whole.
+    if (this.#wait === "request" && !this.#input.isEmpty) this.#waitFor("head");
     if (nowMs - this.#sinceMs > waitMsMax[this.#wait]) this.close();
   }
 

@@ -8,7 +8,7 @@ const BUFFER_BYTES = 16 * 1024;
 export async function tunnel(client: Conn, server: Conn, first: Uint8Array): Promise<void> {
   try {
     await writeAll(server, first);
-    const there = carry(client, server).then(() => server.closeWrite());
+    const there = carry(client, server).then(() => server.closeWrite?.());
     // A server that is told of the end still answers what it has; one that broke ends both ways.
     there.catch(() => server.close());
     await carry(server, client);
