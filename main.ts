@@ -136,13 +136,24 @@ async function serveHttp({ env, log, address, fetch }: HttpDoorOptions): Promise
   try {
     const onlyDeno = ["DENO_DEPLOYMENT_ID", "OTEL_DENO"].some((name) => (Deno.env.get(name) ?? "") !== "");
     if (onlyDeno) return denoServer(address, fetch);
+    const other = innerServer(fetch, log);
+    if (other === null) return denoServer(address, fetch);
     const listener = await env.listen({ hostname: address.host, port: address.port });
-    const other = denoServer({ host: "127.0.0.1", port: 0 }, fetch);
     const server = new HttpServer({ env, log, listener, fetch, otherPort: other.port });
     server.start();
     return { port: listener.port, shutdown: () => Promise.all([server.shutdown(), other.shutdown()]) };
   } catch (error) {
     throw cannotListen("HTTP", address, error);
+  }
+}
+
+/** Null where there is no loopback, or no permission for it. */
+function innerServer(fetch: HttpDoorOptions["fetch"], log: Logger): HttpDoor | null {
+  try {
+    return denoServer({ host: "127.0.0.1", port: 0 }, fetch);
+  } catch (error) {
+    log.warn("Cannot listen on loopback: HTTP is served by Deno alone", { error: String(error) });
+    return null;
   }
 }
 

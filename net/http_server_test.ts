@@ -303,6 +303,37 @@ Deno.test("a request that is sent during a stream is answered behind it", async 
   });
 });
 
+Deno.test("what is not plain goes on to Deno's server also behind a stream, with every byte of it", async () => {
+  const fetch: Fetch = (request) => {
+    if (!request.url.endsWith("/stream")) return echo(request);
+    return new Response(
+      new ReadableStream({
+        async pull(controller) {
+          controller.enqueue(encoder.encode("begun"));
+          await env.sleep(1);
+          controller.close();
+        },
+      }),
+    );
+  };
+  await withServer(fetch, async ({ port, handedOver }) => {
+    for (const cut of [1, 10, 1_000]) {
+      const client = await connected(port);
+      await client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+      await client.until("0\r\n\r\n");
+      const request =
+        "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+      for (let at = 0; at < request.length; at += cut) {
+        await client.send(request.slice(at, at + cut));
+        await env.sleep(0);
+      }
+      assert.match(await client.until(">"), /<POST\|\/a\|transfer-encoding=chunked\|abcde>$/);
+      client.close();
+    }
+    assert.equal(handedOver(), 3);
+  });
+});
+
 Deno.test("a stream that breaks has no end, so that the client does not take it for whole", async () => {
   const fetch: Fetch = () =>
     new Response(

@@ -140,7 +140,7 @@ export class HttpConnection {
       log.warn("Cannot hand an HTTP connection over", { error: String(error) });
       return;
     }
-    if (!this.#closed) await tunnel(this.#conn, this.#other, this.#input.taken());
+    if (!this.#closed) await tunnel({ input: this.#input, client: this.#conn, server: this.#other });
     this.#other.close();
   }
 }
@@ -159,6 +159,7 @@ class PresentRequest implements RequestSource {
 
   end(): void {
     this.#isOver = true;
+    this.#input.unwatch();
   }
 
   async bodyChunk(): Promise<Uint8Array<ArrayBuffer> | null> {
@@ -179,7 +180,6 @@ class PresentRequest implements RequestSource {
     }
     this.#whenGone = [callback];
     this.#input.watch(() => {
-      if (this.#isOver) return;
       this.#isGone = true;
       for (const each of this.#whenGone ?? []) each();
     });

@@ -33,6 +33,8 @@ export class HttpInput {
   /** The read on its way; whether something came. */
   #reading: Promise<boolean> | null = null;
   #ended = false;
+  /** Who is told when the client leaves. */
+  #watched: (() => void) | null = null;
   #bodyLeft = 0;
   #isBodyRead = false;
 
@@ -55,7 +57,7 @@ export class HttpInput {
     return this.#isBodyRead;
   }
 
-  /** The next head, null at the end, or `"other"` for what is not plain; that stays for `taken`. */
+  /** The next head, null at the end, or `"other"` for what is not plain; that stays for `read`. */
   async head(): Promise<PlainHead | "other" | null> {
     for (;;) {
       const end = headEnd(this.#staging, Math.max(this.#start, this.#searched - 3), this.#end);
@@ -76,18 +78,26 @@ export class HttpInput {
     return head;
   }
 
-  /** Everything that came and was not passed. */
-  taken(): Uint8Array<ArrayBuffer> {
-    const bytes = this.#staging.slice(this.#start, this.#end);
-    this.#start = this.#end;
-    return bytes;
+  /** As a connection's: first what came and was not passed. */
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.isEmpty && this.#reading !== null) await this.#reading;
+    const staged = Math.min(this.#end - this.#start, buffer.byteLength);
+    if (staged > 0) {
+      buffer.set(this.#staging.subarray(this.#start, this.#start + staged));
+      this.#start += staged;
+      this.#searched = this.#start;
+      return staged;
+    }
+    const count = this.#ended ? null : await this.#conn.read(buffer);
+    this.#ended ||= count === null;
+    return count;
   }
 
   /** Some bytes of the body; null behind its end. Throws `BrokenOffError`. */
   async chunk(): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#bodyLeft === 0) return null;
     const chunk = new Uint8Array(Math.min(this.#bodyLeft, CHUNK_BYTES));
-    return chunk.subarray(0, await this.#read(chunk));
+    return chunk.subarray(0, await this.#readBody(chunk));
   }
 
   /** All that is left of the body; its buffer grows with what arrives, never from the declared length alone. */
@@ -100,52 +110,44 @@ export class HttpInput {
         larger.set(body);
         body = larger;
       }
-      filled += await this.#read(body.subarray(filled));
+      filled += await this.#readBody(body.subarray(filled));
     }
     return body;
   }
 
-  /** Calls back once, when the client leaves; until then what comes is kept, as far as there is room. */
+  /** Calls back when the client leaves, unless `unwatch` comes first; what comes meanwhile is kept, as far as there is room. */
   watch(gone: () => void): void {
+    this.#watched = gone;
     if (this.isEmpty && this.#reading === null && this.#bodyLeft === 0) {
       // Streams last long, so their connections give back what they do not need.
       this.#staging = new Uint8Array(WATCH_BYTES);
       this.#start = this.#end = this.#searched = 0;
     }
-    void this.#watch(gone);
+    void this.#readAhead(gone);
   }
 
-  async #watch(gone: () => void): Promise<void> {
+  /** A read that is on its way goes on; what it brings is kept. */
+  unwatch(): void {
+    this.#watched = null;
+  }
+
+  async #readAhead(gone: () => void): Promise<void> {
     try {
       // A body that nobody reads yet is not read for this.
-      while (this.#bodyLeft === 0 && this.#end - this.#start < HEAD_BYTES_MAX) {
-        if (await this.#fill()) continue;
-        gone();
-        return;
+      while (this.#watched === gone && this.#bodyLeft === 0 && this.#end - this.#start < HEAD_BYTES_MAX) {
+        if (!await this.#fill()) break;
       }
     } catch {
-      gone();
+      this.#ended = true;
     }
+    if (this.#ended && this.#watched === gone) gone();
   }
 
-  async #read(into: Uint8Array): Promise<number> {
-    if (this.isEmpty && this.#reading !== null) await this.#reading;
-    const staged = Math.min(this.#end - this.#start, into.byteLength, this.#bodyLeft);
-    if (staged > 0) {
-      into.set(this.#staging.subarray(this.#start, this.#start + staged));
-      this.#start += staged;
-      this.#searched = this.#start;
-      this.#bodyLeft -= staged;
-      return staged;
-    }
-    const wanted = into.subarray(0, Math.min(into.byteLength, this.#bodyLeft));
+  async #readBody(into: Uint8Array): Promise<number> {
     this.#isBodyRead = true;
-    const count = this.#ended ? null : await this.#conn.read(wanted);
+    const count = await this.read(into.subarray(0, Math.min(into.byteLength, this.#bodyLeft)));
     this.#isBodyRead = false;
-    if (count === null) {
-      this.#ended = true;
-      throw new BrokenOffError("The client left in the middle of a body");
-    }
+    if (count === null) throw new BrokenOffError("The client left in the middle of a body");
     this.#bodyLeft -= count;
     return count;
   }
