@@ -78,6 +78,11 @@ class Client {
     }
   }
 
+  /** Says that nothing more comes, and still listens. */
+  async leave(): Promise<void> {
+    await this.#conn.closeWrite?.();
+  }
+
   close(): void {
     this.#conn.close();
   }
@@ -265,8 +270,10 @@ Deno.test("a client that leaves ends its stream, and the signal of its request",
     const reader = await connected(port);
     await reader.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
     assert.match(await reader.until("begun"), /transfer-encoding: chunked/);
-    reader.close();
+    await reader.leave();
     await cancelled.promise;
+    assert.equal(await reader.until(NO_ANSWER), "\r\n", "the stream was not whole");
+    reader.close();
     const waiter = await connected(port);
     await waiter.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
     // It waits by now or not yet: it is told in either case.

@@ -7,6 +7,7 @@
  */
 import type { Conn, Env } from "../../lib/env.ts";
 import type { PlainHead } from "../../lib/http_head.ts";
+import { InvariantError } from "../../lib/invariant.ts";
 import type { Logger } from "../../lib/log.ts";
 import { limits } from "../../core/config/limits.ts";
 import { BrokenOffError, HttpInput } from "./http_input.ts";
@@ -59,7 +60,10 @@ export class HttpConnection {
     try {
       while (await this.#next());
     } catch (error) {
-      if (!this.#closed) this.#options.log.debug("HTTP connection lost", { error: String(error) });
+      const { log } = this.#options;
+      if (error instanceof InvariantError) {
+        log.error("HTTP connection closed: a bug", { error: String(error) });
+      } else if (!this.#closed) log.debug("HTTP connection lost", { error: String(error) });
     } finally {
       this.close();
     }

@@ -3,6 +3,7 @@
  * wants to know that the client left reads ahead, and what comes then is kept for the next request.
  */
 import type { Conn } from "../../lib/env.ts";
+import { invariant } from "../../lib/invariant.ts";
 import { limits } from "../../core/config/limits.ts";
 import { headEnd, mayBePlain, type PlainHead, readPlainHead } from "../../lib/http_head.ts";
 
@@ -80,7 +81,7 @@ export class HttpInput {
 
   /** As a connection's: first what came and was not passed. */
   async read(buffer: Uint8Array): Promise<number | null> {
-    if (this.isEmpty && this.#reading !== null) await this.#reading;
+    invariant(this.#reading === null, "two reads of one HTTP connection at a time");
     const staged = Math.min(this.#end - this.#start, buffer.byteLength);
     if (staged > 0) {
       buffer.set(this.#staging.subarray(this.#start, this.#start + staged));
