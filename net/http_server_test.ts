@@ -131,7 +131,10 @@ Deno.test("both servers give the same answers", async () => {
   const fetch: Fetch = (request) => {
     switch (new URL(request.url).pathname) {
       case "/known":
-        return knownResponse("née", { status: 201, headers: { "content-type": "text/plain", "x-a": "1" } });
+        return knownResponse("née", {
+          status: 201,
+          headers: { "content-type": "text/plain", "x-a": "\xe9" },
+        });
       case "/text":
         return new Response("text", { status: 404 });
       case "/bytes":
@@ -252,9 +255,11 @@ Deno.test("a WebSocket goes through", async () => {
 
 Deno.test("a client that leaves ends its stream, and the signal of its request", async () => {
   const cancelled = Promise.withResolvers<void>();
-  const aborted = Promise.withResolvers<void>();
-  const fetch: Fetch = async ({ url, signal }) => {
-    if (url.endsWith("/wait")) {
+  let aborted = Promise.withResolvers<void>();
+  const fetch: Fetch = async (request) => {
+    if (request.url.endsWith("/wait")) {
+      const { signal } = request;
+      await request.text();
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
       aborted.resolve();
       return new Response(null);
@@ -274,11 +279,19 @@ Deno.test("a client that leaves ends its stream, and the signal of its request",
     await cancelled.promise;
     assert.equal(await reader.until(NO_ANSWER), "\r\n", "the stream was not whole");
     reader.close();
-    const waiter = await connected(port);
-    await waiter.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
-    // It waits by now or not yet: it is told in either case.
-    waiter.close();
-    await aborted.promise;
+    for (
+      const request of [
+        "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
+      ]
+    ) {
+      aborted = Promise.withResolvers();
+      const waiter = await connected(port);
+      await waiter.send(request);
+      // It waits by now or not yet: it is told in either case.
+      waiter.close();
+      await aborted.promise;
+    }
     while (server.connectionCount > 0) await env.sleep(1);
   });
 });

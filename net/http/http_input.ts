@@ -150,6 +150,7 @@ export class HttpInput {
     this.#isBodyRead = false;
     if (count === null) throw new BrokenOffError("The client left in the middle of a body");
     this.#bodyLeft -= count;
+    if (this.#bodyLeft === 0 && this.#watched !== null) void this.#readAhead(this.#watched);
     return count;
   }
 

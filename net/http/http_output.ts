@@ -32,7 +32,7 @@ export async function sendResponse(sending: Sending): Promise<boolean> {
     return keepsAlive;
   }
   if (response.body === null) {
-    await write(encoder.encode(headOf(sending, hasNoLength(response.status) ? "" : "content-length: 0\r\n")));
+    await write(headOf(sending, hasNoLength(response.status) ? "" : lengthLine(0)));
     return keepsAlive;
   }
   return await sendStream(sending, response.body);
@@ -44,26 +44,11 @@ function hasNoLength(status: number): boolean {
 
 async function sendKnown(sending: Sending, body: string | Uint8Array): Promise<void> {
   const { write } = sending;
-  if (typeof body === "string" && isShort(body)) {
-    const bytes = encoder.encode(body);
-    await write(joined(headOf(sending, lengthLine(bytes.byteLength)), bytes));
-    return;
-  }
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   const head = headOf(sending, lengthLine(bytes.byteLength));
-  if (bytes.byteLength <= COPIED_BYTES_MAX) await write(joined(head, bytes));
-  else {
-    await write(encoder.encode(head));
-    await write(bytes);
-  }
-}
-
-function isShort(text: string): boolean {
-  return text.length <= COPIED_BYTES_MAX / 3;
-}
-
-function joined(head: string, body: Uint8Array): Uint8Array {
-  return concat([encoder.encode(head), body]);
+  if (bytes.byteLength <= COPIED_BYTES_MAX) return await write(concat([head, bytes]));
+  await write(head);
+  await write(bytes);
 }
 
 function lengthLine(length: number): string {
@@ -71,13 +56,16 @@ function lengthLine(length: number): string {
 }
 
 /** The head with the given line of framing. */
-function headOf({ response, date, keepsAlive }: Sending, framing: string): string {
+function headOf({ response, date, keepsAlive }: Sending, framing: string): Uint8Array {
   let head = `HTTP/1.1 ${response.status} ${reasons[response.status] ?? ""}\r\n`;
   for (const [name, value] of response.headers) {
     if (name === "content-length" || name === "transfer-encoding" || name === "connection") continue;
     head += `${name}: ${value}\r\n`;
   }
-  return `${head}${keepsAlive ? "" : "connection: close\r\n"}${framing}date: ${date}\r\n\r\n`;
+  head += `${keepsAlive ? "" : "connection: close\r\n"}${framing}date: ${date}\r\n\r\n`;
+  const bytes = encoder.encode(head);
+  // Values of headers are bytes, each a character of Latin-1.
+  return bytes.byteLength === head.length ? bytes : Uint8Array.from(head, (char) => char.charCodeAt(0));
 }
 
 const reasons: Readonly<Record<number, string>> = {
@@ -112,7 +100,7 @@ async function sendStream(sending: Sending, body: ReadableStream<Uint8Array>): P
   const first = reader.read();
   const begun = await settled(first);
   if (begun?.done === true) {
-    await write(encoder.encode(headOf(sending, lengthLine(0))));
+    await write(headOf(sending, lengthLine(0)));
     return keepsAlive;
   }
   const second = begun === null ? null : reader.read();
@@ -137,7 +125,7 @@ async function flow(sending: Sending, reader: Reader, read: Promise<Chunk>[]): P
   });
   try {
     // At once, so that the client knows that it is connected before the first chunk comes.
-    await write(encoder.encode(headOf(sending, "transfer-encoding: chunked\r\n")));
+    await write(headOf(sending, "transfer-encoding: chunked\r\n"));
     for (;;) {
       const { done, value } = await (read.shift() ?? reader.read());
       if (done) break;
