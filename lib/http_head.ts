@@ -27,7 +27,8 @@ const HEADER_COUNT_MAX = 100;
 const CR = 0x0d;
 const LF = 0x0a;
 
-const latin1 = new TextDecoder("latin1");
+/** What is not ASCII becomes characters that no line allows; faster than Latin-1. */
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 const requestLine = /^(GET|POST|PUT|PATCH|DELETE) (\/(?:[\w\-.~!$&'()*+,;=:@%/?]*)) HTTP\/1\.1$/;
 const headerLine = /^([!#$%&'*+\-.^`|~\w]+):[ \t]*([\x20-\x7e\t]*)$/;
 const authority = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
@@ -57,7 +58,7 @@ export function headEnd(bytes: Uint8Array, start: number, end: number): number {
 
 /** Whether bytes may become a plain head: a server that knows more is not kept waiting for an end that never comes. */
 export function mayBePlain(bytes: Uint8Array, start: number, end: number): boolean {
-  const shown = latin1.decode(bytes.subarray(start, Math.min(end, start + 8)));
+  const shown = text.decode(bytes.subarray(start, Math.min(end, start + 8)));
   return ["GET /", "POST /", "PUT /", "PATCH /", "DELETE /"].some((begin) =>
     begin.startsWith(shown) || shown.startsWith(begin)
   );
@@ -65,7 +66,7 @@ export function mayBePlain(bytes: Uint8Array, start: number, end: number): boole
 
 /** Reads a whole head, its empty line included. */
 export function readPlainHead(bytes: Uint8Array): PlainHead | null {
-  const lines = latin1.decode(bytes).split("\r\n");
+  const lines = text.decode(bytes).split("\r\n");
   const [, method, target] = requestLine.exec(lines[0] ?? "") ?? [];
   if (method === undefined || target === undefined || target.startsWith("//")) return null;
   // The last two are empty.

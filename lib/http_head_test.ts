@@ -75,6 +75,8 @@ const beyond: readonly [why: string, text: string][] = [
   ["an upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
   ["a named hop", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X\r\n\r\n"],
   ["an expectation", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"],
+  ["a byte order mark", "\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a\r\n\r\n"],
+  ["a value in UTF-8", "GET / HTTP/1.1\r\nHost: a\r\nX: \xc3\xa9\r\n\r\n"],
   ["a line before it", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"],
 ];
 

@@ -29,16 +29,18 @@ export class HttpServer {
   #cancelSweep: Cancel | null = null;
   #accepting: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
+  #coarseMs: number;
   #dateSecond = -1;
   #date = "";
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
+    this.#coarseMs = options.env.mono();
     const { env, log, fetch, otherPort } = options;
     this.#shared = {
-      env,
       log,
       fetch,
+      coarseMs: () => this.#coarseMs,
       other: () => env.connect({ hostname: OTHER_HOST, port: otherPort }),
       date: () => this.#now(),
     };
@@ -108,8 +110,8 @@ export class HttpServer {
   #armSweep(): void {
     const { env } = this.#options;
     this.#cancelSweep = env.timer(SWEEP_MS, () => {
-      const nowMs = env.mono();
-      for (const connection of this.#connections) connection.expire(nowMs);
+      this.#coarseMs = env.mono();
+      for (const connection of this.#connections) connection.expire(this.#coarseMs);
       this.#armSweep();
     });
   }

@@ -4,6 +4,7 @@
  */
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
+import { knownResponse } from "../lib/known_body.ts";
 import type { Api } from "./api.ts";
 import { browserGuard } from "./browser_guard.ts";
 import { Problem, problemResponse } from "./problem.ts";
@@ -105,7 +106,7 @@ function probe(method: string, path: "/healthz" | "/readyz", broker: Broker): Re
     return problemResponse(new Problem(503, { detail: `${broker.storeFault}. What is stored can be read.` }));
   }
   const status = path === "/healthz" ? "ok" : "ready";
-  return new Response(JSON.stringify({ status }), {
+  return knownResponse(JSON.stringify({ status }), {
     headers: { "content-type": "application/json", "cache-control": "no-store" },
   });
 }

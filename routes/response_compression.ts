@@ -2,7 +2,7 @@
  * Compresses answers with zstd or gzip for clients that take it. Left alone are small answers, streams (which must flow), and
  * those with an ETag: a strong one names exact bytes, and those answers are for caches that compress themselves.
  */
-import { knownResponse } from "../lib/known_body.ts";
+import { bodyOf, knownResponse } from "../lib/known_body.ts";
 import { compress } from "../protocol/records/compression.ts";
 
 /** Below this the headers cost more than is saved. */
@@ -15,7 +15,8 @@ const compressibleType =
 
 /** The answer as it goes out. Takes what `Accept-Encoding` says; resolves at once when there is nothing to do. */
 export function compressResponse(request: Request, response: Response): Response | Promise<Response> {
-  if (request.method !== "GET" || response.status !== 200 || response.body === null) return response;
+  if (request.method !== "GET" || response.status !== 200) return response;
+  if (bodyOf(response) === undefined && response.body === null) return response;
   const { headers } = response;
   if (!compressibleType.test(headers.get("content-type") ?? "")) return response;
   if (headers.has("etag") || headers.has("content-encoding") || headers.has("x-accel-buffering")) {

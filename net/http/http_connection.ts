@@ -5,7 +5,7 @@
  *
  * Requests sent ahead (pipelined) wait for the answers before them.
  */
-import type { Conn, Env } from "../../lib/env.ts";
+import type { Conn } from "../../lib/env.ts";
 import type { PlainHead } from "../../lib/http_head.ts";
 import { InvariantError } from "../../lib/invariant.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -17,13 +17,14 @@ import { asRequest, type RequestSource } from "./plain_request.ts";
 
 /** What all connections of a server share. */
 export interface HttpConnectionOptions {
-  readonly env: Env;
   readonly log: Logger;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   /** A connection to the server that takes what is not plain. */
   readonly other: () => Promise<Conn>;
   /** The present time as a `Date` header has it. */
   readonly date: () => string;
+  /** A clock that goes in steps, since it is looked at several times in each request: milliseconds, monotonic. */
+  readonly coarseMs: () => number;
 }
 
 /** What is waited for; each has its deadline, but for answers, whose routes have theirs. */
@@ -52,7 +53,7 @@ export class HttpConnection {
     this.#options = options;
     this.#conn = conn;
     this.#input = new HttpInput(conn);
-    this.#sinceMs = options.env.mono();
+    this.#sinceMs = options.coarseMs();
   }
 
   /** Serves until the client leaves. Never throws. */
@@ -90,7 +91,7 @@ export class HttpConnection {
 
   #waitFor(wait: Wait): void {
     this.#wait = wait;
-    this.#sinceMs = this.#options.env.mono();
+    this.#sinceMs = this.#options.coarseMs();
   }
 
   /** One request and its answer; whether there may be another. */

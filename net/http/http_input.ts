@@ -156,20 +156,21 @@ export class HttpInput {
 
   /** Reads more into the staging; false at the end. */
   #fill(): Promise<boolean> {
-    return this.#reading ??= this.#fillStaging().finally(() => this.#reading = null);
+    if (this.#ended) return Promise.resolve(false);
+    return this.#reading ??= this.#fillStaging();
   }
 
   async #fillStaging(): Promise<boolean> {
-    if (this.#ended) return false;
     if (this.#start === this.#end) this.#start = this.#end = this.#searched = 0;
     if (this.#end === this.#staging.byteLength) this.#makeRoom();
-    const count = await this.#conn.read(this.#staging.subarray(this.#end));
-    if (count === null) {
-      this.#ended = true;
-      return false;
+    try {
+      const count = await this.#conn.read(this.#staging.subarray(this.#end));
+      this.#ended = count === null;
+      this.#end += count ?? 0;
+      return count !== null;
+    } finally {
+      this.#reading = null;
     }
-    this.#end += count;
-    return true;
   }
 
   #makeRoom(): void {

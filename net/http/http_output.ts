@@ -42,8 +42,14 @@ function hasNoLength(status: number): boolean {
   return status === 204 || status === 304;
 }
 
+const ascii = /^[\0-\x7f]*$/;
+
 async function sendKnown(sending: Sending, body: string | Uint8Array): Promise<void> {
   const { write } = sending;
+  if (typeof body === "string" && body.length <= COPIED_BYTES_MAX && ascii.test(body)) {
+    const head = textOf(sending, lengthLine(body.length));
+    if (ascii.test(head)) return await write(encoder.encode(head + body));
+  }
   const bytes = typeof body === "string" ? encoder.encode(body) : body;
   const head = headOf(sending, lengthLine(bytes.byteLength));
   if (bytes.byteLength <= COPIED_BYTES_MAX) return await write(concat([head, bytes]));
@@ -55,14 +61,18 @@ function lengthLine(length: number): string {
   return `content-length: ${length}\r\n`;
 }
 
-/** The head with the given line of framing. */
-function headOf({ response, date, keepsAlive }: Sending, framing: string): Uint8Array {
+/** The head with the given line of framing, each byte a character. */
+function textOf({ response, date, keepsAlive }: Sending, framing: string): string {
   let head = `HTTP/1.1 ${response.status} ${reasons[response.status] ?? ""}\r\n`;
   for (const [name, value] of response.headers) {
     if (name === "content-length" || name === "transfer-encoding" || name === "connection") continue;
     head += `${name}: ${value}\r\n`;
   }
-  head += `${keepsAlive ? "" : "connection: close\r\n"}${framing}date: ${date}\r\n\r\n`;
+  return `${head}${keepsAlive ? "" : "connection: close\r\n"}${framing}date: ${date}\r\n\r\n`;
+}
+
+function headOf(sending: Sending, framing: string): Uint8Array {
+  const head = textOf(sending, framing);
   const bytes = encoder.encode(head);
   // Values of headers are bytes, each a character of Latin-1.
   return bytes.byteLength === head.length ? bytes : Uint8Array.from(head, (char) => char.charCodeAt(0));

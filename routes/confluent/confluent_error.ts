@@ -2,6 +2,7 @@
  * Failures as Confluent's REST contracts tell them: `{"error_code": …, "message": …}`. The codes are the HTTP status, or the status
  * with two digits more where the contract documents them.
  */
+import { knownResponse } from "../../lib/known_body.ts";
 import { Problem } from "../problem.ts";
 
 /** A problem whose `error_code` the contract fixes. */
@@ -34,7 +35,7 @@ export function statusOf(problem: Problem, codes: ErrorCodes): number {
 export function confluentErrorResponse(problem: Problem, codes: ErrorCodes, contentType: string): Response {
   const { options, status, message } = problem;
   const body = { error_code: errorCodeOf(problem, codes), message };
-  return new Response(JSON.stringify(body), {
+  return knownResponse(JSON.stringify(body), {
     status: statusOf(problem, codes),
     headers: {
       ...options.headers,

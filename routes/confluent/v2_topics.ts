@@ -10,6 +10,7 @@ import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import { limits } from "../../core/config/limits.ts";
 import { describeTopicConfigs } from "../../core/config/topic_configs.ts";
 import { decodeBase64, encodeBase64 } from "../../lib/base64.ts";
+import { knownResponse } from "../../lib/known_body.ts";
 import { errors } from "../../protocol/errors.ts";
 import type { KafkaRecord } from "../../protocol/records/record_batch.ts";
 import { appendRecords, findOrCreateTopic, type GivenRecord } from "../append_records.ts";
@@ -36,7 +37,7 @@ export function v2Response(value: unknown, contentType = V2_TYPE): Response {
 }
 
 export function v2TextResponse(text: string, contentType: string): Response {
-  return new Response(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+  return knownResponse(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
 }
 
 function topicOf({ broker, params }: ContractRequest): TopicImage {

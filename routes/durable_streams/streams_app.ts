@@ -16,6 +16,7 @@ import {
   type StreamRecord,
 } from "../../core/stream/stream_record.ts";
 import { limits } from "../../core/config/limits.ts";
+import { knownResponse } from "../../lib/known_body.ts";
 import { checkTopicAccess } from "../access.ts";
 import { labelRoute } from "../route_label.ts";
 import { Problem, problemResponse } from "../problem.ts";
@@ -507,7 +508,7 @@ function chunkResponse(
   if (!isNow && matchesEtag(request.headers.get("if-none-match"), etag)) {
     return new Response(null, { status: 304, headers });
   }
-  return new Response(bodyOf(stream, values) as Uint8Array<ArrayBuffer>, {
+  return knownResponse(bodyOf(stream, values) as Uint8Array<ArrayBuffer>, {
     headers: { "content-type": stream.contentType, ...headers },
   });
 }
