@@ -28,6 +28,7 @@ export class EventFeed {
   readonly #members = new Map<string, readonly MemberReport[]>();
   #waiting: (() => void)[] = [];
   #count = 0;
+  #closed = false;
 
   constructor(env: Env) {
     this.#env = env;
@@ -59,9 +60,15 @@ export class EventFeed {
     return missing <= 0 ? [] : this.#events.slice(-Math.min(missing, this.#events.length));
   }
 
-  /** Resolves when there is one behind `number`, or when the signal is aborted. */
+  /** Nothing more comes: whoever waits goes on. */
+  close(): void {
+    this.#closed = true;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Resolves when there is one behind `number`, when the signal is aborted, or when the feed is closed. */
   async wait(number: number, signal: AbortSignal): Promise<void> {
-    if (this.#count > number || signal.aborted) return;
+    if (this.#count > number || signal.aborted || this.#closed) return;
     await new Promise<void>((resolve) => {
       const wake = () => {
         signal.removeEventListener("abort", wake);

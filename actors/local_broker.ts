@@ -389,6 +389,7 @@ export class LocalBroker implements Broker {
   /** Finishes what is under way and stops every actor, under the runtime's deadline. */
   async drain(): Promise<void> {
     this.#ready = false;
+    this.events.close();
     this.#groups.stop();
     this.#shareGroups.stop();
     this.#transactions.stop();

@@ -42,6 +42,16 @@ Deno.test("bytes cross a connection, and the end of the peer's stream is null", 
   });
 });
 
+Deno.test("closeWrite() is the end for the peer, whose answer is still read", async () => {
+  await withConns(async (ours, peer) => {
+    await ours.closeWrite?.();
+    const buffer = new Uint8Array(8);
+    assert.equal(await peer.read(buffer), null);
+    await peer.write(new Uint8Array([7]));
+    assert.equal(await ours.read(buffer), 1);
+  });
+});
+
 Deno.test("our own close() ends a pending read with null; closing twice is harmless", async () => {
   await withConns(async (ours) => {
     const pending = ours.read(new Uint8Array(8));

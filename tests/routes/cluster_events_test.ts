@@ -73,6 +73,15 @@ Deno.test("events: an id of another process is a gap, a strange one is 400", asy
   await bad.body?.cancel();
 });
 
+Deno.test("EventFeed: a feed that is closed keeps nobody waiting", async () => {
+  const feed = new EventFeed(realEnv());
+  const { signal } = new AbortController();
+  const before = feed.wait(0, signal);
+  feed.close();
+  await before;
+  await feed.wait(0, signal);
+});
+
 Deno.test("EventFeed: the newest are kept, and a watcher's place tells how many it missed", () => {
   const feed = new EventFeed(realEnv());
   const member = { memberId: "m", clientId: "c", assignment: [] };
