@@ -68,7 +68,26 @@ export function decodeData(value: unknown): Uint8Array | null | string {
 
 /** A lone surrogate has no UTF-8 form; the encoder would put U+FFFD in silence. */
 function encodeText(text: string): Uint8Array | string {
-  return text.isWellFormed() ? encoder.encode(text) : "has a lone surrogate, which UTF-8 cannot hold";
+  return text.isWellFormed() ? encodeShared(text) : "has a lone surrogate, which UTF-8 cannot hold";
+}
+
+/** Texts up to this length share buffers: a buffer for each costs more than its bytes. */
+const SHARED_LENGTH_MAX = 4_096;
+const SHARED_BYTES = 64 * 1024;
+let shared = new Uint8Array(0);
+let sharedUsed = 0;
+
+/** The bytes are only theirs, the buffer is not: nobody keeps data of a request beyond it, batches are copies. */
+function encodeShared(text: string): Uint8Array {
+  if (text.length > SHARED_LENGTH_MAX) return encoder.encode(text);
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  if (shared.byteLength - sharedUsed < text.length * 3) {
+    shared = new Uint8Array(SHARED_BYTES);
+    sharedUsed = 0;
+  }
+  const start = sharedUsed;
+  sharedUsed += encoder.encodeInto(text, shared.subarray(start)).written;
+  return shared.subarray(start, sharedUsed);
 }
 
 export const recordFormats = ["auto", "binary", "string", "json"] as const;
