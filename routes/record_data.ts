@@ -6,9 +6,9 @@
  */
 import { z } from "@hono/zod-openapi";
 import { decodeBase64, encodeBase64 } from "../lib/base64.ts";
+import { decodeUtf8 } from "../lib/utf8.ts";
 
 const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Reads data into bytes; null stays null. */
 export const recordDataSchema = z.unknown().transform((value, context): Uint8Array | null => {
@@ -96,19 +96,11 @@ export type RecordFormat = (typeof recordFormats)[number];
 /** The JSON text of a view; the bytes fall back to a string, then to binary, where the format does not fit them. */
 export function encodeData(bytes: Uint8Array | null, format: RecordFormat): string {
   if (bytes === null) return "null";
-  const text = format === "binary" ? null : decodeText(bytes);
+  const text = format === "binary" ? null : decodeUtf8(bytes);
   if (text === null) return `{"type":"binary","data":"${encodeBase64(bytes)}"}`;
   // The text itself goes out, so that large numbers and the order of keys stay.
   if (format === "json" && isJson(text)) return `{"type":"json","data":${text}}`;
   return `{"type":"string","data":${JSON.stringify(text)}}`;
-}
-
-function decodeText(bytes: Uint8Array): string | null {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return null;
-  }
 }
 
 function isJson(text: string): boolean {

@@ -7,6 +7,7 @@
 import { limits } from "../core/config/limits.ts";
 import type { Env } from "../lib/env.ts";
 import { concat } from "../lib/bytes.ts";
+import { decodeUtf8 } from "../lib/utf8.ts";
 import { decompress } from "../protocol/records/compression.ts";
 import {
   CorruptRecordError,
@@ -17,7 +18,7 @@ import { bodyDeadlines } from "./body_deadline.ts";
 import { Problem } from "./problem.ts";
 import { timed } from "./request_time.ts";
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const BYTE_ORDER_MARK = "\ufeff";
 
 /** The media type in lower case without parameters; "" when there is none. */
 export function mediaTypeOf(request: Request): string {
@@ -166,12 +167,9 @@ export async function readJson(request: Request, env: Env): Promise<unknown> {
 }
 
 function jsonOf(bytes: Uint8Array): unknown {
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch {
-    throw new Problem(400, { detail: "The body is not UTF-8" });
-  }
+  const decoded = decodeUtf8(bytes);
+  if (decoded === null) throw new Problem(400, { detail: "The body is not UTF-8" });
+  const text = decoded.startsWith(BYTE_ORDER_MARK) ? decoded.slice(1) : decoded;
   if (text.trim() === "") throw new Problem(400, { detail: "The body is empty: expected JSON" });
   const scan = scanJson(text, limits.jsonDepthMax);
   if (scan.isTooDeep) {
