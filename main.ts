@@ -134,8 +134,8 @@ interface HttpDoorOptions {
  */
 async function serveHttp({ env, log, address, fetch }: HttpDoorOptions): Promise<HttpDoor> {
   try {
-    const onlyDeno = ["DENO_DEPLOYMENT_ID", "OTEL_DENO"].some((name) => (Deno.env.get(name) ?? "") !== "");
-    if (onlyDeno) return denoServer(address, fetch);
+    const isOnDeploy = (Deno.env.get("DENO_DEPLOYMENT_ID") ?? "") !== "";
+    if (isOnDeploy || isTelemetryOn()) return denoServer(address, fetch);
     const other = innerServer(fetch, log);
     if (other === null) return denoServer(address, fetch);
     const listener = await env.listen({ hostname: address.host, port: address.port });
