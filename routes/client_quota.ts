@@ -127,7 +127,9 @@ async function counted(
         return 0;
       };
       const body = slowed(broker, given.body, recordStream.test(given.url) ? count : held);
-      request = new Request(given, { body });
+      // Not made from `given`, which need not be one of Deno's own.
+      const { url, method, headers, signal } = given;
+      request = new Request(url, { method, headers, signal, body });
     }
   }
   timeRequest(request);

@@ -8,6 +8,7 @@ import { KafkaServer } from "../net/kafka_server.ts";
 import { httpApp } from "../routes/app.ts";
 import { DenoKvStorage } from "../storage/deno_kv.ts";
 import { ShardStore } from "../storage/shard.ts";
+import { plainForm } from "./plain_form.ts";
 
 export interface ServedBroker extends AsyncDisposable {
   readonly env: Env;
@@ -62,7 +63,7 @@ export async function serveBroker(options: ServeOptions = {}): Promise<ServedBro
     get connectionCount() {
       return server.connectionCount;
     },
-    http: async (path, init) => await app.fetch(new Request(`http://127.0.0.1${path}`, init)),
+    http: async (path, init) => await app.fetch(await plainForm(`http://127.0.0.1${path}`, init)),
     async [Symbol.asyncDispose]() {
       await server.drain();
       await broker.drain();

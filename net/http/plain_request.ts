@@ -123,8 +123,8 @@ export class PlainRequest {
   }
 
   get body(): ReadableStream<Uint8Array> | null {
-    // As Deno has it: only a GET has none, whatever the length.
-    if (this.#head.method === "GET") return null;
+    // Routes ask by this whether a body was sent.
+    if (this.#head.bodyBytes === null) return null;
     return this.#body ??= new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         this.#used = true;

@@ -54,6 +54,7 @@ Deno.test("a plain request passes for a Request", async () => {
   assert.ok(requestOf("GET", "") instanceof Request);
   assert.ok(requestOf("GET", "").headers instanceof Headers);
   assert.equal(requestOf("GET", "").body, null);
+  assert.notEqual(requestOf("POST", "").body, null);
   assert.equal(requestOf("GET", "").url, "http://x/a?b=1");
   assert.equal(await requestOf("POST", "né").text(), "né");
   assert.deepEqual(await requestOf("POST", '{"a":1}').json(), { a: 1 });

@@ -8,6 +8,7 @@ import { compilePattern } from "../../routes/confluent/contract_router.ts";
 import { serveBroker, type ServedBroker } from "../served_broker.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { readAnswer } from "./http_client.ts";
+import { plainForm } from "../plain_form.ts";
 
 const ADMIN = "the-admin-key-of-these-tests";
 const json = { "content-type": "application/json" };
@@ -71,7 +72,7 @@ class Keys implements AsyncDisposable {
       headers: { ...json, ...headers, ...(authorization === null ? {} : { authorization }) },
     };
     if (body !== undefined) init.body = typeof body === "string" ? body : JSON.stringify(body);
-    return await readAnswer(await this.#app.fetch(new Request(`http://localhost${path}`, init)));
+    return await readAnswer(await this.#app.fetch(await plainForm(`http://localhost${path}`, init)));
   }
 
   async make(...scopes: string[]): Promise<string> {

@@ -5,6 +5,7 @@ import { httpApp } from "../../routes/app.ts";
 import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 import { type Answer, readAnswer } from "./http_client.ts";
+import { plainForm } from "../plain_form.ts";
 
 const ADMIN = "the-admin-key-of-these-tests";
 const produce = "/v1/topics/t/records";
@@ -26,7 +27,7 @@ async function open(adminKey: string | null = null) {
   const world = await start();
   const app = httpApp(world.broker, { version: "0", adminKey });
   const fetch = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    await app.fetch(new Request(`http://127.0.0.1${path}`, init));
+    await app.fetch(await plainForm(`http://127.0.0.1${path}`, init));
   const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     let isDone = false;
     const work = fetch(path, init).then(readAnswer).finally(() => isDone = true);

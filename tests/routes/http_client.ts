@@ -1,6 +1,7 @@
 /** A client of an `HttpApp` in the same process. */
 import { type HttpApp, httpApp } from "../../routes/app.ts";
 import { FakeBroker } from "./fake_broker.ts";
+import { plainForm } from "../plain_form.ts";
 
 export interface Answer {
   readonly status: number;
@@ -16,7 +17,7 @@ export class HttpClient {
 
   async send(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
     return await readAnswer(
-      await this.app.fetch(new Request(`http://localhost${path}`, { ...init, method })),
+      await this.app.fetch(await plainForm(`http://localhost${path}`, { ...init, method })),
     );
   }
 
