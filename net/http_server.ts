@@ -1,6 +1,6 @@
 /**
  * The HTTP listener in front of Deno's own: it answers plain requests by itself, at a fraction of the memory for a reader of a
- * stream, and hands every other connection over. `docs/adr/022-http-listener.md` argues it.
+ * stream, and hands every other connection over. `docs/adr/023-http-listener.md` argues it.
  */
 import { limits } from "../core/config/limits.ts";
 import type { Cancel, Conn, Env, Listener } from "../lib/env.ts";
