@@ -6,6 +6,7 @@ import { compactionSettings, retentionSettings } from "../core/config/cleanup_se
 import { type ConfigsByResource, configsOf } from "../core/config/config_resource.ts";
 import { limits } from "../core/config/limits.ts";
 import { layeredReader, type ServerLayers, serverLayers, startLayers } from "../core/config/server_layers.ts";
+import { streamWebhookRanges } from "../core/webhook/webhook_settings.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
@@ -283,7 +284,11 @@ export class LocalBroker implements Broker {
       removeSnapshot: (streamId) => removeWriterSnapshot(shards, streamId),
     }));
     this.#runtime.register(restConsumerKind({ shards, metadata: () => this.#metadata }));
-    this.#runtime.register(streamSubscriptionsKind({ open: () => openSubscriptions(shards, env) }));
+    this.#runtime.register(
+      streamSubscriptionsKind({
+        open: () => openSubscriptions(shards, env, () => streamWebhookRanges(current)),
+      }),
+    );
   }
 
   #onImage(image: MetadataImage): void {

@@ -9,11 +9,12 @@ import { limits } from "../core/config/limits.ts";
 import {
   isSameConfig,
   matchesPattern,
-  retryDelayMs,
   type StreamLink,
   type Subscription,
   type Wake,
 } from "../core/stream/subscription.ts";
+import type { AddressRange } from "../core/webhook/address_ranges.ts";
+import { retryDelayMs } from "../core/webhook/retry_delay.ts";
 import type { Env } from "../lib/env.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { type SubscriptionChange, SubscriptionStore } from "../storage/subscription_store.ts";
@@ -48,10 +49,11 @@ type Context = ActorContext<SubscriptionMessage, Effect>;
 export async function openSubscriptions(
   shards: ShardStore,
   env: Env,
+  allowed: () => readonly AddressRange[],
 ): Promise<{ store: SubscriptionStore; sender: WebhookSender }> {
   const store = await SubscriptionStore.open(shards);
   const key = await store.signingKey(shards, generateSigningKey);
-  return { store, sender: await WebhookSender.open({ env, key, fetch: (url, init) => fetch(url, init) }) };
+  return { store, sender: await WebhookSender.open({ env, key, allowed }) };
 }
 
 export function streamSubscriptionsKind(

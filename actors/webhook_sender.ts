@@ -1,23 +1,24 @@
 /**
- * Sends a subscription's wake to its webhook: a signed POST, at most so long, without following redirects. The boundary to other
- * people's servers: whatever they do, the outcome is one of three.
+ * Sends a stream subscription's wake to its webhook, signed (`webhook_post.ts` is how). Whatever the other server does, the outcome is one
+ * of three.
  *
  * Signature: `Webhook-Signature: t=<seconds>,kid=<key>,ed25519=<base64url>` over `<seconds>.<body>`. Source: PROTOCOL.md §7.1, §6.5.
  */
 import type { StreamLink } from "../core/stream/subscription.ts";
 import { formatStreamOffset } from "../core/stream/stream_offset.ts";
+import type { AddressRange } from "../core/webhook/address_ranges.ts";
 import type { Env } from "../lib/env.ts";
 import type { WakeView, WebhookAnswered } from "./messages/subscription.ts";
+import { postWebhook } from "./webhook_post.ts";
 
-/** What is read of an answer; the rest does not matter. */
-const ANSWER_BYTES_MAX = 65_536;
 const SEND_MS_MAX = 30_000;
 
 export interface WebhookSenderOptions {
   readonly env: Env;
   /** The private key as a JWK (OKP, Ed25519). */
   readonly key: JsonWebKey;
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** Private addresses that webhooks may go to, as configured at the moment. */
+  readonly allowed: () => readonly AddressRange[];
 }
 
 /** A new key to sign with. */
@@ -50,27 +51,18 @@ export class WebhookSender {
 
   /** Never rejects. */
   async send(view: WakeView, stopped: AbortSignal): Promise<WebhookAnswered["outcome"]> {
-    const { env, fetch } = this.#options;
-    const late = new AbortController();
-    const cancel = env.timer(SEND_MS_MAX, () => late.abort());
-    try {
-      const body = JSON.stringify(wakeBody(view));
-      const response = await fetch(view.subscription.config.webhookUrl ?? "", {
-        method: "POST",
-        headers: { "content-type": "application/json", "webhook-signature": await this.#sign(body) },
-        body,
-        redirect: "manual",
-        signal: AbortSignal.any([late.signal, stopped]),
-      });
-      const text = await readSome(response);
-      if (!response.ok) return "failed";
-      return saysDone(text) ? "done" : "accepted";
-    } catch {
-      // Not reached, broken off, too late: all the same to the subscription.
-      return "failed";
-    } finally {
-      cancel();
-    }
+    const { env, allowed } = this.#options;
+    const body = JSON.stringify(wakeBody(view));
+    const outcome = await postWebhook(env, {
+      url: view.subscription.config.webhookUrl ?? "",
+      headers: { "content-type": "application/json", "webhook-signature": await this.#sign(body) },
+      body,
+      timeoutMs: SEND_MS_MAX,
+      allowed: allowed(),
+    }, stopped);
+    // Not reached, broken off, too late, not allowed: all the same to the subscription.
+    if (outcome.type !== "answered" || outcome.status < 200 || outcome.status > 299) return "failed";
+    return saysDone(outcome.text) ? "done" : "accepted";
   }
 
   async #sign(body: string): Promise<string> {
@@ -109,17 +101,6 @@ export function describeWokenStreams(
       has_pending: tail > ackedOffset,
     };
   });
-}
-
-async function readSome(response: Response): Promise<string> {
-  if (response.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of response.body) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > ANSWER_BYTES_MAX) break;
-  }
-  return text;
 }
 
 function saysDone(text: string): boolean {

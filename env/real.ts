@@ -1,7 +1,17 @@
 /**
  * The production Env on Deno: the only file that touches clocks, randomness, timers, files, key-value stores and sockets.
  */
-import type { Cancel, Conn, Env, Files, Listener, PositionalFile, RawKv } from "../lib/env.ts";
+import { lookup } from "node:dns/promises";
+import type {
+  Cancel,
+  Conn,
+  Env,
+  Files,
+  Listener,
+  OutboundRequest,
+  PositionalFile,
+  RawKv,
+} from "../lib/env.ts";
 import { positionalFile } from "./positional_file.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
@@ -21,7 +31,33 @@ export function realEnv(): Env {
     files: realFiles,
     listen,
     connect,
+    resolve,
+    fetch: fetchFrom,
   };
+}
+
+/** As `connect` and `fetch` find them: by getaddrinfo, the hosts file included. */
+async function resolve(hostname: string): Promise<string[]> {
+  return (await lookup(hostname, { all: true })).map(({ address }) => address);
+}
+
+/**
+ * Plain `http` has nobody's certificate to check, so the connection goes to the address that was looked at. With `https` the name is
+ * resolved once more; who answers must have a certificate for it.
+ */
+async function fetchFrom(url: string, { address, ...init }: OutboundRequest): Promise<Response> {
+  const { protocol, port } = new URL(url);
+  if (address === undefined || protocol !== "http:") return await fetch(url, init);
+  const client = Deno.createHttpClient({
+    proxy: { transport: "tcp", hostname: address, port: port === "" ? 80 : Number(port) },
+    poolMaxIdlePerHost: 0,
+  });
+  try {
+    return await fetch(url, { ...init, client });
+  } finally {
+    // An answer that has begun can be read to its end all the same.
+    client.close();
+  }
 }
 
 function timer(ms: number, callback: () => void): Cancel {

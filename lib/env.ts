@@ -127,4 +127,16 @@ export interface Env {
   listen(options: { hostname: string; port: number }): Promise<Listener>;
   /** Throws when the connection is refused or the signal is aborted. */
   connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<Conn>;
+  /** The addresses of a host name as the system knows them; throws when there are none. */
+  resolve(hostname: string): Promise<readonly string[]>;
+  /**
+   * An HTTP request to another server; the `Fetch` standard's, with one more option. Throws when there is no answer, or the signal is
+   * aborted.
+   */
+  fetch(url: string, init: OutboundRequest): Promise<Response>;
+}
+
+export interface OutboundRequest extends RequestInit {
+  /** Over `http`: the address to connect to, instead of whatever the name resolves to at that moment. */
+  readonly address?: string;
 }

@@ -10,10 +10,11 @@ import type { Broker } from "../actors/broker.ts";
 import type { IsolationLevel } from "../actors/messages/partition.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { limits } from "../core/config/limits.ts";
+import { recordText } from "../core/fetch/record_text.ts";
 import type { KafkaRecord } from "../protocol/records/record_batch.ts";
 import { addEndpoint, integerParam } from "./endpoint.ts";
 import { fieldProblem, Problem } from "./problem.ts";
-import { isolationParam, readPage, recordText, startOffset } from "./read_records.ts";
+import { isolationParam, readPage, startOffset } from "./read_records.ts";
 import { type RecordFormat, recordFormats } from "./record_data.ts";
 import { checkPartition, findTopic, topicParam } from "./topic_lookup.ts";
 

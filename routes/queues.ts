@@ -16,7 +16,7 @@ import { kafkaProblem, Problem } from "./problem.ts";
 import { type QueueRecord, takenRecords } from "./queue_records.ts";
 import { readJson } from "./request_body.ts";
 import { recordFormats } from "./record_data.ts";
-import { recordText } from "./read_records.ts";
+import { recordText } from "../core/fetch/record_text.ts";
 import { checkPartition, findTopic, topicParam } from "./topic_lookup.ts";
 
 /** Records in one take; a larger wish is 400. */

@@ -10,19 +10,16 @@ import type { FetchResult, IsolationLevel, PartitionMessage } from "../actors/me
 import { AskDeadlineError } from "../actors/runtime/errors.ts";
 import type { ActorRef } from "../actors/runtime/types.ts";
 import { limits } from "../core/config/limits.ts";
+import { type CollectedRecords, collectRecords } from "../core/fetch/collect_records.ts";
+import { recordText } from "../core/fetch/record_text.ts";
 import { BATCH_TYPE } from "../protocol/cloudevents/http_binding.ts";
-import {
-  iterateRecords,
-  type KafkaRecord,
-  readBatchHeader,
-  RecordError,
-} from "../protocol/records/record_batch.ts";
+import type { KafkaRecord } from "../protocol/records/record_batch.ts";
 import { eventsAnswer } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonTextResponse } from "./endpoint.ts";
 import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
 import { quotaBytesMax } from "./quota_client.ts";
 import { timed } from "./request_time.ts";
-import { encodeData, type RecordFormat, recordFormats } from "./record_data.ts";
+import { type RecordFormat, recordFormats } from "./record_data.ts";
 import { checkPartition, errorUnderTopic, findTopic, partitionParam, topicParam } from "./topic_lookup.ts";
 
 const INT32_MAX = 2_147_483_647;
@@ -207,8 +204,7 @@ export async function readPage(context: ReadContext, start: number, wish: ReadLi
   for (let emptyFetches = 0;;) {
     const fetched = await fetchBatches(context, nextOffset, options.maxBytes);
     const { highWatermark, logStartOffset } = fetched;
-    const batches = withoutAborted(fetched);
-    const page = { ...collect(batches, nextOffset, options), highWatermark, logStartOffset };
+    const page = { ...pageOf(fetched, nextOffset, options), highWatermark, logStartOffset };
     if (page.records.length > 0) return page;
     if (page.nextOffset > nextOffset && ++emptyFetches < emptyFetchesMax) nextOffset = page.nextOffset;
     else if (!await waitForData(context, page.nextOffset)) return page;
@@ -264,76 +260,19 @@ export interface Page {
   readonly nextOffset: number;
 }
 
-/** A batch, and whether its records are nobody's: of an aborted transaction. */
-interface FetchedBatch {
-  readonly batch: Uint8Array;
-  readonly isAborted: boolean;
-}
-
-/** As Kafka's consumer does: a producer's transaction is aborted from the offset named up to the producer's next marker. */
-function withoutAborted({ records, abortedTransactions }: FetchResult): FetchedBatch[] {
-  if (abortedTransactions.length === 0) return records.map((batch) => ({ batch, isAborted: false }));
-  const waiting = abortedTransactions.toSorted((a, b) => a.firstOffset - b.firstOffset);
-  const aborted = new Set<number>();
-  return records.map((batch) => {
-    const { baseOffset, lastOffsetDelta, producerId, isControl, isTransactional } = readBatchHeader(batch);
-    while (waiting[0] !== undefined && waiting[0].firstOffset <= baseOffset + lastOffsetDelta) {
-      aborted.add(waiting.shift()?.producerId ?? -1);
-    }
-    if (isControl) aborted.delete(producerId);
-    return { batch, isAborted: isTransactional && !isControl && aborted.has(producerId) };
-  });
-}
-
-/** The records from `start` on, within the bounds; at least one when there is any. */
-function collect(
-  batches: readonly FetchedBatch[],
-  start: number,
-  { maxRecords, maxBytes }: ReadLimits,
-): Page {
-  const records: KafkaRecord[] = [];
-  let nextOffset = start;
-  let bytes = 0;
-  for (const { batch, isAborted } of batches) {
-    const { isControl, baseOffset, lastOffsetDelta } = readBatchHeader(batch);
-    const batchEnd = baseOffset + lastOffsetDelta + 1;
-    if (!isControl && !isAborted && batchEnd > start) {
-      try {
-        for (
-          const record of iterateRecords(batch, { maxDecompressedBytes: limits.decompressedBatchBytesMax })
-        ) {
-          if (record.offset < start) continue;
-          bytes += recordBytes(record);
-          const full = records.length >= maxRecords || (bytes > maxBytes && records.length > 0);
-          if (full) return { records, nextOffset };
-          records.push(record);
-          nextOffset = record.offset + 1;
-        }
-      } catch (error) {
-        if (!(error instanceof RecordError)) throw error;
-        // What was read before the damage is given first; the next request meets the problem.
-        if (records.length > 0) return { records, nextOffset };
-        throw unreadable(error, baseOffset, batchEnd);
-      }
-    }
-    nextOffset = Math.max(nextOffset, batchEnd);
-  }
+/** What was read before a damage is given first; the next request meets the problem. */
+function pageOf(fetched: FetchResult, start: number, options: ReadLimits): Page {
+  const { records, nextOffset, damage } = collectRecords(fetched, start, options);
+  if (damage !== null && records.length === 0) throw unreadable(damage);
   return { records, nextOffset };
 }
 
-function unreadable(error: RecordError, baseOffset: number, nextOffset: number): Problem {
+function unreadable({ error, baseOffset, endOffset }: NonNullable<CollectedRecords["damage"]>): Problem {
   return new Problem(500, {
     detail: `The batch at offset ${baseOffset} cannot be read; nextOffset is behind it`,
-    kafkaError: error.error,
-    members: { nextOffset },
+    kafkaError: error,
+    members: { nextOffset: endOffset },
   });
-}
-
-function recordBytes({ key, value, headers }: KafkaRecord): number {
-  return headers.reduce(
-    (sum, header) => sum + header.key.length + (header.value?.length ?? 0),
-    (key?.length ?? 0) + (value?.length ?? 0),
-  );
 }
 
 function readAnswer(
@@ -345,16 +284,4 @@ function readAnswer(
     200,
     `{"records":[${list}],"nextOffset":${nextOffset},"highWatermark":${highWatermark},"logStartOffset":${logStartOffset}}`,
   );
-}
-
-/** One record as JSON. */
-export function recordText(
-  { offset, timestamp, key, value, headers }: KafkaRecord,
-  format: RecordFormat,
-): string {
-  const headerList = headers.map((header) =>
-    `{"key":${JSON.stringify(header.key)},"value":${encodeData(header.value, format)}}`
-  );
-  return `{"offset":${offset},"timestamp":${timestamp},"key":${encodeData(key, format)},` +
-    `"value":${encodeData(value, format)},"headers":[${headerList.join(",")}]}`;
 }

@@ -5,8 +5,7 @@
  * In both directions no byte is lost: a text view is only used for bytes that are valid UTF-8.
  */
 import { z } from "@hono/zod-openapi";
-import { decodeBase64, encodeBase64 } from "../lib/base64.ts";
-import { decodeUtf8 } from "../lib/utf8.ts";
+import { decodeBase64 } from "../lib/base64.ts";
 
 const encoder = new TextEncoder();
 
@@ -90,24 +89,4 @@ function encodeShared(text: string): Uint8Array {
   return shared.subarray(start, sharedUsed);
 }
 
-export const recordFormats = ["auto", "binary", "string", "json"] as const;
-export type RecordFormat = (typeof recordFormats)[number];
-
-/** The JSON text of a view; the bytes fall back to a string, then to binary, where the format does not fit them. */
-export function encodeData(bytes: Uint8Array | null, format: RecordFormat): string {
-  if (bytes === null) return "null";
-  const text = format === "binary" ? null : decodeUtf8(bytes);
-  if (text === null) return `{"type":"binary","data":"${encodeBase64(bytes)}"}`;
-  // The text itself goes out, so that large numbers and the order of keys stay.
-  if (format === "json" && isJson(text)) return `{"type":"json","data":${text}}`;
-  return `{"type":"string","data":${JSON.stringify(text)}}`;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export { encodeData, type RecordFormat, recordFormats } from "../core/fetch/record_text.ts";

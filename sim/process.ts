@@ -77,6 +77,8 @@ export class SimProcess implements EventOwner {
       files: this.#files,
       listen: (where) => network.listen(host, where),
       connect: (where) => network.connect(host, where),
+      resolve: () => Promise.reject(new Error("No names are resolved in the simulated world")),
+      fetch: () => Promise.reject(new Error("No other servers are in the simulated world")),
     };
   }
 

@@ -46,6 +46,8 @@ export function testEnv(): Env {
     },
     listen: unavailable,
     connect: unavailable,
+    resolve: unavailable,
+    fetch: unavailable,
   };
 }
 

@@ -45,6 +45,8 @@ const ENV_MODULES = new Set([
   "node:fs/promises",
   "node:net",
   "node:dgram",
+  "node:dns",
+  "node:dns/promises",
   "node:http",
   "node:http2",
   "node:https",

@@ -2,7 +2,7 @@
  * A world for actor tests: virtual time, seeded randomness, no IO unless a test injects it. The same seed and the
  * same calls give the same run. Needs no permission.
  */
-import type { Cancel, Conn, Env, Files, Listener, RawKv } from "../../lib/env.ts";
+import type { Cancel, Conn, Env, Files, Listener, OutboundRequest, RawKv } from "../../lib/env.ts";
 
 export interface TestEnvOptions {
   /** Of the random numbers and UUIDs; 1 unless given. */
@@ -14,6 +14,8 @@ export interface TestEnvOptions {
   readonly files?: Files;
   readonly listen?: Env["listen"];
   readonly connect?: Env["connect"];
+  readonly resolve?: Env["resolve"];
+  readonly fetch?: Env["fetch"];
 }
 
 interface VirtualTimer {
@@ -115,6 +117,14 @@ export class TestEnv implements Env {
 
   connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<Conn> {
     return this.#options.connect?.(options) ?? refuse("connect");
+  }
+
+  resolve(hostname: string): Promise<readonly string[]> {
+    return this.#options.resolve?.(hostname) ?? refuse("resolve");
+  }
+
+  fetch(url: string, init: OutboundRequest): Promise<Response> {
+    return this.#options.fetch?.(url, init) ?? refuse("fetch");
   }
 
   /** Timers that wait. */

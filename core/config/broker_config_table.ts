@@ -5,6 +5,7 @@
  * in the addresses (loopback here), the number of the broker (1 here) and the bounds of `limits.ts`.
  */
 import type { ConfigDefinition, ConfigType } from "./config_definition.ts";
+import { rangesFault } from "../webhook/address_ranges.ts";
 import { limits } from "./limits.ts";
 
 type Rules = Pick<ConfigDefinition, "min" | "max" | "oneOf" | "check">;
@@ -197,6 +198,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["transaction.state.log.segment.bytes", "INT", "104857600", "none", "Size of a segment of __transaction_state.", { min: 1 }],
   ["transactional.id.expiration.ms", "INT", "604800000", "now", "How long an idle transactional id is remembered.", { min: 1 }],
   ["unclean.leader.election.enable", "BOOLEAN", "false", "none", "Server-wide unclean.leader.election.enable."],
+  ["webhook.allowed.addresses", "LIST", "", "now", "Private address ranges that webhooks may go to, over http too, as 10.1.0.0/16; * for every address. Kavka's own.", { check: rangesFault }],
   ["zookeeper.connect", "STRING", null, "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],
   ["zookeeper.connection.timeout.ms", "INT", null, "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],
   ["zookeeper.session.timeout.ms", "INT", "18000", "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],

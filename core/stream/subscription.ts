@@ -1,6 +1,6 @@
 /**
  * Subscriptions to streams: durable cursors that wake a worker, by webhook or through a stream of wake events. Pure: what a
- * subscription is, what is pending, what a pattern matches, which webhook addresses are refused.
+ * subscription is, what is pending, what a pattern matches.
  *
  * A wake has an id and a generation; whoever acts on one must name both and hold its token. Source: PROTOCOL.md §6, §7, §12.8.
  */
@@ -77,43 +77,4 @@ function closure(pattern: readonly string[], places: readonly number[]): Set<num
     while (pattern[place] === "**") reached.add(++place);
   }
   return reached;
-}
-
-/** Why a webhook must not go there, or null. `localAllowed`: http to this very machine is let through. */
-export function webhookUrlFault(text: string, localAllowed: boolean): string | null {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    return "is not a URL";
-  }
-  if (url.username !== "" || url.password !== "") return "must not hold credentials";
-  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
-  if (localAllowed && (host === "localhost" || /^127\.0\.0\.\d+$/.test(host))) {
-    return url.protocol === "http:" || url.protocol === "https:" ? null : "must be http or https";
-  }
-  if (url.protocol !== "https:") return "must be https";
-  if (isLocalName(host) || isPrivateAddress(host)) return "must not lead into a local network";
-  return null;
-}
-
-function isLocalName(host: string): boolean {
-  return !host.includes(".") && !host.includes(":") ||
-    /(^|\.)(localhost|local|internal|home\.arpa|localdomain)$/.test(host);
-}
-
-/** The URL parser has turned every way to write an IPv4 address into four decimal numbers. */
-function isPrivateAddress(host: string): boolean {
-  if (host.includes(":")) return !/^[23]/.test(host) || /^2001:0?db8:/.test(host) || /^2002:/.test(host);
-  const parts = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host)?.slice(1).map(Number);
-  if (parts === undefined) return false;
-  const [a = 0, b = 0] = parts;
-  return a === 0 || a === 10 || a === 127 || a >= 224 || (a === 100 && b >= 64 && b < 128) ||
-    (a === 169 && b === 254) || (a === 172 && b >= 16 && b < 32) || (a === 192 && (b === 168 || b === 0)) ||
-    (a === 198 && (b === 18 || b === 19));
-}
-
-/** Time before the next delivery: a second, doubled up to a minute, less or more by up to a fifth. `random` in [0, 1). */
-export function retryDelayMs(failureCount: number, random: number): number {
-  return Math.min(60_000, 1_000 * 2 ** Math.max(0, failureCount - 1)) * (0.8 + 0.4 * random);
 }

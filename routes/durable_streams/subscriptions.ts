@@ -10,7 +10,9 @@ import type { SubscriptionView } from "../../actors/messages/subscription.ts";
 import { describeWokenStreams } from "../../actors/webhook_sender.ts";
 import { limits } from "../../core/config/limits.ts";
 import { formatStreamOffset, parseStreamOffset } from "../../core/stream/stream_offset.ts";
-import { type SubscriptionConfig, webhookUrlFault } from "../../core/stream/subscription.ts";
+import type { SubscriptionConfig } from "../../core/stream/subscription.ts";
+import { streamWebhookRanges } from "../../core/webhook/webhook_settings.ts";
+import { webhookUrlFault } from "../../core/webhook/webhook_url.ts";
 import { type ContractRequest, type ContractRoute, contractRouter } from "../confluent/contract_router.ts";
 import { jsonResponse, parse } from "../endpoint.ts";
 import { Problem } from "../problem.ts";
@@ -112,7 +114,7 @@ async function put(context: ContractRequest): Promise<Response> {
   const wakeStream = body.type === "pull-wake" ? body.wake_stream ?? null : null;
   if (body.type === "webhook") {
     if (webhookUrl === null) throw new ControlError(400, "INVALID_REQUEST", "webhook.url is missing");
-    const fault = webhookUrlFault(webhookUrl, broker.config("stream.webhook.local.enable") === "true");
+    const fault = webhookUrlFault(webhookUrl, streamWebhookRanges((name) => broker.config(name)));
     if (fault !== null) throw new ControlError(400, "WEBHOOK_URL_REJECTED", `The webhook's URL ${fault}`);
   } else if (wakeStream === null) throw new ControlError(400, "INVALID_REQUEST", "wake_stream is missing");
   const config: SubscriptionConfig = {

@@ -344,5 +344,7 @@ function fakeEnv(): Env {
     files: new Proxy({}, { get: () => unused }) as Files,
     listen: unused,
     connect: unused,
+    resolve: unused,
+    fetch: unused,
   };
 }

@@ -1,0 +1,108 @@
+/**
+ * One POST to somebody else's server: the boundary to the world outside. The name is resolved anew at every attempt and every one of its
+ * addresses must be allowed; redirects are not followed; the answer is read as far as it can matter; there is a deadline.
+ */
+import type { AddressRange } from "../core/webhook/address_ranges.ts";
+import { parseAddress } from "../core/webhook/address_ranges.ts";
+import { addressesFault, hostOf, webhookUrlFault } from "../core/webhook/webhook_url.ts";
+import type { Env } from "../lib/env.ts";
+
+/** What is read of an answer; the rest does not matter. */
+const ANSWER_BYTES_MAX = 65_536;
+const REASON_LENGTH_MAX = 200;
+/** A longer Retry-After is taken for this. */
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
+export interface WebhookPost {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly timeoutMs: number;
+  /** Private addresses that it may go to. */
+  readonly allowed: readonly AddressRange[];
+}
+
+export type PostOutcome =
+  | {
+    readonly type: "answered";
+    readonly status: number;
+    /** Null: the answer does not say. */
+    readonly retryAfterMs: number | null;
+    readonly text: string;
+  }
+  /** Not reached, broken off, too late. */
+  | { readonly type: "failed"; readonly reason: string }
+  /** Nothing was sent: it must not go there. */
+  | { readonly type: "refused"; readonly reason: string };
+
+/** Never rejects. After `stopped` the outcome is `failed`, whatever came of it. */
+export async function postWebhook(env: Env, post: WebhookPost, stopped: AbortSignal): Promise<PostOutcome> {
+  const late = new AbortController();
+  const cancel = env.timer(post.timeoutMs, () => late.abort());
+  const signal = AbortSignal.any([late.signal, stopped]);
+  try {
+    const fault = webhookUrlFault(post.url, post.allowed);
+    if (fault !== null) return { type: "refused", reason: `The URL ${fault}` };
+    const url = new URL(post.url);
+    const addresses = await unlessAborted(resolve(env, hostOf(url)), signal);
+    const addressFault = addressesFault(url, addresses, post.allowed);
+    if (addressFault !== null) return { type: "refused", reason: `The URL ${addressFault}` };
+    const [address = ""] = addresses;
+    const response = await env.fetch(post.url, {
+      method: "POST",
+      headers: post.headers,
+      body: post.body,
+      redirect: "manual",
+      signal,
+      address,
+    });
+    const { status } = response;
+    const text = await unlessAborted(readSome(response), signal);
+    return { type: "answered", status, retryAfterMs: retryAfterMs(response, env.now()), text };
+  } catch (error) {
+    const reason = late.signal.aborted ? `no answer within ${post.timeoutMs} ms` : reasonOf(error);
+    return { type: "failed", reason };
+  } finally {
+    cancel();
+  }
+}
+
+async function resolve(env: Env, host: string): Promise<readonly string[]> {
+  return parseAddress(host) === null ? await env.resolve(host) : [host];
+}
+
+/** Resolving cannot be called off, and a body may never end. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((settle, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(settle, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+async function readSome(response: Response): Promise<string> {
+  if (response.body === null) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response.body) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > ANSWER_BYTES_MAX) break;
+  }
+  return text;
+}
+
+/** Source: RFC 9110, 10.2.3: seconds, or a date. */
+function retryAfterMs({ headers }: Response, nowMs: number): number | null {
+  const text = headers.get("retry-after")?.trim() ?? "";
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), RETRY_AFTER_MS_MAX);
+}
+
+/** In a few words, without the URL, which may hold a secret. */
+function reasonOf(error: unknown): string {
+  const causes = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+  const [, inner] = /client error \(\w+\): (.*)$/s.exec(causes) ?? [];
+  const words = inner ?? (/ENOTFOUND|EAI_AGAIN/.test(causes) ? "the name has no address" : "broken off");
+  return `cannot be reached: ${words.slice(0, REASON_LENGTH_MAX)}`;
+}
