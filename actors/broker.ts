@@ -23,6 +23,7 @@ import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts"
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
+import type { WebhookMessage } from "./messages/webhook.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
@@ -61,6 +62,10 @@ export interface Broker {
   restConsumer(groupId: string, instanceId: string): ActorRef<RestConsumerMessage>;
   /** Subscriptions to durable streams. */
   readonly subscriptions: ActorRef<SubscriptionMessage>;
+  /** A webhook, there or not. */
+  webhook(name: string): ActorRef<WebhookMessage>;
+  /** Of all webhooks, in order. Throws what storage throws. */
+  webhookNames(): Promise<string[]>;
   /** The writer of one durable stream. */
   stream(streamId: string): ActorRef<StreamMessage>;
   /** The coordinator of a transactional id. */

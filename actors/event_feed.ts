@@ -54,6 +54,11 @@ export class EventFeed {
     this.#add(memberEvents(group, before, consumers));
   }
 
+  /** What no image and no report of members tells. */
+  publish(event: ClusterEvent): void {
+    this.#add([event]);
+  }
+
   /** Those behind `number` that are still kept. */
   after(number: number): readonly NumberedEvent[] {
     const missing = this.#count - number;

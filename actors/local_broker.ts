@@ -6,7 +6,7 @@ import { compactionSettings, retentionSettings } from "../core/config/cleanup_se
 import { type ConfigsByResource, configsOf } from "../core/config/config_resource.ts";
 import { limits } from "../core/config/limits.ts";
 import { layeredReader, type ServerLayers, serverLayers, startLayers } from "../core/config/server_layers.ts";
-import { streamWebhookRanges } from "../core/webhook/webhook_settings.ts";
+import { streamWebhookRanges, webhookRanges } from "../core/webhook/webhook_settings.ts";
 import { emptyMetadataImage, type MetadataImage } from "../core/cluster/metadata_image.ts";
 import { FetchSessionCache } from "../core/fetch/fetch_session.ts";
 import type { GroupConfig } from "../core/group/group_config.ts";
@@ -51,6 +51,7 @@ import type { StreamMessage, StreamRegistryMessage } from "./messages/stream.ts"
 import type { SubscriptionMessage } from "./messages/subscription.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
+import type { WebhookMessage } from "./messages/webhook.ts";
 import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import { ProducerSweep } from "./producer_sweep.ts";
@@ -73,6 +74,8 @@ import {
 import { supervisorKind } from "./supervisor.ts";
 import { transactionKind } from "./transaction.ts";
 import { TransactionDirectory } from "./transaction_directory.ts";
+import { WEBHOOK_KIND, webhookKind } from "./webhook.ts";
+import { WebhookDirectory } from "./webhook_directory.ts";
 
 /** Between two steps of a deletion at least, so that appends come first. */
 const PURGE_PAUSE_MS = 2;
@@ -113,6 +116,7 @@ export class LocalBroker implements Broker {
   readonly #retention: RetentionSweep;
   readonly #compaction: CompactionSweep;
   readonly #producers: ProducerSweep;
+  readonly #webhooks: WebhookDirectory;
   #metadata: MetadataImage = emptyMetadataImage;
   /** As the image has them. */
   #layers: ServerLayers;
@@ -289,6 +293,15 @@ export class LocalBroker implements Broker {
         open: () => openSubscriptions(shards, env, () => streamWebhookRanges(current)),
       }),
     );
+    this.#runtime.register(webhookKind({
+      shards,
+      metadata: () => this.#metadata,
+      config: current,
+      allowed: () => webhookRanges(current),
+      metrics: this.metrics,
+      publish: (event) => this.events.publish(event),
+    }));
+    this.#webhooks = new WebhookDirectory({ env, log, shards, webhook: (name) => this.webhook(name) });
   }
 
   #onImage(image: MetadataImage): void {
@@ -333,6 +346,7 @@ export class LocalBroker implements Broker {
     this.#retention.start();
     if (this.config("log.cleaner.enable") === "true") this.#compaction.start();
     this.#producers.start();
+    this.#webhooks.start();
   }
 
   config(name: string): string {
@@ -353,6 +367,14 @@ export class LocalBroker implements Broker {
 
   restConsumer(groupId: string, instanceId: string): ActorRef<RestConsumerMessage> {
     return this.#runtime.ref(REST_CONSUMER_KIND, restConsumerKey(groupId, instanceId));
+  }
+
+  webhook(name: string): ActorRef<WebhookMessage> {
+    return this.#runtime.ref(WEBHOOK_KIND, name);
+  }
+
+  async webhookNames(): Promise<string[]> {
+    return await this.#webhooks.names();
   }
 
   stream(streamId: string): ActorRef<StreamMessage> {
@@ -401,6 +423,7 @@ export class LocalBroker implements Broker {
     this.#retention.stop();
     this.#compaction.stop();
     this.#producers.stop();
+    this.#webhooks.stop();
     const { abandoned } = await this.#runtime.drain();
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
   }

@@ -50,6 +50,20 @@ export class ServerMetrics {
     ],
   );
 
+  readonly webhookRequests = new Counter("kavka_webhook_requests", "Requests of webhooks, by outcome", [
+    "outcome",
+  ]);
+  readonly webhookRecords = new Counter(
+    "kavka_webhook_records",
+    "Records that webhooks are done with: delivered, or dead letters",
+    ["outcome"],
+  );
+  readonly webhookSeconds = new Histogram(
+    "kavka_webhook_request_seconds",
+    "Time from a webhook's request to its answer",
+    [],
+  );
+
   families(): Family[] {
     return [
       this.httpRequests,
@@ -60,6 +74,9 @@ export class ServerMetrics {
       this.kafkaReceivedBytes,
       this.commitSeconds,
       this.fetches,
+      this.webhookRequests,
+      this.webhookRecords,
+      this.webhookSeconds,
     ].map((each) => each.family());
   }
 }

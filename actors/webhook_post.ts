@@ -2,13 +2,14 @@
  * One POST to somebody else's server: the boundary to the world outside. The name is resolved anew at every attempt and every one of its
  * addresses must be allowed; redirects are not followed; the answer is read as far as it can matter; there is a deadline.
  */
-import type { AddressRange } from "../core/webhook/address_ranges.ts";
-import { parseAddress } from "../core/webhook/address_ranges.ts";
+import { type AddressRange, parseAddress } from "../core/webhook/address_ranges.ts";
 import { addressesFault, hostOf, webhookUrlFault } from "../core/webhook/webhook_url.ts";
 import type { Env } from "../lib/env.ts";
 
 /** What is read of an answer; the rest does not matter. */
 const ANSWER_BYTES_MAX = 65_536;
+/** When a webhook is made, so that the answer does not wait for a slow name server. */
+const LOOK_UP_MS_MAX = 2_000;
 const REASON_LENGTH_MAX = 200;
 /** A longer Retry-After is taken for this. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
@@ -62,6 +63,27 @@ export async function postWebhook(env: Env, post: WebhookPost, stopped: AbortSig
   } catch (error) {
     const reason = late.signal.aborted ? `no answer within ${post.timeoutMs} ms` : reasonOf(error);
     return { type: "failed", reason };
+  } finally {
+    cancel();
+  }
+}
+
+/** Why a webhook must not go there, with the name resolved when that is quick; null also when it is not known. */
+export async function webhookTargetFault(
+  env: Env,
+  text: string,
+  allowed: readonly AddressRange[],
+): Promise<string | null> {
+  const fault = webhookUrlFault(text, allowed);
+  if (fault !== null) return fault;
+  const url = new URL(text);
+  const late = new AbortController();
+  const cancel = env.timer(LOOK_UP_MS_MAX, () => late.abort());
+  try {
+    return addressesFault(url, await unlessAborted(resolve(env, hostOf(url)), late.signal), allowed);
+  } catch {
+    // Every attempt looks again.
+    return null;
   } finally {
     cancel();
   }

@@ -60,6 +60,12 @@ const ownRows: readonly Row[] = [
   ["GET", "/v1/backup", "admin"],
   ["POST", "/v1/restore", "admin"],
   ["GET", "/v1/storage/check", "admin"],
+  ["GET", "/v1/webhooks", monitor],
+  ["GET", "/v1/webhooks/{name}", monitor],
+  ["PUT DELETE", "/v1/webhooks/{name}", "admin"],
+  ["POST", "/v1/webhooks/{name}/pause", "admin"],
+  ["POST", "/v1/webhooks/{name}/resume", "admin"],
+  ["POST", "/v1/webhooks/{name}/rotate-secret", "admin"],
   ["GET POST", "/v1/api-keys", "admin"],
   ["DELETE", "/v1/api-keys/{id}", "admin"],
 ];

@@ -38,6 +38,7 @@ import { queuesApp } from "./queues.ts";
 import { readRecordsApp } from "./read_records.ts";
 import { storageCheckApp } from "./storage_check.ts";
 import { topicsApp } from "./topics.ts";
+import { webhooksApp } from "./webhooks.ts";
 import { upstashApp, upstashFailure, upstashPaths, upstashRoutes } from "./upstash/upstash_app.ts";
 
 export interface ApiOptions {
@@ -70,6 +71,7 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
   }
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1", atomicRecordsApp(broker));
+  app.route("/v1/webhooks", webhooksApp(broker));
   app.route("/v1/api-keys", apiKeysApp(broker, access.isRequired));
   for (const contract of [streamsApp, v3App, upstashApp, v2App]) {
     app.route(

@@ -24,8 +24,8 @@ export function clusterEventsApp(broker: Broker): OpenAPIHono {
     operationId: "watchCluster",
     summary: "Brokers, topics, leaders and consumers as they come and go, as server-sent events",
     description:
-      "Events brokerUp, brokerDown, topicCreated, topicDeleted, partitionsAdded, leaderChanged, memberJoined, memberLost and " +
-      "groupRebalanced; gap with the number of events that are not kept any more. Send an event's id as Last-Event-ID to go on behind it.",
+      "Events brokerUp, brokerDown, topicCreated, topicDeleted, partitionsAdded, leaderChanged, memberJoined, memberLost, " +
+      "groupRebalanced, webhookFailing, webhookRecovered, webhookPaused and webhookDeadLetter; gap with the number of events that are not kept any more. Send an event's id as Last-Event-ID to go on behind it.",
     query: {
       types: z.string().optional().openapi({ description: "Only these types, with commas between them" }),
     },

@@ -13,7 +13,7 @@ type Fields = Readonly<Record<string, z.ZodType>>;
 type ValuesOf<F extends Fields> = z.output<z.ZodObject<F>>;
 
 export interface Endpoint<P extends Fields, Q extends Fields> {
-  readonly method: "get" | "post" | "delete";
+  readonly method: "get" | "post" | "put" | "delete";
   /** Below the sub-app, with `{name}` parameters. */
   readonly path: string;
   readonly operationId: string;
@@ -22,6 +22,8 @@ export interface Endpoint<P extends Fields, Q extends Fields> {
   readonly params?: P;
   readonly query?: Q;
   readonly body?: Readonly<Record<string, { schema: z.ZodType }>>;
+  /** Default false. */
+  readonly isBodyOptional?: boolean;
   readonly responses: RouteConfig["responses"];
   /** The statuses of problem documents that this endpoint answers with, besides 503 and 500. */
   readonly problems: readonly number[];
@@ -69,7 +71,9 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
     request: {
       ...(endpoint.params === undefined ? {} : { params }),
       ...(endpoint.query === undefined ? {} : { query }),
-      ...(endpoint.body === undefined ? {} : { body: { required: true, content: { ...endpoint.body } } }),
+      ...(endpoint.body === undefined
+        ? {}
+        : { body: { required: endpoint.isBodyOptional !== true, content: { ...endpoint.body } } }),
     },
     responses,
   });

@@ -1,6 +1,6 @@
 /** A whole broker on a memory store under virtual time, without sockets: needs no permission. */
 import { LocalBroker } from "../actors/local_broker.ts";
-import { TestEnv, TestLogger } from "../actors/runtime/testkit.ts";
+import { TestEnv, type TestEnvOptions, TestLogger } from "../actors/runtime/testkit.ts";
 import { serverConfigReader } from "../core/config/broker_configs.ts";
 import { MemoryStorage } from "../storage/memory.ts";
 import { ShardStore } from "../storage/shard.ts";
@@ -18,8 +18,9 @@ let incarnations = 0;
 export async function start(
   storage = new MemoryStorage(),
   config: Record<string, string> = {},
+  options: TestEnvOptions = {},
 ): Promise<World> {
-  const env = new TestEnv();
+  const env = new TestEnv(options);
   const log = new TestLogger();
   const incarnation = `00000000-0000-4000-8000-${String(++incarnations).padStart(12, "0")}`;
   const opening = ShardStore.open({ storage, env, log, brokerId: 1, incarnation });

@@ -35,7 +35,18 @@ export type ClusterEvent =
     readonly memberId: string;
     readonly clientId: string;
   }
-  | { readonly type: "groupRebalanced"; readonly group: string; readonly members: number };
+  | { readonly type: "groupRebalanced"; readonly group: string; readonly members: number }
+  /** The first delivery that failed after one that did not. */
+  | { readonly type: "webhookFailing"; readonly webhook: string; readonly error: string }
+  | { readonly type: "webhookRecovered"; readonly webhook: string }
+  | { readonly type: "webhookPaused"; readonly webhook: string; readonly reason: string }
+  | {
+    readonly type: "webhookDeadLetter";
+    readonly webhook: string;
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: number;
+  };
 
 /** What became of the brokers and the topics. */
 export function imageEvents(before: MetadataImage, after: MetadataImage): ClusterEvent[] {

@@ -139,6 +139,21 @@ export const limits = {
   subscriptionStreamsMax: 1_000,
   /** Streams that one wake tells of; the rest come with the next. */
   subscriptionStreamsPerWakeMax: 200,
+  /** Webhooks; then 429. */
+  webhooksMax: 1_000,
+  /** Topics that a webhook may name; then 400. */
+  webhookTopicsMax: 100,
+  /** Partitions that one webhook delivers; then 400, and what is added later waits. */
+  webhookPartitionsMax: 4_096,
+  /** Records of one request of a webhook, and bytes of their keys, values and headers; a larger wish is 400. */
+  webhookBatchRecordsMax: 10_000,
+  webhookBatchBytesMax: 1_048_576,
+  /** Requests of one webhook in flight; a larger wish is 400. */
+  webhookConcurrencyMax: 64,
+  /** Requests of all webhooks in flight; then they wait. */
+  webhookRequestsMax: 256,
+  /** Partitions that the status of a webhook tells of; the rest is only counted. */
+  webhookStatusPartitionsMax: 1_000,
   /** Partitions that one live tail over HTTP reads; then 400. */
   livePartitionsMax: 256,
   /** Keys of the HTTP door; then 409. */

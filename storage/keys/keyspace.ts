@@ -30,6 +30,7 @@
  * ["t", shardIndex, "k" or "n", …]                       answers kept for Idempotency-Keys  kept_answer.ts     kept_answers.ts
  * ["d", …]                                               durable streams                    stream.ts          stream_store.ts
  * ["r", groupId, instanceId]                             consumer living on the server      rest_consumer.ts   rest_consumer_store.ts
+ * ["w", …]                                               webhooks                           webhook.ts         webhook_store.ts
  * ```
  *
  * Topic ids are 16 bytes; partitions, offsets, timestamps and ids are numbers, which Deno KV orders by value,
@@ -46,6 +47,7 @@ export const FAMILY = {
   stream: "d",
   restConsumer: "r",
   transaction: "t",
+  webhook: "w",
 } as const;
 
 /** A range of keys, end exclusive. */

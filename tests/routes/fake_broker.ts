@@ -268,6 +268,14 @@ export class FakeBroker implements Broker {
     throw new Error("no subscriptions here");
   });
 
+  webhook(name: string): never {
+    throw new Error(`not in this test: webhook ${name}`);
+  }
+
+  webhookNames(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   restConsumer(groupId: string): never {
     throw new Error(`no consumers here: ${groupId}`);
   }
