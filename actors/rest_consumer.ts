@@ -8,6 +8,7 @@
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import { limits } from "../core/config/limits.ts";
+import { collectRecords } from "../core/fetch/collect_records.ts";
 import {
   type Interest,
   type RestConsumer,
@@ -15,7 +16,6 @@ import {
   type TopicPartition,
 } from "../core/rest_consumer/rest_consumer.ts";
 import type { ErrorName } from "../protocol/errors.ts";
-import { iterateRecords, readBatchHeader } from "../protocol/records/record_batch.ts";
 import { RestConsumerStore } from "../storage/rest_consumer_store.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { CONSUMER_GROUP_KIND } from "./consumer_group.ts";
@@ -373,25 +373,16 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       await this.#moveTo(reading, reset === "latest" ? "end" : "beginning");
       return 0;
     }
-    let bytes = 0;
-    for (const batch of result.records) {
-      const { isControl, baseOffset, lastOffsetDelta } = readBatchHeader(batch);
-      if (!isControl) {
-        for (
-          const record of iterateRecords(batch, { maxDecompressedBytes: limits.decompressedBatchBytesMax })
-        ) {
-          if (record.offset < (reading.position ?? 0)) continue;
-          const length = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-          const isFull = records.length > 0 && bytes + length > maxBytes;
-          if (isFull || records.length >= limits.httpReadRecordsMax) return bytes;
-          records.push({ topic, partition, record });
-          reading.position = record.offset + 1;
-          bytes += length;
-        }
-      }
-      reading.position = Math.max(reading.position ?? 0, baseOffset + lastOffsetDelta + 1);
+    const room = { maxRecords: limits.httpReadRecordsMax - records.length, maxBytes };
+    const found = collectRecords(result, start, room);
+    if (found.damage !== null && found.records.length === 0) {
+      throw new Error(`Cannot read the batch at offset ${found.damage.baseOffset}: ${found.damage.error}`);
     }
-    return bytes;
+    // The first record of a fetch is there however large it is; here it must be the first of the answer for that.
+    if (room.maxRecords <= 0 || (records.length > 0 && found.bytes > maxBytes)) return 0;
+    for (const record of found.records) records.push({ topic, partition, record });
+    reading.position = found.nextOffset;
+    return found.bytes;
   }
 
   /** Returns when any partition has more, or the signal or the time ends it. */

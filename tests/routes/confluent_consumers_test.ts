@@ -225,3 +225,21 @@ Deno.test("v2: bad input of consumers has the contract's error", async () => {
   });
   assert.deepEqual([mismatch.status, mismatch.body.error_code], [406, 40601]);
 });
+
+Deno.test("a consumer never sees a record of an aborted transaction", async () => {
+  await using served = await serveBroker();
+  for (const name of ["t", "u"]) {
+    await call(served, "POST", "/v1/topics", { name, partitionCount: 1 }, {
+      "content-type": "application/json",
+    });
+  }
+  const data = (topic: string, value: string) => ({ topic, value: { type: "string", data: value } });
+  const refused = await call(served, "POST", "/v1/records", {
+    records: [data("t", "aborted"), data("u", "x".repeat(1_200_000))],
+  }, { "content-type": "application/json" });
+  assert.equal(refused.status, 413);
+  await produce(served, { value: "plain" });
+  const consumer = await createConsumer(served, "c");
+  await call(served, "POST", `${consumer}/subscription`, { topics: ["t"] });
+  assert.deepEqual(await take(served, consumer, 1), ["plain"]);
+});
