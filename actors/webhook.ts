@@ -105,6 +105,11 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
   #changing: Promise<void> = Promise.resolve();
   /** The topics and partition counts that the group was joined with. */
   #joinedFor = "";
+  #signed: {
+    readonly topicsByName: MetadataImage["topicsByName"];
+    readonly config: WebhookConfig;
+    readonly text: string;
+  } | null = null;
   #lastDelivery: WebhookDelivery | null = null;
   #lastError: WebhookError | null = null;
   #consecutiveFailures = 0;
@@ -626,12 +631,20 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     });
   }
 
+  /** Changes with the topics that it means and with their partitions. */
   #signature(config: WebhookConfig): string {
     const metadata = this.#options.metadata();
-    return webhookTopics(config, metadata).map((topic) => {
-      const image = metadata.topicsByName.get(topic);
+    const { topicsByName } = metadata;
+    // Asked at every beat; topics come and go less often.
+    if (this.#signed?.topicsByName === topicsByName && this.#signed.config === config) {
+      return this.#signed.text;
+    }
+    const text = webhookTopics(config, metadata).map((topic) => {
+      const image = topicsByName.get(topic);
       return `${topic} ${image?.topicId} ${image?.partitions.length}`;
     }).join();
+    this.#signed = { topicsByName, config, text };
+    return text;
   }
 
   #group({ groupId }: WebhookConfig): ActorRef<ConsumerGroupMessage> {

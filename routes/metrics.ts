@@ -36,6 +36,7 @@ export async function metricFamilies(broker: Broker, version: string): Promise<F
     ...actorFamilies(actors),
     ...partitionFamilies(broker, actors),
     ...groupFamilies(actors),
+    webhookStates(actors),
     gauge(
       "kavka_group_lag_records",
       "Records between a group's committed offset and the end of the partition",
@@ -111,6 +112,17 @@ function groupFamilies(actors: readonly ActorSnapshot[]): Family[] {
   }
   const samples = Array.from(states, ([state, value]) => ({ labels: { state }, value }));
   return [gauge("kavka_groups", "Live consumer groups by state", samples)];
+}
+
+function webhookStates(actors: readonly ActorSnapshot[]): Family {
+  const states = new Map<string, number>();
+  for (const { kind, details } of actors) {
+    if (kind !== "webhook" || details["state"] === "absent") continue;
+    const state = String(details["state"] ?? "unknown");
+    states.set(state, (states.get(state) ?? 0) + 1);
+  }
+  const samples = Array.from(states, ([state, value]) => ({ labels: { state }, value }));
+  return gauge("kavka_webhooks", "Webhooks by state: active, failing, joining, paused", samples);
 }
 
 /** Of the groups that are live: asking must not wake thousands. A group that does not answer is left out. */

@@ -49,6 +49,7 @@ const SUITES: readonly Suite[] = [
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "openapi", file: "openapi.py", server: "suite" },
   { name: "web_clients", file: "web_clients.py", server: "suite" },
+  { name: "webhooks", file: "webhooks.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "wire", file: "wire.ts", server: "runner", flags: AT_ONCE, noErrors: true },
   { name: "kill9", file: "kill9.py", server: "suite" },

@@ -2,16 +2,13 @@
 OpenMetrics parser."""
 import json
 import os
-import shutil
 import subprocess
 import urllib.request
 
-from checks import ROOT, check, equal, finish
+from checks import check, equal, finish
 from server import Server
-from web.environment import program
+from web.environment import npm_folder, program
 
-SOURCES = os.path.join(ROOT, "tests", "interop", "web")
-FOLDER = os.path.join(os.environ.get("CACHE", os.path.join(ROOT, ".cache", "interop")), "web-js")
 ADMIN = "interop-admin-key-0123456789"
 
 
@@ -22,7 +19,7 @@ def call(url, body=None, key=None):
 
 
 def node(script, **environment):
-    command = ["node", os.path.join(FOLDER, script)]
+    command = ["node", os.path.join(npm_folder(), script)]
     run = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=90)
     assert run.returncode == 0, run.stderr[-1500:]
 
@@ -35,15 +32,7 @@ def curl(*arguments):
 
 @check("the clients are installed")
 def install():
-    os.makedirs(FOLDER, exist_ok=True)
-    lock = os.path.join(SOURCES, "package-lock.json")
-    stamp = os.path.join(FOLDER, "installed.json")
-    for name in os.listdir(SOURCES):
-        if name.endswith((".mjs", ".json")):
-            shutil.copy(os.path.join(SOURCES, name), FOLDER)
-    if not os.path.exists(stamp) or open(stamp).read() != open(lock).read():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True, timeout=180)
-        shutil.copy(lock, stamp)
+    npm_folder()
     program("python")
 
 

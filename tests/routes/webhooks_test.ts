@@ -144,6 +144,7 @@ Deno.test("a webhook is made, delivers, tells how it is, is rotated, paused, res
   );
   const metrics = await (await served.http("/metrics")).text();
   assert.match(metrics, /kavka_webhook_requests_total\{outcome="delivered"\} 2/);
+  assert.match(metrics, /kavka_webhooks\{state="active"\} 1/);
   assert.equal((await call(served, "DELETE", "/v1/webhooks/mail")).status, 204);
   for (
     const [method, path] of [["GET", ""], ["DELETE", ""], ["POST", "/pause"], ["POST", "/resume"]] as const
