@@ -48,17 +48,16 @@ export async function postWebhook(env: Env, post: WebhookPost, stopped: AbortSig
     const addresses = await unlessAborted(resolve(env, hostOf(url)), signal);
     const addressFault = addressesFault(url, addresses, post.allowed);
     if (addressFault !== null) return { type: "refused", reason: `The URL ${addressFault}` };
-    const [address = ""] = addresses;
     const response = await env.fetch(post.url, {
       method: "POST",
       headers: post.headers,
       body: post.body,
       redirect: "manual",
       signal,
-      address,
+      addresses,
     });
     const { status } = response;
-    const text = await unlessAborted(readSome(response), signal);
+    const text = await readSome(response);
     return { type: "answered", status, retryAfterMs: retryAfterMs(response, env.now()), text };
   } catch (error) {
     const reason = late.signal.aborted ? `no answer within ${post.timeoutMs} ms` : reasonOf(error);
@@ -93,7 +92,7 @@ async function resolve(env: Env, host: string): Promise<readonly string[]> {
   return parseAddress(host) === null ? await env.resolve(host) : [host];
 }
 
-/** Resolving cannot be called off, and a body may never end. */
+/** Resolving cannot be called off. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((settle, reject) => {
     const abort = () => reject(signal.reason);

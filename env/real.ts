@@ -42,22 +42,34 @@ async function resolve(hostname: string): Promise<string[]> {
 }
 
 /**
- * Plain `http` has nobody's certificate to check, so the connection goes to the address that was looked at. With `https` the name is
+ * Plain `http` has nobody's certificate to check, so the connection goes to an address that was looked at. With `https` the name is
  * resolved once more; who answers must have a certificate for it.
  */
-async function fetchFrom(url: string, { address, ...init }: OutboundRequest): Promise<Response> {
+async function fetchFrom(url: string, { addresses, ...init }: OutboundRequest): Promise<Response> {
   const { protocol, port } = new URL(url);
-  if (address === undefined || protocol !== "http:") return await fetch(url, init);
-  const client = Deno.createHttpClient({
-    proxy: { transport: "tcp", hostname: address, port: port === "" ? 80 : Number(port) },
-    poolMaxIdlePerHost: 0,
-  });
-  try {
-    return await fetch(url, { ...init, client });
-  } finally {
-    // An answer that has begun can be read to its end all the same.
-    client.close();
+  if (addresses === undefined || protocol !== "http:") return await fetch(url, init);
+  let unreachable: unknown = new TypeError("Cannot fetch: there is no address to connect to");
+  for (const address of addresses) {
+    const hostname = address.includes(":") ? `[${address}]` : address;
+    const proxy = { transport: "tcp", hostname, port: port === "" ? 80 : Number(port) } as const;
+    const client = Deno.createHttpClient({ proxy, poolMaxIdlePerHost: 0 });
+    try {
+      return await fetch(url, { ...init, client });
+    } catch (error) {
+      // Once there is a connection, the request may have been read.
+      if (!isUnreachable(error)) throw error;
+      unreachable = error;
+    } finally {
+      // An answer that has begun can be read to its end all the same.
+      client.close();
+    }
   }
+  throw unreachable;
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof TypeError && error.cause instanceof Error &&
+    error.cause.message.includes("client error (Connect)");
 }
 
 function timer(ms: number, callback: () => void): Cancel {

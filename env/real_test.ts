@@ -189,3 +189,25 @@ Deno.test("a positional file takes overlapping writes, reads short at its end, a
   await files.remove(path);
   await assert.rejects(files.open(path));
 });
+
+Deno.test("real env resolves names, and plain http goes to the addresses that are given, in order", async () => {
+  assert.ok((await env.resolve("localhost")).every((address) => ["127.0.0.1", "::1"].includes(address)));
+  for (const hostname of ["::1", "127.0.0.1"]) {
+    await using server = Deno.serve(
+      { port: 0, hostname, onListen: () => {} },
+      ({ headers }) => new Response(`${hostname} ${headers.get("host")}`),
+    );
+    const { port } = server.addr;
+    const url = `http://localhost:${port}/`;
+    const get = async (...addresses: string[]) => await (await env.fetch(url, { addresses })).text();
+    const expected = `${hostname} localhost:${port}`;
+    assert.equal(await get(hostname), expected);
+    assert.equal(
+      await get(hostname === "::1" ? "127.0.0.1" : "::1", hostname),
+      expected,
+      "the second answers",
+    );
+    await assert.rejects(get(hostname === "::1" ? "127.0.0.1" : "::1"), TypeError);
+    await assert.rejects(get(), TypeError);
+  }
+});

@@ -137,6 +137,6 @@ export interface Env {
 }
 
 export interface OutboundRequest extends RequestInit {
-  /** Over `http`: the address to connect to, instead of whatever the name resolves to at that moment. */
-  readonly address?: string;
+  /** Over `http`: the addresses to connect to, in this order, instead of whatever the name resolves to at that moment. */
+  readonly addresses?: readonly string[];
 }

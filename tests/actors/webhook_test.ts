@@ -14,7 +14,7 @@ interface Received {
   readonly url: string;
   readonly headers: Headers;
   readonly text: string;
-  readonly address: string | undefined;
+  readonly addresses: readonly string[] | undefined;
   readonly atMs: number;
   readonly partition: number;
   readonly offsets: readonly number[];
@@ -32,14 +32,14 @@ class Outside {
 
   resolve = (): Promise<readonly string[]> => Promise.resolve(this.addresses);
 
-  fetch = (url: string, { address, headers, body, signal }: OutboundRequest): Promise<Response> => {
+  fetch = (url: string, { addresses, headers, body, signal }: OutboundRequest): Promise<Response> => {
     const text = String(body);
     const { data } = JSON.parse(text);
     const received: Received = {
       url,
       headers: new Headers(headers),
       text,
-      address,
+      addresses,
       atMs: this.now(),
       partition: data.partition,
       offsets: data.records.map(({ offset }: { offset: number }) => offset),
@@ -330,8 +330,13 @@ Deno.test("after a crash the same batch is tried again, with the attempts that a
     outside.received[0]?.headers.get("webhook-id"),
   );
   hooks = await hooks.restart();
+  assert.equal(
+    (await hooks.put({ backoffMs: 60_000, maxAttempts: 3, maxBytes: 1, maxRecords: 1 })).type,
+    "changed",
+  );
   await hooks.pass(80_000);
   assert.equal(outside.received.length, 3);
+  assert.deepEqual(outside.offsets[2], [0, 1], "also with other limits");
   outside.answer = () => new Response(null);
   await hooks.pass(80_000);
   assert.deepEqual(outside.offsets.slice(3), [[0], [1], [2]], "the third was the last of the whole batch");
@@ -373,7 +378,7 @@ Deno.test("a private address is refused at every attempt: nothing is sent, nothi
   await hooks.settled(hooks.actor.ask({ type: "resume" }));
   await hooks.pass(2_000);
   assert.deepEqual(outside.offsets, [[0], [1]]);
-  assert.equal(outside.received[1]?.address, "8.8.4.4");
+  assert.deepEqual(outside.received[1]?.addresses, ["8.8.4.4"]);
 });
 
 Deno.test("private ranges that are allowed are reached, over http too", async () => {
@@ -382,9 +387,9 @@ Deno.test("private ranges that are allowed are reached, over http too", async ()
   await hooks.createTopic();
   await hooks.put({ url: "http://worker.office/hook" });
   await hooks.produce(["a"]);
-  assert.deepEqual(hooks.outside.received.map(({ url, address }) => [url, address]), [[
+  assert.deepEqual(hooks.outside.received.map(({ url, addresses }) => [url, addresses]), [[
     "http://worker.office/hook",
-    "10.1.2.3",
+    ["10.1.2.3"],
   ]]);
 });
 
