@@ -36,20 +36,27 @@ export class WebhookDirectory {
     return await listWebhookNames(this.#options.shards);
   }
 
-  /** Nobody else would: a webhook that is not awake delivers nothing. */
+  /** Nobody else would: a webhook that is not awake delivers nothing. One that cannot be read holds up no other. */
   async #wake(): Promise<void> {
     const { env, log, webhook } = this.#options;
-    while (!this.#stopped.signal.aborted) {
+    const { signal } = this.#stopped;
+    let asleep: readonly string[] | null = null;
+    while (!signal.aborted) {
       try {
-        for (const name of await this.names()) await webhook(name).ask({ type: "get" });
-        return;
+        asleep ??= await this.names();
+        const failed: string[] = [];
+        for (const name of asleep) {
+          await webhook(name).ask({ type: "get" }).catch(() => failed.push(name));
+        }
+        asleep = failed;
+        if (asleep.length === 0 || signal.aborted) return;
+        log.warn("Cannot wake some webhooks", { count: asleep.length, first: asleep[0] ?? "" });
       } catch (error) {
-        if (this.#stopped.signal.aborted) return;
         log.warn("Cannot wake the webhooks", { error: String(error) });
-        await env.sleep(RETRY_MS, this.#stopped.signal).catch(() => {
-          // The loop looks at the signal.
-        });
       }
+      await env.sleep(RETRY_MS, signal).catch(() => {
+        // The loop looks at the signal.
+      });
     }
   }
 }

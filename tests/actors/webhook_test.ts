@@ -5,6 +5,7 @@ import type { WebhookView } from "../../actors/messages/webhook.ts";
 import type { WebhookConfig } from "../../core/webhook/webhook.ts";
 import type { OutboundRequest } from "../../lib/env.ts";
 import { buildBatch, readRecords } from "../../protocol/records/record_batch.ts";
+import { webhookKey } from "../../storage/keys/webhook.ts";
 import type { MemoryStorage } from "../../storage/memory.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -524,6 +525,23 @@ Deno.test("nothing of an aborted transaction is posted", async () => {
   await hooks.pass(1_000);
   assert.deepEqual(hooks.outside.received.flatMap(({ values }) => values), ["plain"]);
   assert.equal(await hooks.committed(), 3);
+});
+
+Deno.test("a webhook whose stored value is damaged holds up no other", async () => {
+  const hooks = await Hooks.open();
+  await hooks.createTopic();
+  await hooks.put();
+  const value = new Uint8Array([1, 0xff]);
+  // "a" would be woken before "hook".
+  await hooks.world.storage.commit({
+    checks: [],
+    mutations: [{ type: "set", key: webhookKey("a"), value }],
+  });
+  const restarted = await hooks.restart();
+  await restarted.pass(60_000);
+  await restarted.produce(["after"]);
+  await restarted.pass(2_000);
+  assert.deepEqual(hooks.outside.received.flatMap(({ values }) => values), ["after"]);
 });
 
 Deno.test("a rotated secret signs beside the old one for a while; what is stored survives", async () => {
