@@ -21,15 +21,14 @@ import {
 import type { ShardStore } from "../storage/shard.ts";
 import { listWebhookNames, WebhookStore } from "../storage/webhook_store.ts";
 import { CONSUMER_GROUP_KIND } from "./consumer_group.ts";
+import { commitOffsets, fetchOffsets, NO_MEMBER, OffsetsRefusedError } from "./group_offsets.ts";
 import { PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
-import type { ConsumerGroupMessage, GroupError } from "./messages/consumer_group.ts";
+import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type {
   PutWebhook,
   RotateWebhookSecret,
-  WebhookDelivery,
-  WebhookError,
   WebhookMessage,
   WebhookMustPause,
   WebhookView,
@@ -41,6 +40,7 @@ import type { ServerMetrics } from "./server_metrics.ts";
 import { Slots } from "./slots.ts";
 import { appendDeadLetters } from "./webhook_dead_letters.ts";
 import { type LanePlace, type LanePorts, WebhookLane } from "./webhook_lane.ts";
+import { WebhookStatus } from "./webhook_status.ts";
 import { postWebhook } from "./webhook_post.ts";
 import { signedHeaders } from "./webhook_signature.ts";
 
@@ -104,22 +104,13 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
   #joining = false;
   #changing: Promise<void> = Promise.resolve();
   /** The topics and partition counts that the group was joined with. */
+  readonly #status: WebhookStatus;
   #joinedFor = "";
   #signed: {
     readonly topicsByName: MetadataImage["topicsByName"];
     readonly config: WebhookConfig;
     readonly text: string;
   } | null = null;
-  #lastDelivery: WebhookDelivery | null = null;
-  #lastError: WebhookError | null = null;
-  #consecutiveFailures = 0;
-  #counts = {
-    deliveredRequests: 0,
-    failedRequests: 0,
-    deliveredRecords: 0,
-    deadLetters: 0,
-    missedRecords: 0,
-  };
 
   constructor(
     context: ActorContext<WebhookMessage, never>,
@@ -132,9 +123,10 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     this.#name = context.address.key;
     this.#webhook = webhook;
     this.#troubles = troubles;
-    for (const { attempts } of troubles.values()) {
-      this.#consecutiveFailures = Math.max(this.#consecutiveFailures, attempts);
-    }
+    const { metrics, publish } = options;
+    const { env, log } = context;
+    const failures = [...troubles.values()].reduce((most, { attempts }) => Math.max(most, attempts), 0);
+    this.#status = new WebhookStatus({ name: this.#name, env, log, metrics, publish }, failures);
     this.#follow();
   }
 
@@ -167,13 +159,13 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
   }
 
   inspect(): Record<string, unknown> {
-    return { state: this.#state(), partitions: this.#round.lanes.size, ...this.#counts };
+    return { state: this.#state(), partitions: this.#round.lanes.size, ...this.#status.counts };
   }
 
   #state(): WebhookView["state"] | "absent" {
     if (this.#webhook === null) return "absent";
     if (this.#webhook.paused !== null) return "paused";
-    if (this.#consecutiveFailures > 0) return "failing";
+    if (this.#status.consecutiveFailures > 0) return "failing";
     return (this.#membership?.generationId ?? -1) < 0 ? "joining" : "active";
   }
 
@@ -189,10 +181,10 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     return {
       webhook: this.#webhook,
       state,
-      lastDelivery: this.#lastDelivery,
-      lastError: this.#lastError,
-      consecutiveFailures: this.#consecutiveFailures,
-      counts: { ...this.#counts },
+      lastDelivery: this.#status.lastDelivery,
+      lastError: this.#status.lastError,
+      consecutiveFailures: this.#status.consecutiveFailures,
+      counts: this.#status.counts,
       troubles,
     };
   }
@@ -258,29 +250,19 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
         return image.partitions.map((_, partition) => ({ topic, topicId: image.topicId, partition }));
       },
     );
-    if (partitions.length === 0) return null;
-    const fetched = await group.ask({
-      type: "offsetFetch",
-      partitions,
-      memberId: null,
-      memberEpoch: -1,
-      requireStable: false,
-    });
-    const offsets = [];
-    for (const { topic, topicId, partition, offset } of fetched.offsets) {
-      if (offset >= 0) continue;
-      const end = await this.#log({ topic, topicId, partition }).ask({ type: "describe" });
-      offsets.push({ topic, topicId, partition, offset: end.highWatermark, leaderEpoch: -1, metadata: "" });
+    let committed: readonly number[];
+    try {
+      committed = await fetchOffsets(group, partitions);
+    } catch (error) {
+      if (error instanceof OffsetsRefusedError) return error.message;
+      throw error;
     }
-    if (offsets.length === 0) return null;
-    const result = await group.ask({
-      type: "offsetCommit",
-      generationId: -1,
-      memberId: "",
-      groupInstanceId: null,
-      offsets,
-    });
-    const error = firstError(result);
+    const offsets = [];
+    for (const place of partitions.filter((_, index) => (committed[index] ?? -1) < 0)) {
+      const { highWatermark } = await this.#log(place).ask({ type: "describe" });
+      offsets.push({ ...place, offset: highWatermark });
+    }
+    const error = offsets.length === 0 ? null : await commitOffsets(group, NO_MEMBER, offsets);
     return error === null
       ? null
       : `Group "${config.groupId}" takes no offsets (${error}): it may have members, or be of another kind`;
@@ -292,7 +274,7 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     const atMs = Math.floor(this.#context.env.now());
     await this.#amend(() => ({ paused: { atMs, reason }, memberId: "" }));
     this.#context.cancelTimer("beat");
-    this.#options.publish({ type: "webhookPaused", webhook: this.#name, reason });
+    this.#status.paused(reason);
   }
 
   async #mustPause({ reason, config }: WebhookMustPause): Promise<void> {
@@ -306,7 +288,7 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     if (this.#webhook === null || this.#webhook.paused === null) return;
     await this.#options.store.removeTroubles();
     this.#troubles.clear();
-    this.#consecutiveFailures = 0;
+    this.#status.consecutiveFailures = 0;
     await this.#amend(() => ({ paused: null }));
     this.#follow();
   }
@@ -386,8 +368,12 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
         if (round.ending.signal.aborted) return;
         // The next beat joins again.
         membership.generationId = -1;
-        if (error instanceof GroupRefusedError) this.#note(null, `Cannot join the group: ${error.error}`);
-        else this.#note(null, `Cannot join the group: ${error instanceof Error ? error.message : error}`);
+        if (error instanceof GroupRefusedError) {
+          this.#status.note(null, `Cannot join the group: ${error.error}`);
+        } else {this.#status.note(
+            null,
+            `Cannot join the group: ${error instanceof Error ? error.message : error}`,
+          );}
       } finally {
         if (round === this.#round) this.#joining = false;
       }
@@ -408,17 +394,20 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
       return [{ topic, topicId: image.topicId, partition }];
     });
     if (places.length > limits.webhookPartitionsMax) {
-      this.#note(null, `Only ${limits.webhookPartitionsMax} of ${places.length} partitions are delivered`);
+      this.#status.note(
+        null,
+        `Only ${limits.webhookPartitionsMax} of ${places.length} partitions are delivered`,
+      );
     }
     const kept = places.slice(0, limits.webhookPartitionsMax);
-    const committed = await this.#committed(webhook.config, kept);
+    const committed = await fetchOffsets(this.#group(webhook.config), kept);
     if (round.ending.signal.aborted) return;
     const ports = this.#ports(webhook.config, round);
     const ended = AbortSignal.any([stopped, round.ended.signal]);
     const ending = AbortSignal.any([ended, round.ending.signal]);
-    for (const place of kept) {
+    for (const [index, place] of kept.entries()) {
       const key = keyOf(place);
-      const start = { committed: committed.get(key) ?? -1, trouble: this.#troubles.get(key) ?? null };
+      const start = { committed: committed[index] ?? -1, trouble: this.#troubles.get(key) ?? null };
       const lane = new WebhookLane(place, ports, this.#log(place), start);
       round.lanes.set(key, lane);
       this.#context.run(async () => {
@@ -431,19 +420,6 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
         }
       });
     }
-  }
-
-  async #committed(config: WebhookConfig, partitions: readonly LanePlace[]): Promise<Map<string, number>> {
-    if (partitions.length === 0) return new Map();
-    const { error, offsets } = await this.#group(config).ask({
-      type: "offsetFetch",
-      partitions,
-      memberId: null,
-      memberEpoch: -1,
-      requireStable: false,
-    });
-    if (error !== "NONE") throw new Error(`Cannot read the group's offsets: ${error}`);
-    return new Map(offsets.map((each) => [keyOf(each), each.offset]));
   }
 
   async #beat(): Promise<void> {
@@ -488,8 +464,8 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
       saveTrouble: async (lane, trouble) => {
         if (!ended.signal.aborted) await this.#saveTrouble(lane, trouble);
       },
-      fault: (lane, error) => this.#note(lane.place, error),
-      missed: (lane, count) => this.#missed(lane, count),
+      fault: (lane, error) => this.#status.note(lane.place, error),
+      missed: (lane, count) => this.#status.missed(lane.place, count),
     };
   }
 
@@ -511,7 +487,7 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     const durationMs = Math.round(env.mono() - startedMs);
     metrics.webhookSeconds.observe(durationMs / 1_000);
     if (outcome.type === "answered" && outcome.status >= 200 && outcome.status <= 299) {
-      this.#delivered(batch, outcome.status, durationMs);
+      this.#status.delivered(batch, outcome.status, durationMs);
       return { type: "delivered" };
     }
     const error = outcome.type === "answered"
@@ -519,7 +495,7 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
       : outcome.type === "failed"
       ? `The receiver: ${outcome.reason}`
       : outcome.reason;
-    this.#failed(batch, error);
+    this.#status.failed(batch, error);
     if (outcome.type === "refused") return this.#stop(config, error);
     // Source: Standard Webhooks: the endpoint is not in use any more.
     if (outcome.type === "answered" && outcome.status === 410) {
@@ -536,47 +512,10 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     return { type: "stop" };
   }
 
-  #delivered({ topic, partition, records }: WebhookBatch, status: number, durationMs: number): void {
-    const { metrics, publish } = this.#options;
-    metrics.webhookRequests.add(1, "delivered");
-    metrics.webhookRecords.add(records.length, "delivered");
-    this.#counts.deliveredRequests++;
-    this.#counts.deliveredRecords += records.length;
-    this.#lastDelivery = {
-      atMs: Math.floor(this.#context.env.now()),
-      topic,
-      partition,
-      offset: records[0]?.offset ?? -1,
-      records: records.length,
-      status,
-      durationMs,
-    };
-    if (this.#consecutiveFailures > 0) publish({ type: "webhookRecovered", webhook: this.#name });
-    this.#consecutiveFailures = 0;
-  }
-
-  #failed(batch: WebhookBatch, error: string): void {
-    const { metrics, publish } = this.#options;
-    metrics.webhookRequests.add(1, "failed");
-    this.#counts.failedRequests++;
-    if (this.#consecutiveFailures === 0) {
-      publish({ type: "webhookFailing", webhook: this.#name, error });
-      this.#context.log.warn("A webhook fails", { webhook: this.#name, error });
-    }
-    this.#consecutiveFailures++;
-    this.#note(batch, error);
-  }
-
-  #note(place: Pick<LanePlace, "topic" | "partition"> | null, error: string): void {
-    const atMs = Math.floor(this.#context.env.now());
-    this.#lastError = { atMs, topic: place?.topic ?? null, partition: place?.partition ?? null, error };
-  }
-
   async #deadLetter(config: WebhookConfig, batch: WebhookBatch, trouble: Trouble): Promise<string | null> {
-    const { metadata, config: server, metrics, publish } = this.#options;
-    const { env, log } = this.#context;
+    const { metadata, config: server } = this.#options;
     const ports = {
-      env,
+      env: this.#context.env,
       metadata,
       config: server,
       supervisor: this.#context.ref<SupervisorMessage>(SUPERVISOR_KIND, SUPERVISOR_KEY),
@@ -584,16 +523,10 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     };
     const fault = await appendDeadLetters(ports, config.deadLetterTopic, this.#name, batch, trouble);
     if (fault !== null) {
-      this.#note(batch, `Cannot store a dead letter: ${fault}`);
+      this.#status.note(batch, `Cannot store a dead letter: ${fault}`);
       return fault;
     }
-    const { topic, partition, records } = batch;
-    this.#counts.deadLetters += records.length;
-    metrics.webhookRecords.add(records.length, "dead_letter");
-    for (const { offset } of records) {
-      publish({ type: "webhookDeadLetter", webhook: this.#name, topic, partition, offset });
-      log.warn("A webhook gave up a record", { webhook: this.#name, topic, partition, offset });
-    }
+    this.#status.deadLetters(batch);
     return null;
   }
 
@@ -601,16 +534,10 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
   async #commit(config: WebhookConfig, { place }: WebhookLane, offset: number): Promise<boolean> {
     const { generationId = -1, memberId = "" } = this.#membership ?? {};
     if (generationId < 0) return false;
-    const result = await this.#group(config).ask({
-      type: "offsetCommit",
-      generationId,
-      memberId,
-      groupInstanceId: null,
-      offsets: [{ ...place, offset, leaderEpoch: -1, metadata: "" }],
-    });
-    const error = firstError(result);
+    const member = { generationId, memberId };
+    const error = await commitOffsets(this.#group(config), member, [{ ...place, offset }]);
     if (error === null) return true;
-    this.#note(place, `Cannot commit offset ${offset}: ${error}`);
+    this.#status.note(place, `Cannot commit offset ${offset}: ${error}`);
     return false;
   }
 
@@ -619,16 +546,6 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     if (trouble === null) this.#troubles.delete(key);
     else this.#troubles.set(key, trouble);
     await this.#options.store.saveTrouble(place.topicId, place.partition, trouble);
-  }
-
-  #missed({ place }: WebhookLane, count: number): void {
-    this.#counts.missedRecords += count;
-    this.#context.log.warn("Records were deleted before a webhook had them", {
-      webhook: this.#name,
-      topic: place.topic,
-      partition: place.partition,
-      count,
-    });
   }
 
   /** Changes with the topics that it means and with their partitions. */
@@ -672,10 +589,4 @@ function keyOf({ topicId, partition }: Pick<LanePlace, "topicId" | "partition">)
 function isSame(a: WebhookConfig, b: WebhookConfig): boolean {
   const text = (config: WebhookConfig) => JSON.stringify(Object.entries(config).sort());
   return text(a) === text(b);
-}
-
-function firstError(
-  { error, offsetErrors }: { readonly error: GroupError; readonly offsetErrors: readonly GroupError[] },
-): GroupError | null {
-  return [error, ...offsetErrors].find((each) => each !== "NONE") ?? null;
 }

@@ -1,5 +1,6 @@
 /** How far a webhook has got in each partition: what its group has committed, against the ends of the logs. */
 import type { Broker } from "../actors/broker.ts";
+import { fetchOffsets, OffsetsRefusedError } from "../actors/group_offsets.ts";
 import type { WebhookView } from "../actors/messages/webhook.ts";
 import { limits } from "../core/config/limits.ts";
 import type { Trouble } from "../core/webhook/delivery.ts";
@@ -34,22 +35,16 @@ export async function webhookProgress(
   });
   const shown = places.slice(0, limits.webhookStatusPartitionsMax);
   if (shown.length === 0) return { lag: 0, partitions: [] };
-  const { offsets } = await broker.group(config.groupId).ask({
-    type: "offsetFetch",
-    partitions: shown,
-    memberId: null,
-    memberEpoch: -1,
-    requireStable: false,
+  const committed = await fetchOffsets(broker.group(config.groupId), shown).catch((error: unknown) => {
+    // The webhook's last error tells why.
+    if (error instanceof OffsetsRefusedError) return [];
+    throw error;
   });
-  const committed = new Map(
-    offsets.map(({ topicId, partition, offset }) => [`${topicId}/${partition}`, offset]),
-  );
   const failing = new Map(
     troubles.map(({ topicId, partition, trouble }) => [`${topicId}/${partition}`, trouble]),
   );
-  const partitions = await Promise.all(shown.map(async ({ topic, topicId, partition }) => {
-    const key = `${topicId}/${partition}`;
-    const offset = committed.get(key) ?? -1;
+  const partitions = await Promise.all(shown.map(async ({ topic, topicId, partition }, index) => {
+    const offset = committed[index] ?? -1;
     const { highWatermark, logStartOffset } = await broker.partition(topicId, partition).ask({
       type: "describe",
     });
@@ -59,7 +54,7 @@ export async function webhookProgress(
       committedOffset: offset < 0 ? null : offset,
       endOffset: highWatermark,
       lag: Math.max(0, highWatermark - Math.max(offset, logStartOffset)),
-      trouble: failing.get(key) ?? null,
+      trouble: failing.get(`${topicId}/${partition}`) ?? null,
     };
   }));
   const isWhole = shown.length === places.length;

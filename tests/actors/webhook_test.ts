@@ -464,6 +464,26 @@ Deno.test("paused it holds no partition, and goes on where the group is when it 
   assert.deepEqual(hooks.outside.offsets, [[0, 1, 2], [1, 2]]);
 });
 
+Deno.test("a group of another kind is refused, and one with members when the webhook begins at the end", async () => {
+  const hooks = await Hooks.open();
+  await hooks.createTopic();
+  await hooks.settled(hooks.world.broker.shareGroup("hook").ask({ type: "ensure" }));
+  assert.equal((await hooks.put({ from: "latest" })).type, "conflict");
+  assert.equal(await hooks.settled(hooks.actor.ask({ type: "get" })), null, "nothing was made");
+  const instance = hooks.world.broker.restConsumer("busy", "other");
+  const config = {
+    format: "json",
+    autoOffsetReset: "latest",
+    autoCommit: false,
+    requestTimeoutMs: 1_000,
+  } as const;
+  await hooks.settled(instance.ask({ type: "create", config }));
+  await hooks.settled(instance.ask({ type: "setInterest", interest: { type: "topics", topics: ["t"] } }));
+  await hooks.pass(1_000);
+  assert.equal((await hooks.put({ groupId: "busy", from: "latest" })).type, "conflict");
+  assert.equal((await hooks.put({ groupId: "busy" })).type, "created");
+});
+
 Deno.test("it shares the group's partitions with another member, and takes them back", async () => {
   const hooks = await Hooks.open();
   await hooks.createTopic("t", 2);
