@@ -5,10 +5,11 @@ import os
 import subprocess
 import urllib.request
 
-from checks import check, equal, finish
+from checks import ROOT, check, equal, finish
 from server import Server
 from web.environment import npm_folder, program
 
+SOURCES = os.path.join(ROOT, "tests", "interop", "web")
 ADMIN = "interop-admin-key-0123456789"
 
 
