@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from checks import BOOTSTRAP, HTTP, check, equal, finish
 
 PARTITIONS = 2
+FOREVER = {"retention.ms": "-1"}  # the records are old, and the default would let them go
 topic = f"equal-{uuid.uuid4()}"
 rows = []  # (partition, offset, timestamp, key, value, headers) as the producer was told
 
@@ -74,7 +75,7 @@ def random_bytes(generator):
 @check("records of every shape go in over Kafka, in each codec")
 def _():
     admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(20)
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1, config=FOREVER)])[topic].result(20)
     generator = random.Random(7)
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"]:
         producer = Producer({"bootstrap.servers": BOOTSTRAP, "compression.type": codec, "linger.ms": 20})
@@ -127,7 +128,7 @@ def _():
 @check("records that go in over HTTP come out of a Kafka consumer with the same bytes")
 def _():
     name, generator = f"{topic}-back", random.Random(8)
-    call("POST", "/v1/topics", {"name": name, "partitionCount": PARTITIONS})
+    call("POST", "/v1/topics", {"name": name, "partitionCount": PARTITIONS, "configs": FOREVER})
 
     def shown(data):
         return None if data is None else {"type": "binary", "data": base64.b64encode(data).decode()}

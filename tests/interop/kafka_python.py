@@ -96,7 +96,8 @@ def _():
 def _():
     topic = f"kp-{uuid.uuid4()}"
     client = admin()
-    client.create_topics([NewTopic(topic, num_partitions=3, replication_factor=1)])
+    forever = {"retention.ms": "-1"}  # the records are of 2023, which the default would let go
+    client.create_topics([NewTopic(topic, num_partitions=3, replication_factor=1, topic_configs=forever)])
     producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, acks="all", linger_ms=5)
     sent = []
     for number in range(300):

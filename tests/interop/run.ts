@@ -29,11 +29,16 @@ interface Suite {
 
 /** Readers that are a group of their own would wait for other members, three seconds each. */
 const AT_ONCE = ["--override", "group.initial.rebalance.delay.ms=0"];
+/**
+ * For suites whose records are years old: retention looks all the time, so that a topic that does not say that it keeps
+ * them loses them at once, and not only when the suite takes longer than the five minutes between two looks.
+ */
+const RETAINING = ["--override", "log.retention.check.interval.ms=1000"];
 
 const SUITES: readonly Suite[] = [
   { name: "quickstart", file: "quickstart.sh", server: "suite" },
   { name: "start", file: "start.py", server: "suite" },
-  { name: "kafka_python", file: "kafka_python.py", server: "runner" },
+  { name: "kafka_python", file: "kafka_python.py", server: "runner", flags: RETAINING },
   { name: "confluent", file: "confluent.py", server: "runner" },
   { name: "groups", file: "groups.py", server: "runner" },
   { name: "group_churn", file: "group_churn.py", server: "suite" },
@@ -41,17 +46,29 @@ const SUITES: readonly Suite[] = [
   { name: "kcat", file: "kcat.sh", server: "runner" },
   { name: "java_tools", file: "java_tools.sh", server: "runner" },
   { name: "kafka_java_tools", file: "kafka_java_tools.sh", server: "runner" },
-  { name: "clients", file: "clients.ts", server: "runner", clients: true, flags: AT_ONCE },
-  { name: "mixed_groups", file: "mixed_groups.ts", server: "runner", clients: true, flags: AT_ONCE },
-  { name: "copy_topic", file: "copy_topic.ts", server: "runner", clients: true, flags: AT_ONCE },
+  { name: "clients", file: "clients.ts", server: "runner", clients: true, flags: [...AT_ONCE, ...RETAINING] },
+  {
+    name: "mixed_groups",
+    file: "mixed_groups.ts",
+    server: "runner",
+    clients: true,
+    flags: [...AT_ONCE, ...RETAINING],
+  },
+  {
+    name: "copy_topic",
+    file: "copy_topic.ts",
+    server: "runner",
+    clients: true,
+    flags: [...AT_ONCE, ...RETAINING],
+  },
   { name: "fuzz", file: "../fuzz/session.ts", server: "runner", noErrors: true },
-  { name: "http_equal", file: "http_equal.py", server: "runner", http: true },
+  { name: "http_equal", file: "http_equal.py", server: "runner", http: true, flags: RETAINING },
   { name: "durable_streams", file: "durable_streams.py", server: "suite" },
   { name: "openapi", file: "openapi.py", server: "suite" },
   { name: "web_clients", file: "web_clients.py", server: "suite" },
   { name: "webhooks", file: "webhooks.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
-  { name: "wire", file: "wire.ts", server: "runner", flags: AT_ONCE, noErrors: true },
+  { name: "wire", file: "wire.ts", server: "runner", flags: [...AT_ONCE, ...RETAINING], noErrors: true },
   { name: "kill9", file: "kill9.py", server: "suite" },
   { name: "share", file: "share.py", server: "suite" },
   { name: "share_java", file: "share_java.py", server: "suite" },

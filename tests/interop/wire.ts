@@ -61,7 +61,11 @@ async function createTopic(peer: Peer, name: string, configs: Record<string, str
       numPartitions: 1,
       replicationFactor: 1,
       assignments: [],
-      configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+      // Our batches are of 2023, which the default of seven days would let go.
+      configs: Object.entries({ "retention.ms": "-1", ...configs }).map(([key, value]) => ({
+        name: key,
+        value,
+      })),
     }],
     timeoutMs: 10_000,
   });

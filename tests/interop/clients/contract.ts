@@ -102,9 +102,12 @@ interface Metadata {
   readonly partitions: readonly { readonly id: number; readonly leader: number }[];
 }
 
-/** Creates a topic and waits until the client sees a leader of each partition, which takes a moment with Apache Kafka. */
+/**
+ * Creates a topic and waits until the client sees a leader of each partition, which takes a moment with Apache Kafka. It
+ * keeps its records whatever their age: with the default of seven days the server may delete ours, of 2023, at any time.
+ */
 export async function createTopic(program: Program, topic: string, partitions: number): Promise<void> {
-  await program.ask("createTopic", { topic, partitions });
+  await program.ask("createTopic", { topic, partitions, configs: { "retention.ms": "-1" } });
   await until(async () => {
     try {
       const found = await program.ask<Metadata>("metadata", { topic });

@@ -106,7 +106,9 @@ def message(m):
 
 def reader(**settings):
     return AIOKafkaConsumer(
-        bootstrap_servers=BOOTSTRAP, max_partition_fetch_bytes=4_000_000, enable_auto_commit=False, **settings
+        bootstrap_servers=BOOTSTRAP, max_partition_fetch_bytes=4_000_000, enable_auto_commit=False,
+        # Where a record is gone, an error says so.
+        **{"auto_offset_reset": "none", **settings},
     )
 
 

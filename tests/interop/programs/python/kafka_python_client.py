@@ -58,7 +58,10 @@ def message(m):
 
 
 def reader():
-    return KafkaConsumer(bootstrap_servers=BOOTSTRAP, max_partition_fetch_bytes=4_000_000, enable_auto_commit=False)
+    return KafkaConsumer(
+        bootstrap_servers=BOOTSTRAP, max_partition_fetch_bytes=4_000_000, enable_auto_commit=False,
+        auto_offset_reset="none",  # where a record is gone, an error says so
+    )
 
 
 def read(request):
@@ -73,7 +76,7 @@ def read(request):
             got.extend(message(m) for m in batch)
         return len(got) >= request["count"]
 
-    until(enough, f"read {len(got)} records")
+    until(enough, lambda: f"read {len(got)} records")
     consumer.close()
     return got
 
@@ -91,7 +94,7 @@ def seek(request):
             found.extend(m for batch in consumer.poll(200, max_records=1).values() for m in batch)
             return found
 
-        until(enough, f"no record at {offset}")
+        until(enough, lambda: f"no record at {offset}")
         got.append(message(found[0]))
     consumer.close()
     return got

@@ -77,10 +77,11 @@ class Member(threading.Thread):
 
 
 def until(condition, what):
+    """Until `condition()` holds; `what()` says how far it came when it does not in time."""
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(what)
+            raise TimeoutError(what())
 
 
 def serve(operations, error_code):

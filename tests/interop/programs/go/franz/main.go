@@ -135,6 +135,8 @@ func reader(r ops.Request, offset int64) (*kgo.Client, error) {
 	return kgo.NewClient(
 		kgo.SeedBrokers(ops.Bootstrap), kgo.FetchMaxWait(200*time.Millisecond), kgo.FetchMaxPartitionBytes(4_000_000),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.Topic: {r.Partition: kgo.NewOffset().At(offset)}}),
+		// Where a record is gone, an error says so; elsewhere one would wait in vain.
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 	)
 }
 
