@@ -3,7 +3,8 @@
 Each consumes, transforms, produces and commits its offsets in one transaction. What a read_committed consumer finds in the
 end is exactly the function of the input: nothing lost, nothing twice, in order. Two kills for each client, 100 with
 KAVKA_INTEROP_LONG=1; every tenth (the last, in the short form) hits the broker as well. COPY_JOB_CLIENTS names some of
-them, COPY_JOB_KILLS and COPY_JOB_SEED override the rest.
+them; COPY_JOB_KILLS, COPY_JOB_BROKER_KILL_EVERY and COPY_JOB_SEED override the rest. COPY_JOB_BROKER=kafka has Apache
+Kafka in place of Kavka, as the control: what is stuck there, too, is the client's doing.
 """
 import os
 import random
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 
+from apache_kafka import ApacheKafka
 from checks import LONG, check, finish
 from server import ROOT, Server, free_port, temporary_directory
 
@@ -22,7 +24,9 @@ LIBS = os.environ.get("LIBS", os.path.join(CACHE, "java"))
 PARTITIONS = 3
 KILLS = int(os.environ.get("COPY_JOB_KILLS", 100 if LONG else 2))
 SEED = int(os.environ.get("COPY_JOB_SEED", random.randrange(1 << 31)))
-BROKER_KILL_EVERY = 10 if LONG else 2
+BROKER_KILL_EVERY = int(os.environ.get("COPY_JOB_BROKER_KILL_EVERY", 10 if LONG else 2))
+BROKER_NAME = os.environ.get("COPY_JOB_BROKER", "kavka")
+BROKER = {"kavka": Server, "kafka": ApacheKafka}[BROKER_NAME]
 RECORDS_PER_SECOND = 400 if LONG else 1_000
 
 
@@ -188,7 +192,7 @@ def run_client(name, build):
     chance = random.Random(f"{SEED}/{name}")
     command = build()
     data, port = temporary_directory(), free_port()
-    server = Server(data=data, kafka=f"127.0.0.1:{port}")
+    server = BROKER(data=data, kafka=f"127.0.0.1:{port}")
     server.start()
     job, source, broker_kills, begin = None, None, 0, time.monotonic()
     try:
@@ -208,7 +212,7 @@ def run_client(name, build):
                 if chance.random() < 0.5:
                     time.sleep(chance.random() * 0.3)
                     job.kill()
-                server = Server(data=data, kafka=f"127.0.0.1:{port}")
+                server = BROKER(data=data, kafka=f"127.0.0.1:{port}")
                 server.start()
                 if job.process.poll() is None:
                     job.wait_for_commit()
@@ -244,7 +248,7 @@ def run_client(name, build):
         seconds = time.monotonic() - begin
         return (
             f"{total} records, {KILLS} kills, {broker_kills} of them with the broker, {len(job.ends)} ends by itself, "
-            f"{job.stuck} times stuck, seed {SEED}, {seconds:.0f} s"
+            f"{job.stuck} times stuck, seed {SEED}, {seconds:.0f} s, broker {BROKER_NAME}"
         )
     finally:
         if source is not None:
