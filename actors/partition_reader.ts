@@ -5,9 +5,8 @@
 import { decideDivergence, epochEndOffset } from "../core/partition/leader_epochs.ts";
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { OpenTransactions } from "../core/partition/transactions.ts";
-import { readBatchHeader } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError } from "../storage/errors.ts";
-import type { LogEffect, PartitionLog } from "../storage/partition_log.ts";
+import { type LogEffect, OffsetTrimmedError, type PartitionLog } from "../storage/partition_log.ts";
 import type {
   AwaitData,
   Fetch,
@@ -153,51 +152,33 @@ export class PartitionReader {
       return reply.sendNow({ ...known, error: "NONE", records: cached });
     }
     this.#context.run(async () => {
-      const answer = cached === null
-        ? await this.#readCold(message, upTo)
-        : { error: "NONE" as const, records: cached };
-      if (!mayHoldAborted) return reply.sendNow({ ...known, ...answer });
-      reply.sendNow({ ...known, ...await this.#withAborted(message.offset, answer) });
+      reply.sendNow({ ...known, ...await this.#read(message, upTo, { cached, mayHoldAborted }) });
     });
   }
 
-  /** The aborted transactions that the client must leave out of the records. */
-  async #withAborted(
-    offset: number,
-    answer: { readonly error: FetchResult["error"]; readonly records: readonly Uint8Array[] },
-  ): Promise<Partial<FetchResult>> {
-    const last = answer.records.at(-1);
-    if (last === undefined) return answer;
-    const { baseOffset, lastOffsetDelta } = readBatchHeader(last);
-    try {
-      const upTo = baseOffset + lastOffsetDelta + 1;
-      return { ...answer, abortedTransactions: await this.#log.abortedTransactions(offset, upTo) };
-    } catch (error) {
-      this.#context.log.error("Cannot read the aborted transactions", {
-        partition: this.#context.address.key,
-        offset,
-        error: String(error),
-      });
-      return { error: "KAFKA_STORAGE_ERROR", records: [] };
-    }
-  }
-
-  async #readCold(
-    message: Fetch,
+  /** What is to be read from storage: the records, or, where some of them may be aborted, which these are. */
+  async #read(
+    { offset, maxBytes, minOneBatch }: Fetch,
     upTo: number,
-  ): Promise<{ error: FetchResult["error"]; records: readonly Uint8Array[] }> {
+    { cached, mayHoldAborted }: {
+      readonly cached: readonly Uint8Array[] | null;
+      readonly mayHoldAborted: boolean;
+    },
+  ): Promise<Partial<FetchResult>> {
+    const options = { maxBytes, minOneBatch, upTo };
     try {
-      const records = await this.#log.read(message.offset, {
-        maxBytes: message.maxBytes,
-        minOneBatch: message.minOneBatch,
-        upTo,
-      });
-      return { error: "NONE", records };
+      if (!mayHoldAborted) return { error: "NONE", records: await this.#log.read(offset, options) };
+      const { batches, aborted } = await this.#log.readCommitted(offset, options, cached);
+      return { error: "NONE", records: batches, abortedTransactions: aborted };
     } catch (error) {
+      if (error instanceof OffsetTrimmedError) {
+        // Deleted while it was being read.
+        return { error: "OFFSET_OUT_OF_RANGE", records: [], logStartOffset: error.logStartOffset };
+      }
       // A failed read says nothing against the writer: only this fetch is answered with Kafka's retriable error.
       this.#context.log.error("Cannot read the log", {
         partition: this.#context.address.key,
-        offset: message.offset,
+        offset,
         error: String(error),
         corrupt: error instanceof CorruptStorageError,
       });

@@ -8,8 +8,9 @@
  */
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
-import { readRecords } from "../protocol/records/record_batch.ts";
+import type { AbortedTransaction } from "../core/partition/transactions.ts";
 import { mutant } from "../lib/mutants.ts";
+import { readBatchHeader, readRecords } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import type { BatchIndexEntry } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
@@ -18,6 +19,7 @@ import { TIME_ENTRY_BATCHES, TIME_ENTRY_BYTES, type TimeEntry, timeEntryOfKey } 
 import { locate, type Located, type LogVerification, VerificationStep } from "./log_verification.ts";
 import { timestampBound } from "./log_trim.ts";
 import { OffsetTrimmedError } from "./log_errors.ts";
+import { readAbortedTransactions } from "./log_transactions.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Storage, StoredEntry } from "./storage.ts";
 import { hasStoredCrc } from "./stored_crc.ts";
@@ -28,6 +30,12 @@ export interface ReadOptions {
   readonly minOneBatch: boolean;
   /** Exclusive; a durable offset. */
   readonly upTo: number;
+}
+
+/** Whole batches, and which of the transactions in them were aborted. */
+export interface CommittedRead {
+  readonly batches: readonly Uint8Array[];
+  readonly aborted: readonly AbortedTransaction[];
 }
 
 /** What the reader needs to know of the log's writer: always the newest. */
@@ -95,6 +103,33 @@ export class LogReader {
    */
   read(from: number, options: ReadOptions): Promise<Uint8Array[]> {
     return this.#stable(() => this.#read(from, options));
+  }
+
+  /**
+   * As `read`, with the aborted transactions that have data in those batches, both of the same moment: what retention or
+   * compaction took away between the two would leave aborted records that nothing names. `cached` are batches from `from` on that
+   * the caller has already. Throws `StorageUnavailableError` when compaction gets in the way again and again, too.
+   */
+  async readCommitted(
+    from: number,
+    options: ReadOptions,
+    cached: readonly Uint8Array[] | null = null,
+  ): Promise<CommittedRead> {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const before = this.#bounds.rewriteCount;
+      const batches = attempt === 1 && cached !== null ? cached : await this.read(from, options);
+      const last = batches.at(-1);
+      if (last === undefined) return { batches, aborted: [] };
+      const { baseOffset, lastOffsetDelta } = readBatchHeader(last);
+      const upTo = baseOffset + lastOffsetDelta + 1;
+      const aborted = await readAbortedTransactions(this.#storage, this.#keys, from, upTo);
+      const { rewriteCount, rewriting, head } = this.#bounds;
+      // The index of what lies below the log start may be gone.
+      if (from < head.logStartOffset) throw new OffsetTrimmedError(from, head.logStartOffset);
+      if (rewriteCount === before && rewriting === null) return { batches, aborted };
+      await rewriting;
+    }
+    throw new StorageUnavailableError(`${this.#at(from)}: it is being compacted`);
   }
 
   async #read(from: number, options: ReadOptions): Promise<Uint8Array[]> {

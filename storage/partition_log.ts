@@ -17,7 +17,13 @@ import { PartitionKeys } from "./keys/partition.ts";
 import { decodeProducer } from "./keys/producer.ts";
 import { decodeShardHead } from "./keys/shard_head.ts";
 import { PartitionDeletedError } from "./log_errors.ts";
-import { type FoundRecord, type LogBounds, LogReader, type ReadOptions } from "./log_reader.ts";
+import {
+  type CommittedRead,
+  type FoundRecord,
+  type LogBounds,
+  LogReader,
+  type ReadOptions,
+} from "./log_reader.ts";
 import {
   readAbortedTransactions,
   readLastAbort,
@@ -158,6 +164,18 @@ export class PartitionLog {
   /** Whole batches, the first of which contains `from`; none at the log's end. Throws `OffsetTrimmedError`. */
   read(from: number, options: ReadOptions): Promise<Uint8Array[]> {
     return this.#reader.read(from, options);
+  }
+
+  /**
+   * The same up to a last stable offset, with the aborted transactions that have data in it; `cached` are the batches if the
+   * caller has them. Throws `OffsetTrimmedError`.
+   */
+  readCommitted(
+    from: number,
+    options: ReadOptions,
+    cached: readonly Uint8Array[] | null = null,
+  ): Promise<CommittedRead> {
+    return this.#reader.readCommitted(from, options, cached);
   }
 
   /** The first record whose timestamp is at least `timestamp`, below `upTo`; null when there is none. */

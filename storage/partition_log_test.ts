@@ -341,6 +341,80 @@ Deno.test("open() refuses a head with a flipped bit, whichever it is, and writes
   assert.equal((await (await openLog(storage)).read(0, EVERYTHING)).length, 2);
 });
 
+/** Data of producer 7 at 0 to 2, its abort marker's place at 3, a batch at 4. */
+async function withAborted(storage: MemoryStorage): Promise<PartitionLog> {
+  const log = await openLog(storage);
+  const appends = appendsAfter(log.head, Array.from({ length: 5 }, () => ({ timestamps: [1] })));
+  const change = { type: "opened", producerId: 7, firstOffset: 0 } as const;
+  const aborted = { producerId: 7, firstOffset: 0, lastOffset: 3, lastStableOffset: 4 };
+  await appendAll(log, [
+    { ...appends[0] as LogAppend, transaction: change },
+    ...appends.slice(1, 3),
+    { ...appends[3] as LogAppend, transaction: { type: "ended", producerId: 7, aborted } },
+    appends[4] as LogAppend,
+  ]);
+  return log;
+}
+
+/** Runs `work` once, when the aborted transactions are about to be read. */
+function beforeAbortedIndex(storage: MemoryStorage, work: () => Promise<void>): void {
+  const list = storage.list.bind(storage);
+  let isDone = false;
+  storage.list = async (range, options) => {
+    if (!isDone && range.start[3] === "a") {
+      isDone = true;
+      await work();
+    }
+    return await list(range, options);
+  };
+}
+
+Deno.test("readCommitted() names every aborted transaction, or says that the offset was trimmed meanwhile", async () => {
+  const storage = new MemoryStorage();
+  const log = await withAborted(storage);
+  const sound = await log.readCommitted(0, EVERYTHING);
+  assert.deepEqual([sound.batches.length, sound.aborted.map(({ producerId }) => producerId)], [5, [7]]);
+  for (const cached of [null, sound.batches]) {
+    const raced = new MemoryStorage();
+    const racedLog = await withAborted(raced);
+    beforeAbortedIndex(raced, async () => {
+      await racedLog.commitHead({ ...racedLog.head, logStartOffset: 4 });
+      while (await racedLog.trim());
+    });
+    await assert.rejects(racedLog.readCommitted(0, EVERYTHING, cached), OffsetTrimmedError);
+    assert.doesNotMatch(families(raced), /a/);
+  }
+});
+
+Deno.test("readCommitted() reads again when compaction took the index of a transaction meanwhile", async () => {
+  const storage = new MemoryStorage();
+  const log = await withAborted(storage);
+  const { batches } = await log.readCommitted(0, EVERYTHING);
+  beforeAbortedIndex(storage, async () => {
+    // As a round does whose tombstones need not be kept: the data, the marker, and what names them, at once.
+    const entry = decodeBatchIndex((await storage.get(KEYS.index(3)))?.value ?? new Uint8Array());
+    const hole = encodeBatchIndex({ ...entry, sizeBytes: 0, crc: 0, place: { kind: "hole" } });
+    const mutations = [0, 1, 2, 3].map((offset) => ({ type: "delete", key: KEYS.index(offset) }) as const);
+    await log.append([{
+      headAfter: log.head,
+      trim: {
+        mutations: [
+          ...mutations,
+          { type: "set", key: KEYS.index(0), value: hole },
+          { type: "delete", key: KEYS.abortedTransaction(3, 7) },
+        ],
+        batchCount: 3,
+        sizeBytes: 0,
+        freedBytes: new Map(),
+        rewritten: { extents: [], upTo: 4 },
+      },
+    }]);
+  });
+  const read = await log.readCommitted(0, EVERYTHING, batches);
+  assert.deepEqual(read.aborted, []);
+  assert.deepEqual(read.batches.map((batch) => readRecords(batch)[0]?.offset), [4]);
+});
+
 Deno.test("trim() deletes what lies below the log start, and reading there says so", async () => {
   const storage = new MemoryStorage();
   const log = await openLog(storage);

@@ -128,6 +128,31 @@ Deno.test("an aborted transaction is named to read_committed readers, to others 
   assert.deepEqual((await world.fetch(3, "read_committed")).abortedTransactions, [], "behind the marker");
 });
 
+for (const source of ["the tail cache", "storage"]) {
+  Deno.test(`aborted records from ${source} never go out unnamed when they are deleted meanwhile`, async () => {
+    const before = await createWorld();
+    for (const sequence of [0, 1, 2]) await before.produce(sequence);
+    await before.mark(false);
+    await before.produce(0, { producerId: -1, isTransactional: false });
+    const world = source === "storage" ? await createWorld(before.storage, 2) : before;
+    const { storage, probe } = world;
+    assert.equal((await world.fetch(0, "read_committed")).abortedTransactions.length, 1);
+    const list = storage.list.bind(storage);
+    let isDeleted = false;
+    storage.list = async (range, options) => {
+      if (!isDeleted && range.start[3] === "a") {
+        isDeleted = true;
+        await probe.ref.ask({ type: "deleteRecords", offset: 4 });
+        while (await probe.ref.ask({ type: "clean", retentionMs: -1, retentionBytes: -1 }));
+      }
+      return await list(range, options);
+    };
+    const { error, records, logStartOffset } = await world.fetch(0, "read_committed");
+    assert.deepEqual([isDeleted, error, records, logStartOffset], [true, "OFFSET_OUT_OF_RANGE", [], 4]);
+    assert.equal((await world.fetch(4, "read_committed")).records.length, 1);
+  });
+}
+
 Deno.test("open transactions, the aborted index and fencing survive a restart", async () => {
   const before = await createWorld();
   await before.produce(0);
