@@ -1,7 +1,7 @@
 /**
  * The reading half of a partition's log: ranges of whole batches, and the search by timestamp.
  *
- * Everything read is checked: the length and CRC of each batch against its index entry, and that each entry begins
+ * Everything read is checked: the length, last offset and CRC of each batch against its index entry, and that each entry begins
  * where the one before it ended. What is missing below the log start is trimmed data, anything else `CorruptStorageError`;
  * where compaction removed batches, an entry says so. A scan is not a snapshot: entries are written once, below a bound that the
  * caller read first, or replaced by compaction, and what was read meanwhile is read again before it is judged.
@@ -22,7 +22,7 @@ import { OffsetTrimmedError } from "./log_errors.ts";
 import { readAbortedTransactions } from "./log_transactions.ts";
 import type { PartitionSegments, SegmentName } from "./segments.ts";
 import type { Storage, StoredEntry } from "./storage.ts";
-import { hasStoredCrc } from "./stored_crc.ts";
+import { hasStoredCrc, lastOffsetOf } from "./stored_crc.ts";
 
 export interface ReadOptions {
   readonly maxBytes: number;
@@ -70,6 +70,9 @@ const ATTEMPTS_MAX = 8;
 const VERIFY_PAGE = 100;
 const VERIFY_BYTES = 4 * 1_024 * 1_024;
 
+/** Ends of reads that are remembered: as many consumers go on without a look at the entry before. */
+const ENDS_MAX = 256;
+
 /** Entries per page when only the index is wanted. */
 const SCAN_PAGE = 16;
 
@@ -88,6 +91,8 @@ export class LogReader {
   readonly #name: string;
   readonly #bounds: LogBounds;
   readonly #segments: PartitionSegments | null;
+  /** Where reads ended lately, and the chain's CRC there. */
+  readonly #ends = new Map<number, number>();
 
   constructor(options: LogReaderOptions) {
     this.#storage = options.storage;
@@ -147,18 +152,31 @@ export class LogReader {
         if (chosen.length > 0 && error instanceof CorruptStorageError) return [];
         throw error;
       });
-      if (page.length === 0) break;
+      const [first] = page;
+      if (first === undefined) break;
+      const fault = previous === undefined
+        ? await this.#startFault(first)
+        : this.#chainFault(previous, first);
+      if (fault !== null) {
+        // Of two that do not fit together nobody knows which is the wrong one, unless it shows.
+        if (chosen.at(-1) === previous && !await this.#isDamaged(first)) chosen.pop();
+        if (chosen.length === 0) throw fault;
+        break;
+      }
       for (const located of page) {
         const isKept = size + located.entry.sizeBytes <= options.maxBytes ||
           (chosen.length === 0 && options.minOneBatch);
-        if (!isKept) return this.#soundBytesOf(chosen);
-        this.#checkChain(previous, located);
+        if (!isKept) {
+          if (previous !== undefined) this.#rememberEnd(previous);
+          return this.#soundBytesOf(chosen);
+        }
         previous = located;
         if (located.entry.place.kind !== "hole") chosen.push(located);
         size += located.entry.sizeBytes;
         next = located.entry.lastOffset + 1;
       }
     }
+    if (previous !== undefined) this.#rememberEnd(previous);
     return this.#soundBytesOf(chosen);
   }
 
@@ -188,7 +206,10 @@ export class LogReader {
     upTo: number,
     { maxBytes, maxCount }: { readonly maxBytes: number; readonly maxCount: number },
   ): Promise<LocatedBatch[]> {
-    const entries = await this.#entriesFrom(from, upTo, Math.min(maxCount, this.#pageFor(maxBytes)));
+    const limit = Math.min(maxCount, this.#pageFor(maxBytes));
+    const { entries, fault } = await this.#pageFrom(from, upTo, limit);
+    // What does not follow from what is before it must not decide what stays of it.
+    if (fault !== null) throw fault;
     let size = 0;
     let count = 0;
     for (; count < entries.length && (count === 0 || size < maxBytes); count++) {
@@ -351,12 +372,17 @@ export class LogReader {
   }
 
   /**
-   * Up to `limit` entries in order, the first of which contains `from`, and no further than to one that is damaged or missing; never empty
-   * when `from` < `upTo`.
+   * Up to `limit` entries in order, the first of which contains `from`, and no further than to one that is damaged or missing or
+   * does not follow the one before it; never empty when `from` < `upTo`.
    */
-  async #entriesFrom(from: number, upTo: number, limit: number): Promise<Located[]> {
+  async #entriesFrom(from: number, upTo: number, limit: number): Promise<readonly Located[]> {
+    return (await this.#pageFrom(from, upTo, limit)).entries;
+  }
+
+  /** The same, and why the next entry does not follow them, when it can be read but does not. */
+  async #pageFrom(from: number, upTo: number, limit: number): Promise<Page> {
     const stored = await this.#storage.list(this.#keys.indexRange(from, upTo), { limit });
-    const found: Located[] = [];
+    const entries: Located[] = [];
     // Whoever keeps up asks at a batch's first offset; else the batch began before it.
     if (stored[0] === undefined || baseOffsetOfKey(stored[0].key) !== from) {
       const range = this.#keys.indexRange(0, from);
@@ -364,10 +390,10 @@ export class LogReader {
         this.#locate(each)
       )[0];
       if (before === undefined || before.entry.lastOffset < from) this.#throwHole(from);
-      found.push(before);
+      entries.push(before);
     }
     for (const each of stored) {
-      const last = found.at(-1);
+      const last = entries.at(-1);
       if (last !== undefined && baseOffsetOfKey(each.key) > last.entry.lastOffset + 1) break;
       let located: Located;
       try {
@@ -376,11 +402,59 @@ export class LogReader {
         if (last === undefined || !(error instanceof CorruptStorageError)) throw error;
         break;
       }
-      // Of two that do not fit together nobody knows which is the wrong one.
-      this.#checkChain(last, located);
-      found.push(located);
+      const fault = last === undefined ? null : this.#chainFault(last, located);
+      if (fault !== null) return { entries, fault };
+      entries.push(located);
     }
-    return found;
+    return { entries, fault: null };
+  }
+
+  /**
+   * Whether the first entry of a read follows the one before it, which readers that go on where they were know already. An
+   * entry before it that is damaged itself says nothing.
+   */
+  async #startFault(first: Located): Promise<CorruptStorageError | null> {
+    const { baseOffset, entry } = first;
+    if (baseOffset === 0 || this.#ends.get(baseOffset) === entry.previousCrc) return null;
+    const [stored] = await this.#storage.list(this.#keys.indexRange(0, baseOffset), {
+      limit: 1,
+      reverse: true,
+    });
+    if (stored === undefined) return null;
+    let before: Located;
+    try {
+      before = this.#locate(stored);
+    } catch (error) {
+      if (!(error instanceof CorruptStorageError)) throw error;
+      return null;
+    }
+    // Offsets that are missing, or an end that is wrong: whoever reads there is told.
+    if (before.entry.lastOffset + 1 !== baseOffset) return null;
+    const fault = this.#chainFault(before, first);
+    return fault === null || await this.#isDamaged(before) ? null : fault;
+  }
+
+  /** Whether a batch is not what its entry says. */
+  async #isDamaged(located: Located): Promise<boolean> {
+    if (located.entry.place.kind === "hole") return false;
+    try {
+      await this.#bytesOf([located]);
+      return false;
+    } catch (error) {
+      if (!(error instanceof CorruptStorageError)) throw error;
+      return true;
+    }
+  }
+
+  #rememberEnd({ entry }: Located): void {
+    const end = entry.lastOffset + 1;
+    this.#ends.delete(end);
+    this.#ends.set(end, entry.chainCrc);
+    if (this.#ends.size <= ENDS_MAX) return;
+    for (const oldest of this.#ends.keys()) {
+      this.#ends.delete(oldest);
+      return;
+    }
   }
 
   #locate(stored: StoredEntry): Located {
@@ -400,13 +474,11 @@ export class LogReader {
     return Math.min(wanted, this.#storage.limits.listPageMax);
   }
 
-  #checkChain(before: Located | undefined, after: Located): void {
-    if (before === undefined) return;
+  #chainFault(before: Located, after: Located): CorruptStorageError | null {
     const isNext = after.baseOffset === before.entry.lastOffset + 1;
-    if (!isNext) this.#throwHole(before.entry.lastOffset + 1);
-    if (after.entry.previousCrc !== before.entry.chainCrc) {
-      throw new CorruptStorageError(`${this.#at(after.baseOffset)}: it does not follow the batch before it`);
-    }
+    if (isNext && after.entry.previousCrc === before.entry.chainCrc) return null;
+    const why = "it does not follow the batch before it";
+    return new CorruptStorageError(`${this.#at(after.baseOffset)}: ${why}`);
   }
 
   #throwHole(offset: number): never {
@@ -426,7 +498,8 @@ export class LogReader {
         throw new CorruptStorageError(`${this.#at(baseOffset)}: pieces are missing`);
       }
       const isWhole = bytes.length === entry.sizeBytes && hasStoredCrc(bytes, entry.crc);
-      if (!isWhole && !mutant("damage-served")) {
+      const isInPlace = isWhole && lastOffsetOf(baseOffset, bytes) === entry.lastOffset;
+      if (!isInPlace && !mutant("damage-served")) {
         throw new CorruptStorageError(`${this.#at(baseOffset)}: its bytes are not those that were written`);
       }
       return bytes;
@@ -511,6 +584,12 @@ export class LogReader {
 export interface FoundRecord {
   readonly offset: number;
   readonly timestamp: number;
+}
+
+/** Entries that follow each other. */
+interface Page {
+  readonly entries: readonly Located[];
+  readonly fault: CorruptStorageError | null;
 }
 
 /** Extents of one file, one behind the other. */

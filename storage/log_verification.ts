@@ -24,7 +24,10 @@ export interface Located {
 
 /** Throws `CorruptStorageError`. */
 export function locate(stored: StoredEntry): Located {
-  return { baseOffset: baseOffsetOfKey(stored.key), entry: decodeBatchIndex(stored.value) };
+  const baseOffset = baseOffsetOfKey(stored.key);
+  const entry = decodeBatchIndex(stored.value);
+  if (entry.lastOffset >= baseOffset) return { baseOffset, entry };
+  throw new CorruptStorageError(`Cannot read batch index entry: it ends at ${entry.lastOffset}`);
 }
 
 export class VerificationStep {

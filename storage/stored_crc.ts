@@ -20,6 +20,14 @@ export function hasStoredCrc(batch: Uint8Array, crc: number): boolean {
     crc32c(batch, UNCOVERED_BYTES) === crcField(batch);
 }
 
+const LAST_OFFSET_DELTA_AT = 23;
+
+/** The last offset of a batch at `baseOffset`, as the batch itself says. */
+export function lastOffsetOf(baseOffset: number, batch: Uint8Array): number {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  return baseOffset + view.getInt32(LAST_OFFSET_DELTA_AT);
+}
+
 function crcField(batch: Uint8Array): number {
   const [a = 0, b = 0, c = 0, d = 0] = batch.subarray(CRC_AT, UNCOVERED_BYTES);
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;

@@ -82,3 +82,22 @@ Deno.test("a flipped bit in the store or in a segment file fails the fetch of th
   assert.deepEqual(offsets(await fetch(0, 1)), [0, 1, 2, 3, 4, 5]);
   assert.deepEqual(errors(), []);
 });
+
+Deno.test("a damaged index entry fails the fetch of its batch alone, with one line each time", async () => {
+  const { storage, errors, fetch } = await createWorld();
+  const index = storage.keys().find((key) => key[2] === 0 && key[3] === "i" && key[4] === 3);
+  assert.ok(index !== undefined);
+  for (const at of [0, 1, 41, 57, 60]) {
+    storage.tamper(index, (value) => value.with(at, (value[at] ?? 0) ^ 1));
+    assert.deepEqual(offsets(await fetch(0)), [0, 1, 2]);
+    assert.deepEqual(offsets(await fetch(2)), [2]);
+    assert.deepEqual(offsets(await fetch(4)), [4, 5]);
+    assert.deepEqual(errors(), []);
+    assert.equal((await fetch(3)).error, "KAFKA_STORAGE_ERROR");
+    assert.deepEqual(errors().map(({ message, fields }) => [message, fields.offset, fields.corrupt]), [
+      ["Cannot read the log", 3, true],
+    ]);
+    storage.tamper(index, (value) => value.with(at, (value[at] ?? 0) ^ 1));
+  }
+  assert.deepEqual(offsets(await fetch(0, 1)), [0, 1, 2, 3, 4, 5]);
+});
