@@ -248,7 +248,8 @@ export class LogReader {
       const located = step.decode(stored);
       if (located === null || located.entry.lastOffset < from) continue;
       try {
-        if (located.entry.place.kind !== "hole") await this.#bytesOf([located]);
+        const [bytes] = located.entry.place.kind === "hole" ? [] : await this.#bytesOf([located]);
+        if (bytes !== undefined) step.compare(located, bytes);
       } catch (error) {
         if (!(error instanceof CorruptStorageError)) throw error;
         step.fault(located.baseOffset, error);

@@ -2,6 +2,7 @@
  * One step of a look through a log that is in use: every entry decoded, in its place in the chain of offsets and CRCs. The bytes are
  * the reader's to check. For a store that nobody uses there is `storage_check.ts`, which also finds what no entry names.
  */
+import { iterateRecords, readBatchHeader, RecordError } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { baseOffsetOfKey } from "./keys/partition.ts";
@@ -28,6 +29,22 @@ export function locate(stored: StoredEntry): Located {
   const entry = decodeBatchIndex(stored.value);
   if (entry.lastOffset >= baseOffset) return { baseOffset, entry };
   throw new CorruptStorageError(`Cannot read batch index entry: it ends at ${entry.lastOffset}`);
+}
+
+/** What an entry says otherwise than its batch, whose bytes are sound; entries without a seal may be damaged unnoticed. */
+export function entryFault(baseOffset: number, entry: BatchIndexEntry, batch: Uint8Array): string | null {
+  const { maxTimestamp, lastOffsetDelta } = readBatchHeader(batch);
+  if (baseOffset + lastOffsetDelta !== entry.lastOffset) return `its entry ends at ${entry.lastOffset}`;
+  if (maxTimestamp === entry.maxTimestamp) return null;
+  // Producers may write anything into that field; the entry has what the records say.
+  let recordsMax = -1;
+  try {
+    for (const { timestamp } of iterateRecords(batch)) recordsMax = Math.max(recordsMax, timestamp);
+  } catch (error) {
+    if (error instanceof RecordError) return `its records cannot be read: ${error.message}`;
+    throw error;
+  }
+  return recordsMax === entry.maxTimestamp ? null : `its entry has timestamp ${entry.maxTimestamp}`;
 }
 
 export class VerificationStep {
@@ -79,6 +96,12 @@ export class VerificationStep {
     this.#batchCount++;
     this.#sizeBytes += entry.sizeBytes;
     return located;
+  }
+
+  /** `batch`: the bytes that were read for it. */
+  compare({ baseOffset, entry }: Located, batch: Uint8Array): void {
+    const fault = entryFault(baseOffset, entry, batch);
+    if (fault !== null) this.#faults.push(`offset ${baseOffset}: ${fault}`);
   }
 
   fault(baseOffset: number, error: Error): void {

@@ -1,11 +1,12 @@
 /** A log that is in use is looked through: step by step, with everything that may be wrong with it. */
 import assert from "node:assert/strict";
+import { crc32c } from "../lib/crc32c.ts";
 import { unsealed } from "./keys/sealed_testkit.ts";
 import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { MemoryStorage } from "./memory.ts";
 import { PartitionLog } from "./partition_log.ts";
-import { appendsAfter, openShards, TOPIC_ID } from "./storage_testkit.ts";
+import { appendAfter, appendsAfter, openShards, TOPIC_ID } from "./storage_testkit.ts";
 
 const KEYS = new PartitionKeys(TOPIC_ID, 0);
 const BATCHES = 250;
@@ -45,6 +46,16 @@ Deno.test("verify() goes through a sound log in bounded steps", async () => {
   assert.equal((await verify(log)).batchCount, BATCHES - 100);
 });
 
+Deno.test("verify() goes by the records where a producer wrote another timestamp into the batch's header", async () => {
+  const log = await PartitionLog.open(await openShards(new MemoryStorage()), TOPIC_ID, 0);
+  const append = appendAfter(log.head, { timestamps: [5, 9] });
+  const view = new DataView(append.bytes.buffer, append.bytes.byteOffset);
+  view.setBigInt64(35, 77n);
+  view.setUint32(17, crc32c(append.bytes, 21));
+  await log.append([append]);
+  assert.deepEqual((await verify(log)).faults, []);
+});
+
 const wrong: Readonly<Record<string, [(storage: MemoryStorage) => void, RegExp]>> = {
   "a flipped bit": [
     (storage) => storage.tamper(KEYS.index(150), (value) => value.with(9_000, (value[9_000] ?? 0) ^ 1)),
@@ -65,6 +76,14 @@ const wrong: Readonly<Record<string, [(storage: MemoryStorage) => void, RegExp]>
   "an entry of an unknown version": [
     (storage) => storage.tamper(KEYS.index(140), (value) => unsealed(value).with(0, 33)),
     /offset 140.*version 33/,
+  ],
+  "an entry with another timestamp": [
+    (storage) =>
+      storage.tamper(
+        KEYS.index(170),
+        (value) => encodeBatchIndex({ ...decodeBatchIndex(value), maxTimestamp: 171 }),
+      ),
+    /offset 170: its entry has timestamp 171/,
   ],
   "an entry of another log": [
     (storage) =>

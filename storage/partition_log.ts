@@ -11,9 +11,10 @@ import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { AbortedTransaction, OpenTransactions } from "../core/partition/transactions.ts";
 import { invariant } from "../lib/invariant.ts";
 import { sweepAttempts, writeAttempt } from "./chunked_append.ts";
-import { ShardGoneError, StorageUnavailableError } from "./errors.ts";
-import { decodeLogHead } from "./keys/log_head.ts";
-import { PartitionKeys } from "./keys/partition.ts";
+import { CorruptStorageError, ShardGoneError, StorageUnavailableError } from "./errors.ts";
+import type { BatchIndexEntry } from "./keys/batch_index.ts";
+import { decodeLogHead, type LiveLogHead, type LogHeadPayload } from "./keys/log_head.ts";
+import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
 import { decodeProducer } from "./keys/producer.ts";
 import { decodeShardHead } from "./keys/shard_head.ts";
 import { PartitionDeletedError } from "./log_errors.ts";
@@ -31,7 +32,7 @@ import {
   readProducers,
   scanProducers,
 } from "./log_transactions.ts";
-import type { LogVerification } from "./log_verification.ts";
+import { locate, type LogVerification } from "./log_verification.ts";
 import type { LogRewriter } from "./log_rewrite.ts";
 import { planTrim, type TrimPlan } from "./log_trim.ts";
 import { type LogAppend, type LogCleanup, type LogEffect, LogWriter } from "./log_writer.ts";
@@ -81,7 +82,16 @@ export class PartitionLog {
       shard.close();
       throw new PartitionDeletedError(topicId, partition);
     }
-    const sweptCount = await sweepAttempts(shards, shard, keys);
+    let sweptCount: number;
+    try {
+      [sweptCount] = await Promise.all([
+        sweepAttempts(shards, shard, keys),
+        checkLogEnd(shards, keys, payload),
+      ]);
+    } catch (error) {
+      shard.close();
+      throw error;
+    }
     if (sweptCount > 0) {
       shards.log.info("swept unfinished batches", { topicId, partition, count: sweptCount });
     }
@@ -99,9 +109,8 @@ export class PartitionLog {
    */
   static async openToRead(shards: ShardStore, topicId: string, partition: number): Promise<PartitionLog> {
     const keys = new PartitionKeys(topicId, partition);
-    const found = await shards.storage.get(keys.head);
-    if (found === null) throw notWritable();
-    const payload = decodeLogHead(decodeShardHead(found.value).payload);
+    const payload = await readSettledHead(shards, keys);
+    if (payload === null) throw notWritable();
     if (payload.state === "deleted") throw new PartitionDeletedError(topicId, partition);
     const { head, writer: { batchCount, files } } = payload;
     const fileOf = (number: number) => files.find((file) => file.number === number) ?? null;
@@ -254,6 +263,64 @@ export class PartitionLog {
     this.#write?.writer.close();
     void this.#segments?.close();
   }
+}
+
+/** Null when there is none. A commit that was under way may come between the head and the entry that it is held against. */
+async function readSettledHead(shards: ShardStore, keys: PartitionKeys): Promise<LogHeadPayload | null> {
+  for (let before = "";;) {
+    const found = await shards.storage.get(keys.head);
+    if (found === null) return null;
+    const payload = decodeLogHead(decodeShardHead(found.value).payload);
+    if (payload.state === "deleted") return payload;
+    try {
+      await checkLogEnd(shards, keys, payload);
+      return payload;
+    } catch (error) {
+      if (!(error instanceof CorruptStorageError) || found.versionstamp === before) throw error;
+      before = found.versionstamp;
+    }
+  }
+}
+
+/**
+ * Whether the newest index entry ends where the head says, with the CRC that the head has: else one of them is not what was
+ * committed last, and an append would go over acknowledged offsets, or leave some out. Throws `CorruptStorageError`.
+ */
+async function checkLogEnd(
+  { storage, log }: ShardStore,
+  keys: PartitionKeys,
+  { head, writer }: LiveLogHead,
+): Promise<void> {
+  const [newest] = await storage.list(keys.indexRange(0, Infinity), { limit: 1, reverse: true });
+  const { logStartOffset, logEndOffset } = head;
+  if (newest === undefined) {
+    if (logStartOffset === logEndOffset) return;
+    throw endFault(keys, `its head says that it ends at ${logEndOffset}, and no batch is there`);
+  }
+  let entry: BatchIndexEntry;
+  try {
+    ({ entry } = locate(newest));
+  } catch (error) {
+    if (!(error instanceof CorruptStorageError)) throw error;
+    // The head is whole. Reading that batch is refused, and nothing else.
+    const { topicId, partition } = partitionOfKey(keys.head);
+    log.error("The newest batch of a log is damaged", { topicId, partition, error: error.message });
+    return;
+  }
+  if (entry.lastOffset + 1 !== logEndOffset) {
+    throw endFault(
+      keys,
+      `its head says that it ends at ${logEndOffset}, its newest batch ends at ${entry.lastOffset + 1}`,
+    );
+  }
+  if (entry.chainCrc !== writer.lastCrc) {
+    throw endFault(keys, "its newest batch is not the one that its head knows");
+  }
+}
+
+function endFault(keys: PartitionKeys, why: string): CorruptStorageError {
+  const { topicId, partition } = partitionOfKey(keys.head);
+  return new CorruptStorageError(`Cannot open log of topic ${topicId}, partition ${partition}: ${why}`);
 }
 
 /** Null when the guard says that there is to be no log. */

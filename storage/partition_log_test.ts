@@ -5,8 +5,10 @@ import { readRecords } from "../protocol/records/record_batch.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
 import { CorruptStorageError, FencedError } from "./errors.ts";
 import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
+import { decodeLogHead, encodeLogHead, type LiveLogHead } from "./keys/log_head.ts";
 import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
 import { unsealed } from "./keys/sealed_testkit.ts";
+import { decodeShardHead, encodeShardHead } from "./keys/shard_head.ts";
 import { encodeAbortedTransaction } from "./keys/partition_transaction.ts";
 import { MemoryStorage } from "./memory.ts";
 import { type LogAppend, type LogHead, OffsetTrimmedError, PartitionLog } from "./partition_log.ts";
@@ -195,7 +197,7 @@ Deno.test("opening a log reads few keys, however long it is", async () => {
     Object.assign(storage, { [name]: (...args: unknown[]) => (reads++, original(...args)) });
   }
   await PartitionLog.open(shards, TOPIC_ID, 0);
-  assert.ok(reads <= 2, `${reads} reads`);
+  assert.ok(reads <= 3, `${reads} reads`);
 });
 
 Deno.test("an attempt that did not end leaves nothing behind once the log is opened again", async () => {
@@ -469,6 +471,71 @@ Deno.test("readCommitted() reads again when compaction took the index of a trans
   const read = await log.readCommitted(0, EVERYTHING, batches);
   assert.deepEqual(read.aborted, []);
   assert.deepEqual(read.batches.map((batch) => readRecords(batch)[0]?.offset), [4]);
+});
+
+/** The head, written anew by `change`, as no flipped bit would have it. */
+function changeHead(storage: MemoryStorage, change: (payload: LiveLogHead) => LiveLogHead): void {
+  storage.tamper(KEYS.head, (value) => {
+    const head = decodeShardHead(value);
+    const payload = decodeLogHead(head.payload);
+    assert.ok(payload.state === "live");
+    return encodeShardHead({ ...head, payload: encodeLogHead(change(payload)) });
+  });
+}
+
+const DISAGREEMENTS: Readonly<Record<string, (storage: MemoryStorage) => void>> = {
+  "a log end that is too low": (storage) =>
+    changeHead(storage, (each) => ({ ...each, head: { ...each.head, logEndOffset: 8 } })),
+  "a log end that is too high": (storage) =>
+    changeHead(storage, (each) => ({ ...each, head: { ...each.head, logEndOffset: 11 } })),
+  "another newest batch": (storage) =>
+    changeHead(storage, (each) => ({ ...each, writer: { ...each.writer, lastCrc: 1 } })),
+  "a newest entry that is gone": (storage) => storage.tamper(KEYS.index(9), () => null),
+  "entries that are all gone": (storage) => {
+    for (let offset = 0; offset < 10; offset++) storage.tamper(KEYS.index(offset), () => null);
+  },
+};
+
+for (const [name, damage] of Object.entries(DISAGREEMENTS)) {
+  Deno.test(`open() refuses ${name}, and nothing is appended`, async () => {
+    const storage = new MemoryStorage();
+    const log = await openLog(storage);
+    await appendAll(log, appendsAfter(log.head, Array.from({ length: 10 }, () => ({ timestamps: [1] }))));
+    damage(storage);
+    const shards = await openShards(storage);
+    const refused = { name: "CorruptStorageError", message: /^Cannot open log of topic .*, partition 0: / };
+    await assert.rejects(PartitionLog.open(shards, TOPIC_ID, 0), refused);
+    await assert.rejects(PartitionLog.openToRead(shards, TOPIC_ID, 0), refused);
+  });
+}
+
+Deno.test("open() takes a log whose newest entry alone is damaged, and appends behind it", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await appendAll(log, appendsAfter(log.head, Array.from({ length: 3 }, () => ({ timestamps: [1] }))));
+  storage.tamper(KEYS.index(2), (value) => value.with(40, (value[40] ?? 0) ^ 1));
+  const again = await openLog(storage);
+  await again.append(appendsAfter(again.head, [{ timestamps: [1] }]));
+  const counts = [0, 3].map(async (from) => (await again.read(from, EVERYTHING)).length);
+  assert.deepEqual(await Promise.all(counts), [2, 1]);
+  await assert.rejects(again.read(2, EVERYTHING), CorruptStorageError);
+});
+
+Deno.test("openToRead() is not misled by a commit that comes between its reads", async () => {
+  const storage = new MemoryStorage();
+  const log = await openLog(storage);
+  await log.append(appendsAfter(log.head, [{ timestamps: [1] }]));
+  const shards = await openShards(storage, { brokerId: 2 });
+  const list = storage.list.bind(storage);
+  let isDone = false;
+  storage.list = async (range, options) => {
+    if (!isDone) {
+      isDone = true;
+      await log.append(appendsAfter(log.head, [{ timestamps: [2] }]));
+    }
+    return await list(range, options);
+  };
+  assert.equal((await PartitionLog.openToRead(shards, TOPIC_ID, 0)).head.logEndOffset, 2);
 });
 
 Deno.test("trim() deletes what lies below the log start, and reading there says so", async () => {

@@ -6,9 +6,10 @@
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { FAMILY } from "./keys/keyspace.ts";
 import { below } from "./keys/keyspace.ts";
-import { decodeLogHead, type LogHeadPayload } from "./keys/log_head.ts";
+import { decodeLogHead, type LiveLogHead, type LogHeadPayload } from "./keys/log_head.ts";
 import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
 import { decodeShardHead } from "./keys/shard_head.ts";
+import { entryFault } from "./log_verification.ts";
 import { fileName, type SegmentStore } from "./segments.ts";
 import type { KvKey, Storage, StoredEntry } from "./storage.ts";
 import { hasStoredCrc } from "./stored_crc.ts";
@@ -43,8 +44,6 @@ export async function* checkStorage(options: CheckOptions): AsyncGenerator<Parti
     start = new PartitionKeys(topicId, partition).all().end;
   }
 }
-
-type LiveHead = Extract<LogHeadPayload, { state: "live" }>;
 
 class PartitionCheck {
   readonly #options: CheckOptions;
@@ -96,7 +95,7 @@ class PartitionCheck {
     }
   }
 
-  async #index({ head, writer }: LiveHead): Promise<void> {
+  async #index({ head, writer }: LiveLogHead): Promise<void> {
     let next: number | null = null;
     let previousCrc: number | null = null;
     for await (const stored of scan(this.#options.storage, this.#keys.indexRange(0, Infinity))) {
@@ -107,6 +106,7 @@ class PartitionCheck {
       } catch (error) {
         this.#faults.push(`offset ${baseOffset}: ${messageOf(error)}`);
         next = null;
+        previousCrc = null;
         continue;
       }
       if (next !== null && baseOffset !== next) {
@@ -128,6 +128,9 @@ class PartitionCheck {
     if ((next ?? head.logStartOffset) !== head.logEndOffset && head.logStartOffset < head.logEndOffset) {
       this.#faults.push(`the log ends at ${head.logEndOffset}, its last batch at ${next ?? "none"}`);
     }
+    if (previousCrc !== null && next === head.logEndOffset && previousCrc !== writer.lastCrc) {
+      this.#faults.push("its newest batch is not the one that its head knows");
+    }
     if (this.#sizeBytes !== head.sizeBytes && this.#faults.length === 0) {
       this.#faults.push(`the head says ${head.sizeBytes} bytes, there are ${this.#sizeBytes}`);
     }
@@ -136,7 +139,7 @@ class PartitionCheck {
   async #batch(
     baseOffset: number,
     entry: BatchIndexEntry,
-    files: LiveHead["writer"]["files"],
+    files: LiveLogHead["writer"]["files"],
   ): Promise<void> {
     this.#batchCount++;
     this.#sizeBytes += entry.sizeBytes;
@@ -153,6 +156,9 @@ class PartitionCheck {
       if (bytes === null) this.#faults.push(`offset ${baseOffset}: its bytes are missing`);
       else if (bytes.length !== entry.sizeBytes || !hasStoredCrc(bytes, entry.crc)) {
         this.#faults.push(`offset ${baseOffset}: its bytes are not those that were written`);
+      } else {
+        const fault = entryFault(baseOffset, entry, bytes);
+        if (fault !== null) this.#faults.push(`offset ${baseOffset}: ${fault}`);
       }
     } catch (error) {
       this.#faults.push(`offset ${baseOffset}: ${messageOf(error)}`);
@@ -162,7 +168,7 @@ class PartitionCheck {
   async #bytesOf(
     baseOffset: number,
     { place, sizeBytes }: BatchIndexEntry,
-    files: LiveHead["writer"]["files"],
+    files: LiveLogHead["writer"]["files"],
   ): Promise<Uint8Array | null> {
     const { storage, segments } = this.#options;
     if (place.kind === "inline") return place.bytes;
@@ -193,7 +199,7 @@ class PartitionCheck {
     }
   }
 
-  async #files({ writer }: LiveHead): Promise<void> {
+  async #files({ writer }: LiveLogHead): Promise<void> {
     const { segments } = this.#options;
     if (segments === null) return;
     const there = await segments.partition(this.#topicId, this.#partition).list();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeDisk } from "./fake_disk.ts";
+import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { MemoryStorage } from "./memory.ts";
 import { PartitionLog } from "./partition_log.ts";
@@ -79,6 +80,24 @@ const FAULTS: readonly { name: string; expected: RegExp; damage: (world: World) 
     name: "an index entry that does not decode",
     expected: /^offset 3: Cannot read batch index entry/,
     damage: ({ storage }) => storage.tamper(KEYS.index(3), (value) => value.subarray(0, 20)),
+  },
+  {
+    name: "an index entry with another timestamp",
+    expected: /^offset 3: its entry has timestamp 9$/,
+    damage: ({ storage }) =>
+      storage.tamper(
+        KEYS.index(3),
+        (value) => encodeBatchIndex({ ...decodeBatchIndex(value), maxTimestamp: 9 }),
+      ),
+  },
+  {
+    name: "another newest batch than the head's",
+    expected: /^its newest batch is not the one that its head knows$/,
+    damage: ({ storage }) =>
+      storage.tamper(
+        KEYS.index(4),
+        (value) => encodeBatchIndex({ ...decodeBatchIndex(value), chainCrc: 9 }),
+      ),
   },
   {
     name: "a missing end",

@@ -316,6 +316,43 @@ Deno.test("golden bytes of version 1 are read", () => {
   checkTimeIndexValue(hex("01"));
 });
 
+/** Likewise those with a seal, which the tests beside this one compute as the code does. */
+Deno.test("golden bytes with a seal are read, and are what is written", () => {
+  const token = { incarnation: "00112233-4455-6677-8899-aabbccddeeff", opening: 2, n: 3 };
+  const tokenHex = "00112233445566778899aabbccddeeff" + "00000002" + "0000000000000003";
+  const shardHead = "c1" + tokenHex + tokenHex + "01" + "0102" + "ffb08440";
+  const head = { token, fencedToken: token, payload: new Uint8Array([1, 2]) };
+  assert.equal(encodeShardHead(head).toHex(), shardHead);
+  assert.deepEqual(decodeShardHead(Uint8Array.fromHex(shardHead)), head);
+  const deleted = "c201" + "209bf8c2";
+  assert.equal(encodeLogHead({ state: "deleted" }).toHex(), deleted);
+  assert.deepEqual(decodeLogHead(Uint8Array.fromHex(deleted)), { state: "deleted" });
+  const fields = "00000005" + tokenHex + "000000000000002a" + "0000018bcfe56800" + "00000003" + "deadbeef" +
+    "cafebabe";
+  const entry = {
+    leaderEpoch: 5,
+    token,
+    lastOffset: 42,
+    maxTimestamp: 1_700_000_000_000,
+    sizeBytes: 3,
+    crc: 0xdeadbeef,
+    previousCrc: 0xcafebabe,
+    chainCrc: 0xdeadbeef,
+    deleteHorizonMs: -1,
+    appendedMs: -1,
+  };
+  const inline = { ...entry, place: { kind: "inline" as const, bytes: new Uint8Array([1, 2, 3]) } };
+  // The seal stands before the batch.
+  const inlineHex = "c100" + fields + "b71c91f9" + "010203";
+  assert.equal(encodeBatchIndex(inline).toHex(), inlineHex);
+  assert.deepEqual(decodeBatchIndex(Uint8Array.fromHex(inlineHex)), inline);
+  const extent = { ...entry, appendedMs: 7, place: { kind: "extent" as const, fileNumber: 9, position: 8 } };
+  const extentHex = "c202" + fields + "deadbeef" + "ffffffffffffffff" + "0000000000000007" + "00000009" +
+    "0000000000000008" + "c0e74e01";
+  assert.equal(encodeBatchIndex(extent).toHex(), extentHex);
+  assert.deepEqual(decodeBatchIndex(Uint8Array.fromHex(extentHex)), extent);
+});
+
 Deno.test("keys name what they were made for", () => {
   fc.assert(
     fc.property(

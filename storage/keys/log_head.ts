@@ -35,9 +35,13 @@ export interface LogWriterState {
   readonly files: readonly LiveSegment[];
 }
 
-export type LogHeadPayload =
-  | { readonly state: "live"; readonly head: LogHead; readonly writer: LogWriterState }
-  | { readonly state: "deleted" };
+export interface LiveLogHead {
+  readonly state: "live";
+  readonly head: LogHead;
+  readonly writer: LogWriterState;
+}
+
+export type LogHeadPayload = LiveLogHead | { readonly state: "deleted" };
 
 export const emptyWriterState: LogWriterState = {
   batchCount: 0,
