@@ -47,9 +47,6 @@ import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 /** Appends that may wait for a commit; with batches of 1 MiB this bounds memory at some hundred MiB for one partition. */
 const STAGED_APPENDS_MAX = 256;
 
-/** Producers that are described. */
-const PRODUCERS_DESCRIBED_MAX = 2_000;
-
 /** A transaction's coordinator answers from memory; a client that waited in vain tries again. */
 const VERIFY_DEADLINE_MS = 5_000;
 
@@ -179,14 +176,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
         );
       case "describeProducers":
         return this.#context.run(async () => {
-          const producers = await this.#log.producers(PRODUCERS_DESCRIBED_MAX);
-          reply.sendNow({
-            error: "NONE",
-            producers: producers.map((each) => ({
-              ...each,
-              transactionStartOffset: this.#reader.open.firstOffsetOf(each.producerId) ?? -1,
-            })),
-          });
+          reply.sendNow({ error: "NONE", producers: await this.#producers.describe(this.#reader.open) });
         });
       case "expireProducers":
         return this.#expireProducers(reply);

@@ -12,6 +12,7 @@ import {
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { OpenTransactions } from "../core/partition/transactions.ts";
 import type { PartitionLog } from "../storage/partition_log.ts";
+import type { ActiveProducer } from "./messages/partition.ts";
 
 /** Producer states kept in memory; the rest is read back from storage on demand. */
 const PRODUCERS_CACHED_MAX = 1_024;
@@ -95,6 +96,27 @@ export class PartitionProducers {
   firstSequenceMax({ producerId, producerEpoch }: TurnedAwayBatch): number {
     const known = this.#turnedAway.get(producerId);
     return known?.producerEpoch === producerEpoch ? known.sequence : Infinity;
+  }
+
+  /**
+   * All of them as stored, up to as many as are kept: first those with an open transaction, the oldest in front, since one that
+   * hangs must be found among however many; then by id.
+   */
+  async describe(open: OpenTransactions): Promise<ActiveProducer[]> {
+    const described = new Map<number, ActiveProducer>();
+    const add = (state: ProducerState | null) => {
+      if (state === null || described.has(state.producerId)) return;
+      const transactionStartOffset = open.firstOffsetOf(state.producerId) ?? -1;
+      described.set(state.producerId, { ...state, transactionStartOffset });
+    };
+    for (const producerId of open.producerIds.slice(0, PRODUCERS_MAX)) {
+      add(await this.#log.producerState(producerId));
+    }
+    for await (const state of this.#log.allProducers()) {
+      if (described.size >= PRODUCERS_MAX) break;
+      add(state);
+    }
+    return [...described.values()];
   }
 
   /** Some of those to be forgotten, as stored; reads all of them. */

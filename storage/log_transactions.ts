@@ -69,20 +69,6 @@ export async function readLastAbort(storage: Storage, keys: PartitionKeys): Prom
   return last === undefined ? -1 : decodeAbortedTransaction(last.key, last.value).lastOffset;
 }
 
-/** Up to `countMax` producers that the partition remembers, by id. */
-export async function readProducers(
-  storage: Storage,
-  keys: PartitionKeys,
-  countMax: number,
-): Promise<ProducerState[]> {
-  const producers: ProducerState[] = [];
-  for await (const producer of scanProducers(storage, keys)) {
-    producers.push(producer);
-    if (producers.length >= countMax) break;
-  }
-  return producers;
-}
-
 /** All producers that the partition remembers, by id. */
 export async function* scanProducers(
   storage: Storage,

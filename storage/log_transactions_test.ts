@@ -38,5 +38,5 @@ Deno.test("a producer's state keeps the epoch of the coordinator that wrote its 
   const log = await openLog(storage);
   const producer = { producerId: 9, producerEpoch: 3, lastAppendMs: 5, batches: [], coordinatorEpoch: 4 };
   await log.append([appendAfter(emptyLogHead, { timestamps: [1], producer })]);
-  assert.deepEqual(await (await openLog(storage)).producers(10), [producer]);
+  assert.deepEqual(await Array.fromAsync((await openLog(storage)).allProducers()), [producer]);
 });

@@ -29,7 +29,6 @@ import {
   readAbortedTransactions,
   readLastAbort,
   readOpenTransactions,
-  readProducers,
   scanProducers,
 } from "./log_transactions.ts";
 import { locate, type LogVerification } from "./log_verification.ts";
@@ -211,11 +210,6 @@ export class PartitionLog {
   /** Offset of the newest abort marker; -1 when there is none. */
   lastAbort(): Promise<number> {
     return readLastAbort(this.#shards.storage, this.#keys);
-  }
-
-  /** Up to `countMax` producers, as last committed. */
-  producers(countMax: number): Promise<ProducerState[]> {
-    return readProducers(this.#shards.storage, this.#keys, countMax);
   }
 
   /** Every producer that the partition remembers, page by page, each as committed when its page is read. */

@@ -65,7 +65,7 @@ export interface ActiveProducer extends ProducerState {
   readonly transactionStartOffset: number;
 }
 
-/** The producers that the partition remembers (at most a few thousand of them). */
+/** The producers that the partition remembers, up to `PRODUCERS_MAX`; those with an open transaction come first. */
 export interface DescribeProducers
   extends Expects<{ readonly error: ErrorName | "NONE"; readonly producers: readonly ActiveProducer[] }> {
   readonly type: "describeProducers";

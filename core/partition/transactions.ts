@@ -25,6 +25,11 @@ export class OpenTransactions {
     return this.#firstOffsets.size;
   }
 
+  /** In the order of their first offsets. */
+  get producerIds(): readonly number[] {
+    return [...this.#firstOffsets.keys()];
+  }
+
   /** null: none is open. */
   firstOffsetOf(producerId: number): number | null {
     return this.#firstOffsets.get(producerId) ?? null;

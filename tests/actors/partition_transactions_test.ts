@@ -8,6 +8,9 @@ import { ActorProbe, createTestbed } from "../../actors/runtime/testkit.ts";
 import type { ActorKind } from "../../actors/runtime/types.ts";
 import { readControlBatch } from "../../protocol/records/control_record.ts";
 import { buildBatch, readBatchHeader } from "../../protocol/records/record_batch.ts";
+import { PRODUCERS_MAX } from "../../core/partition/producer_expiry.ts";
+import { PartitionKeys } from "../../storage/keys/partition.ts";
+import { encodeProducer } from "../../storage/keys/producer.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import { ShardStore } from "../../storage/shard.ts";
 
@@ -255,6 +258,28 @@ Deno.test("who waits for committed data is woken by the marker", async () => {
   await world.mark(true);
   await waiting;
   assert(isWoken);
+});
+
+Deno.test("a hanging transaction is described first, among however many producers with lower ids", async () => {
+  const world = await createWorld();
+  const keys = new PartitionKeys(TOPIC_ID, 0);
+  const idle = { producerEpoch: 0, lastAppendMs: 1, batches: [] };
+  await world.produce(0, { producerId: 90_000 });
+  await world.produce(0, { producerId: 80_000 });
+  for (let first = 0; first < 2 * PRODUCERS_MAX; first += 500) {
+    const mutations = Array.from({ length: 500 }, (_, i) => first + i).map((producerId) => ({
+      type: "set" as const,
+      key: keys.producer(producerId),
+      value: encodeProducer({ producerId, ...idle }),
+    }));
+    await world.storage.commit({ checks: [], mutations });
+  }
+  const asked = world.probe.ref.ask({ type: "describeProducers" });
+  await world.env.runUntilIdle();
+  const { producers } = await asked;
+  const shown = producers.map((each) => [each.producerId, each.transactionStartOffset]);
+  assert.deepEqual(shown.slice(0, 4), [[90_000, 0], [80_000, 1], [0, -1], [1, -1]]);
+  assert.equal(producers.length, PRODUCERS_MAX);
 });
 
 Deno.test("described producers show their open transactions", async () => {
