@@ -6,16 +6,18 @@ import { mutant } from "../lib/mutants.ts";
 import { addSizes, emptyCommitSize, fits, sizeOfMutations } from "./commit_size.ts";
 import { CorruptStorageError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
-import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
+import { baseOffsetOfKey, type PartitionKeys, pieceOfKey } from "./keys/partition.ts";
 import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
 import { timeEntryOfKey } from "./keys/time_index.ts";
 import type { Extent } from "./segment_writer.ts";
-import type { Mutation, Storage, StorageLimits } from "./storage.ts";
+import type { KvKey, Mutation, Storage, StorageLimits } from "./storage.ts";
 
 const BATCHES_PER_STEP = 250;
 const DELETIONS_PER_STEP = 400;
 /** So that the disk gives back space in small amounts. */
 const STEP_BYTES_MAX = 8 * 1_024 * 1_024;
+/** As many of the largest as that. */
+const PIECES_PER_STEP = 128;
 
 /** One step of deletion or compaction: what changes in the store, and what that frees. */
 export interface TrimPlan {
@@ -56,7 +58,7 @@ export async function planTrim(
   let freedSizeBytes = 0;
   let maxTimestamp = -1;
   const freedBytes = new Map<number, number>();
-  // Half of a commit at most, so that what comes besides has room; a batch of very many pieces goes alone.
+  // Half of a commit at most, so that what comes besides has room.
   const forBatches = shareOf(limits, 2);
   const pageLength = Math.min(BATCHES_PER_STEP, limits.mutationsMax >> 2);
   const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: pageLength });
@@ -73,14 +75,21 @@ export async function planTrim(
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset && !mutant("trim-too-far")) break;
     if (batchCount > 0 && freedSizeBytes + sizeBytes > STEP_BYTES_MAX) break;
-    const chunkCount = place.kind === "chunks" ? place.chunkCount : 0;
-    if (batchCount > 0 && mutations.length + 1 + chunkCount > DELETIONS_PER_STEP) break;
     const baseOffset = baseOffsetOfKey(stored.key);
-    const added: Mutation[] = [{ type: "delete", key: stored.key }];
-    for (let k = 0; place.kind === "chunks" && k < chunkCount; k++) {
-      added.push({ type: "delete", key: keys.chunk(baseOffset, place.attempt, k) });
-    }
-    if (!addIfRoom(added, batchCount > 0 ? forBatches : limits)) break;
+    const added = deletionsOf(keys, stored.key, entry);
+    if (batchCount > 0 && mutations.length + added.length > DELETIONS_PER_STEP) break;
+    if (added.length > PIECES_PER_STEP || !fits(sizeOfMutations(added), forBatches)) {
+      if (batchCount > 0) break;
+      // More than one step deletes: from its first piece to its last, and the entry, which names them, with the last of them.
+      const left = await piecesLeft(storage, keys, baseOffset, entry);
+      const step = left.slice(0, PIECES_PER_STEP);
+      while (
+        step.length > 1 && !fits(sizeOfMutations([...step, { type: "delete", key: stored.key }]), forBatches)
+      ) step.pop();
+      addIfRoom(step, forBatches);
+      if (step.length < left.length) break;
+      addIfRoom([{ type: "delete", key: stored.key }], forBatches);
+    } else if (!addIfRoom(added, forBatches)) break;
     if (place.kind === "extent") {
       freedBytes.set(place.fileNumber, (freedBytes.get(place.fileNumber) ?? 0) + sizeBytes);
     }
@@ -105,6 +114,36 @@ export async function planTrim(
   const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: pageLength });
   for (const { key } of aborted) if (!addIfRoom([{ type: "delete", key }], forOthers)) break;
   return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
+}
+
+/** Whatever is stored of a batch in keys. */
+function deletionsOf(keys: PartitionKeys, entryKey: KvKey, { place }: BatchIndexEntry): Mutation[] {
+  const deletions: Mutation[] = [{ type: "delete", key: entryKey }];
+  for (let k = 0; place.kind === "chunks" && k < place.chunkCount; k++) {
+    deletions.push({ type: "delete", key: keys.chunk(baseOffsetOfKey(entryKey), place.attempt, k) });
+  }
+  return deletions;
+}
+
+/** The deletions of those pieces of a batch that earlier steps have left. */
+async function piecesLeft(
+  storage: Storage,
+  keys: PartitionKeys,
+  baseOffset: number,
+  { place }: BatchIndexEntry,
+): Promise<Mutation[]> {
+  if (place.kind !== "chunks") return [];
+  const { attempt, chunkCount } = place;
+  const range = {
+    start: keys.chunk(baseOffset, attempt, 0),
+    end: keys.chunk(baseOffset, attempt, chunkCount),
+  };
+  const [first] = await storage.list(range, { limit: 1 });
+  const left: Mutation[] = [];
+  for (let k = first === undefined ? chunkCount : pieceOfKey(first.key); k < chunkCount; k++) {
+    left.push({ type: "delete", key: keys.chunk(baseOffset, attempt, k) });
+  }
+  return left;
 }
 
 /** What a part of a commit may hold. */

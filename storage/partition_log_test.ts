@@ -13,6 +13,7 @@ import { encodeAbortedTransaction } from "./keys/partition_transaction.ts";
 import { MemoryStorage } from "./memory.ts";
 import { type LogAppend, type LogHead, OffsetTrimmedError, PartitionLog } from "./partition_log.ts";
 import { ShardStore } from "./shard.ts";
+import { checkStorage } from "./storage_check.ts";
 import { storedCrc } from "./stored_crc.ts";
 import {
   appendAfter,
@@ -559,6 +560,28 @@ Deno.test("trim() deletes what lies below the log start, and reading there says 
   assert.equal((await again.read(1_001, EVERYTHING)).length, 100);
   assert.deepEqual(await again.offsetForTimestamp(3, 1_200), { offset: 1_001, timestamp: 501 });
   assert.deepEqual(await again.offsetForTimestamp(599, 1_200), { offset: 1_197, timestamp: 599 });
+});
+
+Deno.test("trim() deletes a batch of more pieces than a commit takes in several, and the rest after a restart", async () => {
+  const storage = new MemoryStorage({ limits: { mutationsMax: 20 } });
+  const log = await openLog(storage);
+  const appends = appendsAfter(log.head, [
+    { timestamps: [1], valueBytes: 2_000_000 },
+    { timestamps: [2], valueBytes: 100 },
+    { timestamps: [3], valueBytes: 100 },
+  ]);
+  await appendAll(log, appends);
+  await log.commitHead({ ...log.head, logStartOffset: 2 });
+  assert.equal(await log.trim(), true);
+  // The entry goes last: it names what is left.
+  assert.match(families(storage), /^c{20,30}hiiit+$/);
+  await assert.rejects(log.read(0, EVERYTHING), OffsetTrimmedError);
+  for await (const { faults } of checkStorage({ storage, segments: null })) assert.deepEqual(faults, []);
+  const again = await openLog(storage);
+  while (await again.trim());
+  assert.equal(families(storage).replaceAll("t", ""), "him");
+  assert.equal(again.head.sizeBytes, appends[2]?.bytes.length);
+  assert.equal((await again.read(2, EVERYTHING)).length, 1);
 });
 
 Deno.test("trim() forgets aborted transactions that end below the log start", async () => {

@@ -124,3 +124,8 @@ export function partitionOfKey(
 export function baseOffsetOfKey(key: KvKey): number {
   return key[4] as number;
 }
+
+/** Which piece of its batch a chunk's key names. */
+export function pieceOfKey(key: KvKey): number {
+  return key[6] as number;
+}
