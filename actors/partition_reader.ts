@@ -6,7 +6,12 @@ import { decideDivergence, epochEndOffset } from "../core/partition/leader_epoch
 import type { LogHead } from "../core/partition/log_head.ts";
 import type { OpenTransactions } from "../core/partition/transactions.ts";
 import { CorruptStorageError } from "../storage/errors.ts";
-import { type LogEffect, OffsetTrimmedError, type PartitionLog } from "../storage/partition_log.ts";
+import {
+  type FoundRecord,
+  type LogEffect,
+  OffsetTrimmedError,
+  type PartitionLog,
+} from "../storage/partition_log.ts";
 import type {
   AwaitData,
   Fetch,
@@ -223,10 +228,11 @@ export class PartitionReader {
       case -4:
         return reply.sendNow(this.#found(head.logStartOffset, -1));
       case -3:
-        return this.#search(head.maxTimestamp, head.logEndOffset, reply);
+        return this.#search(message, () => this.#log.maxTimestampRecord(), reply);
       // Nothing is ever tiered, nor waits for it.
       default:
-        return this.#search(message.timestamp, upTo, reply);
+        if (message.timestamp < 0) return reply.sendNow(noOffset);
+        return this.#search(message, () => this.#log.offsetForTimestamp(message.timestamp, upTo), reply);
     }
   }
 
@@ -240,12 +246,15 @@ export class PartitionReader {
     return { error: "NONE", offset, timestamp, leaderEpoch };
   }
 
-  #search(timestamp: number, upTo: number, reply: Reply<unknown>): void {
-    if (timestamp < 0) return reply.sendNow(noOffset);
+  #search(
+    { timestamp }: ListOffset,
+    find: () => Promise<FoundRecord | null>,
+    reply: Reply<unknown>,
+  ): void {
     this.#context.run(async () => {
       let result: ListOffsetResult;
       try {
-        const found = await this.#log.offsetForTimestamp(timestamp, upTo);
+        const found = await find();
         result = found === null ? noOffset : this.#found(found.offset, found.timestamp);
       } catch (error) {
         this.#context.log.error("Cannot search the log", {

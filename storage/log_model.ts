@@ -204,6 +204,7 @@ export class LogUnderTest {
       case "read":
         return await this.#read(operation.at, operation.maxBytes);
       case "search":
+        await this.#searchNewest();
         return await this.#search(operation.at);
       case "deleteRecords": {
         const { head } = this.#opened;
@@ -493,6 +494,19 @@ export class LogUnderTest {
       found,
       expected === undefined ? null : { offset: expected.offset, timestamp: expected.timestamp },
     );
+  }
+
+  /** The largest timestamp of what is left, whatever retention and compaction took. */
+  async #searchNewest(): Promise<void> {
+    const { logStartOffset } = this.#opened.head;
+    const all = (await this.#opened.read(logStartOffset, KEPT)).flatMap((batch) => [...iterateRecords(batch)])
+      .filter(({ offset, timestamp }) => offset >= logStartOffset && timestamp >= 0);
+    const largest = Math.max(-1, ...all.map(({ timestamp }) => timestamp));
+    const found = await this.#opened.maxTimestampRecord();
+    assert.deepEqual([found?.timestamp ?? -1, found?.offset ?? -1], [
+      largest,
+      all.find(({ timestamp }) => timestamp === largest)?.offset ?? -1,
+    ]);
   }
 
   /** Everything, and that a whole round left nothing that it should have taken. */

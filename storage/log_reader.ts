@@ -10,7 +10,7 @@ import type { LogHead } from "../core/partition/log_head.ts";
 import type { StoredBatch } from "../core/partition/retention.ts";
 import type { AbortedTransaction } from "../core/partition/transactions.ts";
 import { mutant } from "../lib/mutants.ts";
-import { readBatchHeader, readRecords } from "../protocol/records/record_batch.ts";
+import { BATCH_OVERHEAD, readBatchHeader, readRecords } from "../protocol/records/record_batch.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import type { BatchIndexEntry } from "./keys/batch_index.ts";
 import { baseOffsetOfKey, type PartitionKeys } from "./keys/partition.ts";
@@ -91,6 +91,12 @@ export class LogReader {
   readonly #name: string;
   readonly #bounds: LogBounds;
   readonly #segments: PartitionSegments | null;
+  /** What the last look for the largest timestamp found, where the largest that ever was is gone. */
+  #largestLeft: {
+    readonly record: FoundRecord | null;
+    readonly upTo: number;
+    readonly rewriteCount: number;
+  } | null = null;
   /** Where reads ended lately, and the chain's CRC there. */
   readonly #ends = new Map<number, number>();
 
@@ -313,6 +319,66 @@ export class LogReader {
       }
     }
     return null;
+  }
+
+  /** The first record of those with the largest timestamp that is left in the log; null when none has a timestamp. */
+  maxTimestampRecord(): Promise<FoundRecord | null> {
+    return this.#stable(() => this.#maxTimestampRecord());
+  }
+
+  async #maxTimestampRecord(): Promise<FoundRecord | null> {
+    const { maxTimestamp, maxTimestampOffset, logStartOffset, logEndOffset } = this.#bounds.head;
+    if (maxTimestamp < 0) return null;
+    // Most often the largest that ever was is still there.
+    const found = maxTimestampOffset < logStartOffset
+      ? null
+      : await this.#offsetForTimestamp(maxTimestamp, logEndOffset);
+    if (found !== null) return found;
+    const { rewriteCount } = this.#bounds;
+    const known = this.#largestLeft;
+    const isKnown = known !== null && known.rewriteCount === rewriteCount &&
+      (known.record === null || known.record.offset >= logStartOffset);
+    const from = isKnown ? Math.max(known.upTo, logStartOffset) : logStartOffset;
+    const record = await this.#largestFrom(from, logEndOffset, isKnown ? known.record : null);
+    this.#largestLeft = { record, upTo: logEndOffset, rewriteCount };
+    return record;
+  }
+
+  /** `known`, or the record above its timestamp that no other in [`from`, `end`) is above. */
+  async #largestFrom(from: number, end: number, known: FoundRecord | null): Promise<FoundRecord | null> {
+    let best = known;
+    const looked = new Set<number>();
+    while (true) {
+      const candidate = await this.#largestEntry(from, end, { above: best?.timestamp ?? -1, looked });
+      if (candidate === null) return best;
+      looked.add(candidate.baseOffset);
+      const [bytes] = await this.#bytesOf([candidate]);
+      for (const { offset, timestamp } of readRecords(bytes as Uint8Array)) {
+        // The batch that contains the log start has records below it.
+        const isInside = offset >= this.#bounds.head.logStartOffset;
+        if (isInside && timestamp > (best?.timestamp ?? -1)) best = { offset, timestamp };
+      }
+      if (best?.timestamp === candidate.entry.maxTimestamp) return best;
+    }
+  }
+
+  /** The first of the entries with the largest timestamp; batches without records are passed over. */
+  async #largestEntry(
+    start: number,
+    end: number,
+    { above, looked }: { readonly above: number; readonly looked: ReadonlySet<number> },
+  ): Promise<Located | null> {
+    let largest: Located | null = null;
+    for (let from = start; from < end;) {
+      for (const located of await this.#entriesFrom(from, end, SCAN_PAGE)) {
+        from = located.entry.lastOffset + 1;
+        const { maxTimestamp, sizeBytes, place } = located.entry;
+        const hasRecords = place.kind !== "hole" && sizeBytes > BATCH_OVERHEAD;
+        if (!hasRecords || maxTimestamp <= (largest?.entry.maxTimestamp ?? above)) continue;
+        if (!looked.has(located.baseOffset)) largest = located;
+      }
+    }
+    return largest;
   }
 
   /**

@@ -191,6 +191,11 @@ export class PartitionLog {
     return this.#reader.offsetForTimestamp(timestamp, upTo);
   }
 
+  /** The first record with the largest timestamp of those that are left; null when there is none. */
+  maxTimestampRecord(): Promise<FoundRecord | null> {
+    return this.#reader.maxTimestampRecord();
+  }
+
   /** As last committed; null when the producer is unknown here. */
   async producerState(producerId: number): Promise<ProducerState | null> {
     const found = await this.#shards.storage.get(this.#keys.producer(producerId));

@@ -539,6 +539,37 @@ Deno.test("openToRead() is not misled by a commit that comes between its reads",
   assert.equal((await PartitionLog.openToRead(shards, TOPIC_ID, 0)).head.logEndOffset, 2);
 });
 
+for (const isTrimmed of [false, true]) {
+  const how = isTrimmed ? "deleted" : "given up and not yet deleted";
+  Deno.test(`maxTimestampRecord() finds the largest timestamp that is left of what was ${how}`, async () => {
+    const storage = new MemoryStorage();
+    const log = await openLog(storage);
+    assert.equal(await log.maxTimestampRecord(), null);
+    const timestamps = [[100, 900], [500, 200], [300], [500], [-1], [400, 500, 90]];
+    await appendAll(log, appendsAfter(log.head, timestamps.map((each) => ({ timestamps: each }))));
+    const all = timestamps.flat();
+    for (let start = 0; start <= 10; start++) {
+      await log.commitHead({ ...log.head, logStartOffset: start });
+      while (isTrimmed && await log.trim());
+      const largest = Math.max(-1, ...all.slice(start));
+      const expected = largest < 0 ? null : { offset: all.indexOf(largest, start), timestamp: largest };
+      assert.deepEqual(await log.maxTimestampRecord(), expected, `from ${start}`);
+      // Without what earlier looks found.
+      const again = await PartitionLog.openToRead(await openShards(storage, { brokerId: 2 }), TOPIC_ID, 0);
+      assert.deepEqual(await again.maxTimestampRecord(), expected, `from ${start}, opened again`);
+    }
+    for (const [timestamp, offset] of [[7, 10], [8, 11], [6, 11]] as const) {
+      await log.append(appendsAfter(log.head, [{ timestamps: [timestamp] }]));
+      assert.deepEqual(await log.maxTimestampRecord(), { offset, timestamp: Math.max(7, offset - 3) });
+    }
+    let listCount = 0;
+    const list = storage.list.bind(storage);
+    storage.list = (range, options) => (listCount++, list(range, options));
+    await log.maxTimestampRecord();
+    assert.equal(listCount, 0, "what was looked through is not looked through again");
+  });
+}
+
 Deno.test("trim() deletes what lies below the log start, and reading there says so", async () => {
   const storage = new MemoryStorage();
   const log = await openLog(storage);

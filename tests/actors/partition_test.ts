@@ -315,6 +315,29 @@ Deno.test("partition finds offsets by timestamp and by Kafka's special values", 
   assert.equal((await find(301)).offset, -1);
 });
 
+Deno.test("partition names a record that is left when the one with the largest timestamp was deleted", async () => {
+  const world = await createWorld();
+  for (const timestamp of [100, 500, 200, 300]) {
+    await settled(world, produce(world, batch(["x"], { timestamp })));
+  }
+  const newest = async () => {
+    const { error, offset, timestamp } = await settled(
+      world,
+      world.probe.ref.ask({
+        type: "listOffset",
+        timestamp: -3,
+        isolationLevel: "read_uncommitted",
+        currentLeaderEpoch: -1,
+      }),
+    );
+    return [error, offset, timestamp];
+  };
+  await settled(world, world.probe.ref.ask({ type: "deleteRecords", offset: 2 }));
+  assert.deepEqual(await newest(), ["NONE", 3, 300]);
+  await settled(world, world.probe.ref.ask({ type: "deleteRecords", offset: -1 }));
+  assert.deepEqual(await newest(), ["NONE", -1, -1]);
+});
+
 Deno.test("partition that the metadata does not hold answers so and stores nothing", async () => {
   const world = await createWorld({ exists: false });
   const before = world.storage.commits.length;
