@@ -95,7 +95,7 @@ export interface Files {
   create(path: string): Promise<PositionalFile>;
   /** Opens an existing file for reading and writing. */
   open(path: string): Promise<PositionalFile>;
-  /** Names of the files in a directory and their sizes in bytes; none when there is no directory. */
+  /** Names of the files in a directory and their sizes in bytes, and of the directories in it; none when there is no directory. */
   list(path: string): Promise<{ readonly name: string; readonly sizeBytes: number }[]>;
   /** Resolves when the names in a directory are on the disk (fsync of the directory). */
   syncDirectory(path: string): Promise<void>;

@@ -164,8 +164,11 @@ export class DiskModel {
   }
 
   list(path: string): { name: string; sizeBytes: number }[] {
-    return [...this.#inodes].filter(([each]) => parentOf(each) === path)
+    const files = [...this.#inodes].filter(([each]) => parentOf(each) === path)
       .map(([each, inode]) => ({ name: nameOf(each), sizeBytes: inode.bytes.length }));
+    const directories = [...this.#directories].filter((each) => each !== path && parentOf(each) === path)
+      .map((each) => ({ name: nameOf(each), sizeBytes: 0 }));
+    return [...files, ...directories];
   }
 
   remove(path: string): void {

@@ -31,6 +31,8 @@ export const SEGMENT_BYTES = 128 * 1_024 * 1_024;
 /** Files kept open while nobody uses them; many systems let a process have 1,024. */
 const IDLE_FILES_MAX = 256;
 
+const DIRECTORY_NAME = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,9})$/;
+
 /** As large as batches become. */
 const PROBE_BYTES = 1_024 * 1_024;
 
@@ -72,6 +74,15 @@ export class SegmentStore {
 
   partition(topicId: string, partition: number): PartitionSegments {
     return new PartitionSegments(this, `${this.path}/${topicId}-${partition}`);
+  }
+
+  /** Every partition that has a directory here, in the order of their names. */
+  async partitions(): Promise<{ readonly topicId: string; readonly partition: number }[]> {
+    const names = (await this.files.list(this.path)).map(({ name }) => name).sort();
+    return names.flatMap((name) => {
+      const [, topicId, partition] = DIRECTORY_NAME.exec(name) ?? [];
+      return topicId === undefined ? [] : [{ topicId, partition: Number(partition) }];
+    });
   }
 
   /** Opens or creates the file if it is not open, and keeps it open while `work` runs. */

@@ -1,6 +1,7 @@
 /**
  * Walks everything that a store holds of its partition logs and says what is wrong with it: every batch's length and CRC, the chain of
- * offsets and CRCs, pieces and files that no index entry names, and live bytes that do not add up. It only reads; nobody may
+ * offsets and CRCs, pieces and files that no index entry names, files of partitions that the store does not know, and live bytes
+ * that do not add up. It only reads; nobody may
  * write meanwhile, so the data directory's lock is the caller's.
  */
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
@@ -32,16 +33,28 @@ export interface CheckOptions {
   readonly segments: SegmentStore | null;
 }
 
-/** Yields one report for each partition that has a head, in the order of the keys. */
+/**
+ * Yields one report for each partition that has keys, in the order of the keys; then one for each that has segment files alone.
+ */
 export async function* checkStorage(options: CheckOptions): AsyncGenerator<PartitionReport, void, void> {
   let start: KvKey = below([FAMILY.partition]).start;
   const { end } = below([FAMILY.partition]);
+  const withKeys = new Set<string>();
   while (true) {
     const [found] = await options.storage.list({ start, end }, { limit: 1 });
-    if (found === undefined) return;
+    if (found === undefined) break;
     const { topicId, partition } = partitionOfKey(found.key);
+    withKeys.add(`${topicId}-${partition}`);
     yield await new PartitionCheck(options, topicId, partition).run();
     start = new PartitionKeys(topicId, partition).all().end;
+  }
+  for (const { topicId, partition } of await options.segments?.partitions() ?? []) {
+    if (withKeys.has(`${topicId}-${partition}`)) continue;
+    const names = await options.segments?.partition(topicId, partition).list() ?? [];
+    // A power failure may bring back an empty directory.
+    if (names.length === 0) continue;
+    const faults = names.sort().map((name) => `file ${name}: the store has no keys of this partition`);
+    yield { topicId, partition, batchCount: 0, sizeBytes: 0, faults, garbage: [] };
   }
 }
 

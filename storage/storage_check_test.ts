@@ -136,3 +136,31 @@ Deno.test("checkStorage() tells garbage from faults", async () => {
     "file 0000000099-other-1.log: the head does not name it",
   ]);
 });
+
+Deno.test("checkStorage() finds segment files of a partition that has no keys; an empty directory is nothing", async () => {
+  const world = await createWorld();
+  const { files } = world.disk;
+  for (const name of [`${TOPIC_ID}-1000`, `${TOPIC_ID}-7`, "notes"]) {
+    await files.makeDirectory(`data/segments/${name}`);
+    if (name.endsWith("-7")) continue;
+    await (await files.create(`data/segments/${name}/0000000000-other-1.log`)).close();
+  }
+  const [, , ...others] = await check(world);
+  assert.deepEqual(others, [{
+    topicId: TOPIC_ID,
+    partition: 1_000,
+    batchCount: 0,
+    sizeBytes: 0,
+    faults: ["file 0000000000-other-1.log: the store has no keys of this partition"],
+    garbage: [],
+  }]);
+  for (const key of world.storage.keys().filter((key) => key[0] === "p" && key[2] === 1)) {
+    world.storage.tamper(key, () => null);
+  }
+  const reports = await check(world);
+  assert.deepEqual(reports.map(({ partition, faults }) => [partition, faults.length > 0]), [
+    [0, false],
+    [1, true],
+    [1_000, true],
+  ]);
+});

@@ -136,7 +136,13 @@ Deno.test("a stopped server's directory is checked under its lock: sizes, faults
     const bytes = Deno.readFileSync(`${segments}/${name}`);
     Deno.writeFileSync(`${segments}/${name}`, bytes.with(50_000, (bytes[50_000] ?? 0) ^ 1));
     Deno.writeTextFileSync(`${segments}/stray.log`, "");
-    const [damaged] = await check();
+    Deno.mkdirSync(`${path}/segments/${TOPIC_ID}-5`);
+    Deno.writeTextFileSync(`${path}/segments/${TOPIC_ID}-5/left.log`, "");
+    const [damaged, unknown] = await check();
+    assert.deepEqual([unknown?.partition, unknown?.faults], [
+      5,
+      ["file left.log: the store has no keys of this partition"],
+    ]);
     assert.deepEqual(damaged?.faults.length, 1);
     assert.match(damaged?.faults[0] ?? "", /offset 2: its bytes are not those that were written/);
     assert.ok(damaged?.garbage.some((line) => line.includes("stray.log")));
