@@ -77,8 +77,8 @@ import { TransactionDirectory } from "./transaction_directory.ts";
 import { WEBHOOK_KIND, webhookKind } from "./webhook.ts";
 import { WebhookDirectory } from "./webhook_directory.ts";
 
-/** Between two steps of a deletion at least, so that appends come first. */
-const PURGE_PAUSE_MS = 2;
+/** Between two steps of a deletion at least, so that appends come first; as retention does. */
+const PURGE_PAUSE_MS = 10;
 
 export interface LocalBrokerOptions {
   readonly env: Env;
@@ -121,6 +121,8 @@ export class LocalBroker implements Broker {
   /** As the image has them. */
   #layers: ServerLayers;
   #config: (name: string) => string;
+  /** Resolves when the deletion of a partition that is under way, and all in line for it, have ended. */
+  #purging: Promise<void> = Promise.resolve();
   #endpoint: { readonly host: string; readonly port: number } | null = null;
   #ready = false;
 
@@ -428,7 +430,21 @@ export class LocalBroker implements Broker {
     if (abandoned > 0) this.log.warn("Some actors did not stop in time", { abandoned });
   }
 
+  /** One partition after the other, however many topics are being deleted: together they have the budget of one. */
   async #purge(topicId: string, partition: number, signal: AbortSignal): Promise<void> {
+    const before = this.#purging;
+    const turn = Promise.withResolvers<void>();
+    this.#purging = turn.promise;
+    try {
+      await before;
+      signal.throwIfAborted();
+      await this.#deletePartition(topicId, partition, signal);
+    } finally {
+      turn.resolve();
+    }
+  }
+
+  async #deletePartition(topicId: string, partition: number, signal: AbortSignal): Promise<void> {
     await this.#runtime.evict({ kind: PARTITION_KIND, key: partitionKey(topicId, partition) });
     let stepMs = this.env.mono();
     for await (const _step of deletePartition(this.#options.shards, topicId, partition)) {

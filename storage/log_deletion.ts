@@ -12,8 +12,12 @@ import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
 import { topicGuard } from "./topic_guard.ts";
 
-/** Values are read along with their keys: at most 4 MiB for a step. */
 const KEYS_PER_STEP = 64;
+/**
+ * Values that one step deletes, unless the first is larger: whoever appends waits behind the commit, which takes the longer the more
+ * pages it gives back.
+ */
+const STEP_BYTES_MAX = 256 * 1_024;
 
 /** Yields the number of keys deleted after each step; ends when only the tombstone is left. */
 export async function* deletePartition(
@@ -57,18 +61,26 @@ async function* deleteAll(
   }
   // The commit writes the head, too.
   const countMax = Math.min(KEYS_PER_STEP, shards.storage.limits.mutationsMax - 1);
+  let count = Math.min(countMax, Math.ceil(STEP_BYTES_MAX / shards.storage.limits.valueBytesMax));
   while (true) {
-    // One more than is deleted, since the head is among them.
-    const found = await shards.storage.list(keys.all(), { limit: countMax + 1 });
+    // One more than is deleted, since the head is among them. Values are read along with their keys.
+    const found = await shards.storage.list(keys.all(), { limit: count + 1 });
     const mutations: Mutation[] = [];
-    for (const { key } of found) {
-      if (compareKeys(key, keys.head) !== 0 && mutations.length < countMax) {
-        mutations.push({ type: "delete", key });
-      }
+    let bytes = 0;
+    for (const { key, value } of found) {
+      if (compareKeys(key, keys.head) === 0) continue;
+      const isFull = mutations.length >= count ||
+        (mutations.length > 0 && bytes + value.length > STEP_BYTES_MAX);
+      if (isFull) break;
+      mutations.push({ type: "delete", key });
+      bytes += value.length;
     }
     if (mutations.length === 0) return;
     await shard.commit({ mutations });
     yield mutations.length;
+    // As many as the last ones were small; twice as many at most, since the next may be larger.
+    const wanted = Math.floor(mutations.length * STEP_BYTES_MAX / Math.max(1, bytes));
+    count = Math.max(1, Math.min(countMax, 2 * count, wanted));
   }
 }
 

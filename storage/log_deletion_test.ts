@@ -108,3 +108,32 @@ Deno.test("a late piece of an attempt that is just being swept is found by the n
   await PartitionLog.open(await openShards(before), TOPIC_ID, 0);
   assert.deepEqual(before.keys().filter((key) => key[3] === "c" || key[3] === "o"), []);
 });
+
+Deno.test("a step of a deletion is bounded in bytes where values are large, and in keys where they are small", async () => {
+  const storage = new MemoryStorage();
+  const shards = await openShards(storage);
+  const log = await PartitionLog.open(shards, TOPIC_ID, 0);
+  const sizes = [
+    ...Array.from({ length: 200 }, () => 100),
+    ...Array.from({ length: 100 }, () => 60_000),
+    3_000_000,
+  ];
+  const appends = appendsAfter(log.head, sizes.map((valueBytes) => ({ timestamps: [1], valueBytes })));
+  for (let done = 0; done < appends.length;) done += await log.append(appends.slice(done));
+  log.close();
+  const before = new Map<string, number>();
+  for (const { key, value } of await storage.list(new PartitionKeys(TOPIC_ID, 0).all(), { limit: 1_000 })) {
+    before.set(String(key), value.length);
+  }
+  storage.commits.length = 0;
+  let keyCountMax = 0;
+  for await (const count of deletePartition(shards, TOPIC_ID, 0)) keyCountMax = Math.max(keyCountMax, count);
+  assert.equal(keyCountMax, 64);
+  for (const { mutations } of storage.commits) {
+    const deleted = mutations.filter(({ type }) => type === "delete").map(({ key }) =>
+      before.get(String(key)) ?? 0
+    );
+    assert.ok(deleted.reduce((sum, bytes) => sum + bytes, 0) <= 256 * 1_024);
+  }
+  assert.ok(storage.commits.length < 60, `${storage.commits.length} commits`);
+});

@@ -113,6 +113,42 @@ Deno.test("supervisor frees the name at once, removes the data, and a new topic 
   assert.ok(world.storage.keys().length <= keysWithData, "the old topic's keys are still there");
 });
 
+Deno.test("deletions of several topics go one partition after the other, with a pause as long as each step took", async () => {
+  const world = await start();
+  const { storage, env } = world;
+  for (const name of ["a", "b", "c"]) {
+    const topic = await createdTopic(world, name);
+    for (let i = 0; i < 3; i++) await produce(world, topic, "x".repeat(600_000));
+  }
+  const steps: { readonly topic: string; readonly fromMs: number; toMs: number }[] = [];
+  const commit = storage.commit.bind(storage);
+  storage.commit = async (each) => {
+    const deleted = each.mutations.find(({ type, key }) =>
+      type === "delete" && key[0] === "p" && key[3] !== "h"
+    );
+    if (deleted === undefined) return await commit(each);
+    const step = { topic: String(deleted.key[1]), fromMs: env.mono(), toMs: 0 };
+    steps.push(step);
+    await env.sleep(50);
+    const result = await commit(each);
+    step.toMs = env.mono();
+    return result;
+  };
+  for (const name of ["a", "b", "c"]) {
+    await settled(env, world.broker.supervisor.ask({ type: "deleteTopic", name }));
+  }
+  const isLeft = () => storage.keys().some(([family]) => family === "p");
+  for (let i = 0; i < 1_000 && isLeft(); i++) await env.advance(10);
+  assert.ok(!isLeft() && steps.length > 9, `${steps.length} steps`);
+  for (const [i, { fromMs }] of steps.entries()) {
+    const before = steps[i - 1];
+    if (before !== undefined && before.topic === steps[i]?.topic) assert.ok(fromMs - before.toMs >= 50);
+    assert.ok(before === undefined || fromMs >= before.toMs, "two steps at once");
+  }
+  const order = steps.map(({ topic }) => topic).filter((topic, i, all) => topic !== all[i - 1]);
+  assert.equal(order.length, 3, "topics by turns");
+});
+
 Deno.test("supervisor goes on with a deletion that a crash interrupted", async () => {
   const world = await start();
   const topic = await createdTopic(world, "orders");
