@@ -32,7 +32,10 @@ export type MutantName =
   | "acknowledge-in-memory"
   | "seals-unchecked"
   | "damage-served"
-  | "damage-skipped";
+  | "damage-skipped"
+  | "aborted-supersedes"
+  | "tombstones-at-once"
+  | "emptied-marker-told";
 
 let active: MutantName | null = null;
 

@@ -171,8 +171,9 @@ export class LogCompaction {
       const decision = bytes === null
         ? { type: "remove" as const }
         : pass.decide({ bytes, deleteHorizonMs: entry.deleteHorizonMs }, aborted);
-      planner.add(located, decision);
-      if (decision.type !== "remove") {
+      const isDone = planner.add(located, decision);
+      if (!isDone) this.#cleanBytes += entry.sizeBytes;
+      else if (decision.type !== "remove") {
         this.#cleanBytes += decision.type === "keep" ? entry.sizeBytes : decision.bytes.length;
         this.#noteHorizon(decision.deleteHorizonMs);
       }

@@ -8,6 +8,7 @@ import type { LogHead } from "../core/partition/log_head.ts";
 import type { ProducerState } from "../core/partition/producer_state.ts";
 import type { AbortedTransaction } from "../core/partition/transactions.ts";
 import { invariant } from "../lib/invariant.ts";
+import { mutant } from "../lib/mutants.ts";
 import { readBatchHeader } from "../protocol/records/record_batch.ts";
 import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import {
@@ -66,6 +67,10 @@ interface Hole {
 
 /** At most this share of a commit is planned, so that a large batch at the end has room. */
 const ROOM_SHARE = 2;
+/** Of a place in an entry, with an attempt's name. */
+const PLACE_BYTES_MAX = 64;
+/** Of a piece's key beyond that of the entry. */
+const PIECE_KEY_BYTES = 64;
 
 export class RewritePlanner {
   readonly #log: LogRewriter;
@@ -76,6 +81,8 @@ export class RewritePlanner {
   #rewritten: Rewritten[] = [];
   #mutations: Mutation[] = [];
   #size: CommitSize = emptyCommitSize;
+  /** At most what `end` adds to it, for the holes and the batches written anew. */
+  #pendingSize: CommitSize = emptyCommitSize;
   #entryCount = 0;
   #upTo = 0;
   #freedEntries = 0;
@@ -98,6 +105,7 @@ export class RewritePlanner {
     this.#rewritten = [];
     this.#mutations = [];
     this.#size = emptyCommitSize;
+    this.#pendingSize = emptyCommitSize;
     this.#entryCount = 0;
     this.#freedEntries = 0;
     this.#freedBytes = new Map();
@@ -108,7 +116,7 @@ export class RewritePlanner {
   /** Whether the step's commit has room for whatever becomes of the batch. Always true for the first one. */
   hasRoomFor({ baseOffset, entry }: LocatedBatch): boolean {
     if (this.#entryCount === 0) return true;
-    const worst = addSizes(this.#size, this.#worstOf(baseOffset, entry));
+    const worst = addSizes(addSizes(this.#size, this.#pendingSize), this.#worstOf(baseOffset, entry));
     return this.#log.fits({
       bytes: worst.bytes * ROOM_SHARE,
       keyBytes: worst.keyBytes * ROOM_SHARE,
@@ -117,21 +125,32 @@ export class RewritePlanner {
     });
   }
 
-  add(located: LocatedBatch, decision: BatchDecision): void {
+  /** False when the batch stays as it is, because no commit has room for what was decided. */
+  add(located: LocatedBatch, decision: BatchDecision): boolean {
     const { baseOffset, entry, bytes } = located;
     this.#entryCount++;
     this.#upTo = entry.lastOffset + 1;
     if (bytes !== null && !this.#log.fits(this.#worstOf(baseOffset, entry))) {
-      // More pieces than one commit deletes: it stays as it is.
+      // More pieces than one commit deletes.
       this.#hole = null;
-      return;
+      return false;
     }
-    if (decision.type === "remove") return this.#remove(baseOffset, entry, bytes);
+    if (decision.type === "remove") this.#remove(baseOffset, entry, bytes);
+    else this.#keep(located, decision);
+    return true;
+  }
+
+  #keep(
+    { baseOffset, entry, bytes }: LocatedBatch,
+    decision: Exclude<BatchDecision, { type: "remove" }>,
+  ): void {
     this.#hole = null;
     invariant(bytes !== null, "A hole is never kept as a batch");
     const { deleteHorizonMs } = decision;
     if (decision.type === "replace") {
       const { maxTimestamp } = decision;
+      // An emptied marker ends nothing: readers that hear of its transaction would take the producer's next one for it.
+      if (!mutant("emptied-marker-told")) this.#dropMarker(baseOffset, bytes);
       return this.#rewrite({ baseOffset, old: entry, bytes: decision.bytes, maxTimestamp, deleteHorizonMs });
     }
     const { place, maxTimestamp } = entry;
@@ -184,20 +203,41 @@ export class RewritePlanner {
       this.#hole = { baseOffset, first: entry, lastOffset, chainCrc, isNew: !isOld };
       // A hole that nothing is added to stays as it is.
       if (isOld) return;
-      this.#holes.push(this.#hole);
+      this.#addHole(this.#hole);
     } else {
       this.#delete(this.#log.keys.index(baseOffset));
       this.#freedEntries++;
       hole.lastOffset = entry.lastOffset;
       hole.chainCrc = entry.chainCrc;
-      if (!hole.isNew) this.#holes.push(hole);
+      if (!hole.isNew) this.#addHole(hole);
       hole.isNew = true;
     }
     this.#free(baseOffset, entry);
     if (bytes !== null) this.#dropMarker(baseOffset, bytes);
   }
 
-  /** With its marker gone nobody needs to know of an aborted transaction. */
+  #addHole(hole: Hole): void {
+    this.#holes.push(hole);
+    this.#expectEntry(hole.baseOffset, 0);
+  }
+
+  /** An entry that `end` writes, with bytes in it, and a registration that it deletes. */
+  #expectEntry(baseOffset: number, inlineBytes: number): void {
+    const size = sizeOfMutations([{
+      type: "set",
+      key: this.#log.keys.index(baseOffset),
+      value: new Uint8Array(),
+    }]);
+    this.#pendingSize = addSizes(this.#pendingSize, {
+      bytes: size.bytes + BATCH_INDEX_OVERHEAD_BYTES + PLACE_BYTES_MAX + inlineBytes + size.keyBytes +
+        PIECE_KEY_BYTES,
+      keyBytes: 2 * size.keyBytes + PIECE_KEY_BYTES,
+      mutations: 2,
+      checks: 0,
+    });
+  }
+
+  /** With its marker gone nobody needs to know of an aborted transaction; for other batches nothing happens. */
   #dropMarker(baseOffset: number, bytes: Uint8Array): void {
     const { isControl, producerId } = readBatchHeader(bytes);
     if (isControl) this.#delete(this.#log.keys.abortedTransaction(baseOffset, producerId));
@@ -205,6 +245,8 @@ export class RewritePlanner {
 
   #rewrite(rewritten: Rewritten): void {
     this.#rewritten.push(rewritten);
+    const { valueBytesMax } = this.#log.storage.limits;
+    this.#expectEntry(rewritten.baseOffset, Math.min(rewritten.bytes.length, valueBytesMax));
     this.#free(rewritten.baseOffset, rewritten.old);
     this.#freedSize -= rewritten.bytes.length;
   }
@@ -266,9 +308,10 @@ export class RewritePlanner {
     const inlineBytes = Math.min(sizeBytes, this.#log.storage.limits.valueBytesMax);
     const size = sizeOfMutations([{ type: "set", key, value: new Uint8Array() }]);
     const pieces = place.kind === "chunks" ? place.chunkCount + 1 : 0;
-    const pieceKey = size.keyBytes + 64;
+    const pieceKey = size.keyBytes + PIECE_KEY_BYTES;
     return {
-      bytes: size.bytes + inlineBytes + BATCH_INDEX_OVERHEAD_BYTES + 64 + (1 + pieces) * pieceKey,
+      bytes: size.bytes + inlineBytes + BATCH_INDEX_OVERHEAD_BYTES + PLACE_BYTES_MAX +
+        (1 + pieces) * pieceKey,
       keyBytes: 2 * size.keyBytes + (1 + pieces) * pieceKey,
       mutations: 2 + pieces,
       checks: 0,

@@ -12,10 +12,17 @@ import type { TransactionChange } from "../core/partition/transactions.ts";
 import { invariant } from "../lib/invariant.ts";
 import { mutant } from "../lib/mutants.ts";
 import { writeAttempt } from "./chunked_append.ts";
+import { StorageUnavailableError } from "./errors.ts";
 import { addSizes, type CommitSize, emptyCommitSize, sizeOfMutations } from "./commit_size.ts";
 import { BATCH_INDEX_OVERHEAD_BYTES, type BatchPlace, encodeBatchIndex } from "./keys/batch_index.ts";
 import { SAME_COMMIT, splitIntoChunks } from "./keys/chunk.ts";
-import { encodeLogHead, type LiveSegment, logHeadBytes, type LogWriterState } from "./keys/log_head.ts";
+import {
+  encodeLogHead,
+  LIVE_SEGMENT_BYTES,
+  type LiveSegment,
+  logHeadBytes,
+  type LogWriterState,
+} from "./keys/log_head.ts";
 import type { PartitionKeys } from "./keys/partition.ts";
 import { encodeProducer } from "./keys/producer.ts";
 import type { CommitToken } from "./keys/shard_head.ts";
@@ -32,6 +39,8 @@ import { storedCrc } from "./stored_crc.ts";
 const FILES_WANTED_MAX = 64;
 /** Files of one log; beyond it, as after very many restarts, larger batches go into the store. */
 const FILES_MAX = 1_024;
+/** They take at most this share of the head, so that what makes them fewer always has room. */
+const FILES_HEAD_SHARE = 2;
 /** Files that a log may get between the planning of a cleanup and its commit. */
 const FILES_MARGIN = 8;
 
@@ -95,6 +104,7 @@ export class LogWriter {
   #line: Promise<void> | null = null;
   readonly #segments: PartitionSegments | null;
   readonly #extentBytesMin: number;
+  readonly #filesMax: number;
   readonly #segmentWriter: SegmentWriter | null = null;
   readonly #extents = new WeakMap<LogEffect, PendingExtent>();
   #rewriteCount = 0;
@@ -114,6 +124,8 @@ export class LogWriter {
     this.#staged = state;
     this.#segments = segments;
     this.#extentBytesMin = segments?.extentBytesMin ?? Infinity;
+    const { valueBytesMax } = shards.storage.limits;
+    this.#filesMax = Math.min(FILES_MAX, Math.floor(valueBytesMax / FILES_HEAD_SHARE / LIVE_SEGMENT_BYTES));
     if (segments !== null) {
       const { incarnation, opening } = shard.nextToken;
       this.#segmentWriter = new SegmentWriter({
@@ -161,7 +173,7 @@ export class LogWriter {
   async writeExtent(bytes: Uint8Array): Promise<Extent | null> {
     const writer = this.#segmentWriter;
     if (writer === null || bytes.length < this.#extentBytesMin) return null;
-    return this.#staged.writer.files.length >= FILES_MAX ? null : await writer.write(bytes);
+    return this.#staged.writer.files.length >= this.#filesMax ? null : await writer.write(bytes);
   }
 
   /** Null when no index entry names the file (any more). */
@@ -176,7 +188,7 @@ export class LogWriter {
   prepare(append: LogAppend): void {
     const writer = this.#segmentWriter;
     if (writer === null || append.bytes.length < this.#extentBytesMin || this.#extents.has(append)) return;
-    if (this.#staged.writer.files.length >= FILES_MAX) return;
+    if (this.#staged.writer.files.length >= this.#filesMax) return;
     const pending: PendingExtent = {
       extent: null,
       fault: null,
@@ -282,8 +294,7 @@ export class LogWriter {
     for (const append of appends) {
       if (!("bytes" in append)) {
         const sum = addSizes(size, sizeOfMutations(append.trim?.mutations ?? []));
-        const fileCount = state.writer.files.length + (append.trim?.rewritten?.extents.length ?? 0);
-        if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, fileCount))) break;
+        if (!this.#shard.fits(sum, logHeadBytes(append.headAfter, fileCountAfter(state, append)))) break;
         mutations.push(...append.trim?.mutations ?? []);
         for (const { extent } of append.trim?.rewritten?.extents ?? []) extents.push(extent);
         isRewrite ||= append.trim?.rewritten !== undefined;
@@ -353,7 +364,10 @@ export class LogWriter {
 
   /** Writes the first append's pieces; the commit that this returns makes them a batch. */
   async #stageLarge(append: LogEffect): Promise<Staged> {
-    invariant("bytes" in append, "A cleanup fits into one commit");
+    if (!("bytes" in append)) {
+      // It did when it was planned; appends have brought more files since than were reckoned with.
+      throw new StorageUnavailableError("Cannot clean the log: its head has no room for more files");
+    }
     const attempt = await writeAttempt(
       this.#shards,
       this.#shard,
@@ -440,6 +454,13 @@ export class LogWriter {
     const mutation: Mutation = { type: "set", key, value: encodeProducer(state) };
     return { mutation, size: sizeOfMutations([mutation]) };
   }
+}
+
+/** Files that the head names once a cleanup is done, before those go that it empties. */
+function fileCountAfter({ writer: { files } }: LogState, { trim }: LogCleanup): number {
+  const numbers = new Set(files.map((file) => file.number));
+  for (const { extent } of trim?.rewritten?.extents ?? []) numbers.add(extent.file.number);
+  return numbers.size;
 }
 
 function placeIn({ file, position }: Extent): BatchPlace {

@@ -59,10 +59,15 @@ export function nextIncarnation(): string {
 
 export function openShards(
   storage: Storage,
-  options: { env?: Env; brokerId?: number; disk?: FakeDisk } = {},
+  options: { env?: Env; brokerId?: number; disk?: FakeDisk; extentBytesMin?: number } = {},
 ): Promise<ShardStore> {
-  const { disk } = options;
-  const segments = disk && new SegmentStore({ files: disk.files, log: silentLogger, path: "data/segments" });
+  const { disk, extentBytesMin } = options;
+  const segments = disk && new SegmentStore({
+    files: disk.files,
+    log: silentLogger,
+    path: "data/segments",
+    ...(extentBytesMin !== undefined && { extentBytesMin }),
+  });
   return ShardStore.open({
     storage,
     env: options.env ?? testEnv(),

@@ -4,6 +4,7 @@
  * Source: Kafka's LogCleaner and LogCleanerManager, KIP-58, KIP-354, KIP-534; here a batch is the unit where Kafka's is a segment,
  * and a delete horizon is kept beside the batch and not in it.
  */
+import { mutant } from "../../lib/mutants.ts";
 import { readControlBatch } from "../../protocol/records/control_record.ts";
 import {
   type BatchHeader,
@@ -65,9 +66,9 @@ export function compactionDue(
   if (firstDirty >= log.lastStableOffset) return null;
   const { oldestDirtyTimestamp } = log;
   if (oldestDirtyTimestamp >= 0 && nowMs - oldestDirtyTimestamp > settings.maxCompactionLagMs) return "lag";
-  const isOld = oldestDirtyTimestamp < 0 || nowMs - oldestDirtyTimestamp >= settings.minCompactionLagMs;
+  if (isTooYoung(oldestDirtyTimestamp, settings, nowMs)) return null;
   const cleanBytes = estimateCleanBytes(log, checkpoint);
-  return isOld && isDirtyEnough(log.sizeBytes - cleanBytes, cleanBytes, settings) ? "ratio" : null;
+  return isDirtyEnough(log.sizeBytes - cleanBytes, cleanBytes, settings) ? "ratio" : null;
 }
 
 /** Bytes left of what was compacted, after deletions from its beginning: as if all offsets took the same. */
@@ -120,7 +121,7 @@ export function isAborted(header: BatchHeader, aborted: readonly AbortedTransact
 /** Puts the keys of one batch into the map. Throws `RecordError`s. */
 export function mapBatch(batch: Uint8Array, map: OffsetMap, aborted: readonly AbortedTransaction[]): void {
   const header = readBatchHeader(batch);
-  if (header.isControl || isAborted(header, aborted)) return;
+  if (header.isControl || (isAborted(header, aborted) && !mutant("aborted-supersedes"))) return;
   filterBatch(batch, ({ key, offset }) => {
     if (key !== null) map.put(key, offset);
     return true;
@@ -190,7 +191,7 @@ export class CompactionPass {
     const { map, nowMs, deleteRetentionMs } = this.#context;
     if (header.isTransactional) this.#withBatches.add(header.producerId);
     if (isAborted(header, aborted)) return this.#withoutRecords(bytes, header);
-    const keepsTombstones = deleteHorizonMs < 0 || nowMs < deleteHorizonMs;
+    const keepsTombstones = (deleteHorizonMs < 0 || nowMs < deleteHorizonMs) && !mutant("tombstones-at-once");
     const filtered = filterBatch(
       bytes,
       ({ key, offset, hasValue }) => key !== null && offset >= map.get(key) && (hasValue || keepsTombstones),

@@ -97,6 +97,11 @@ Deno.test("compactionDue() wants more than the ratio dirty, unless something wai
   const young = { ...settings, minCompactionLagMs: 2_000 };
   assert.equal(compactionDue(log, noCheckpoint, young, 6_000), null);
   assert.equal(compactionDue(log, noCheckpoint, young, 7_000), "ratio");
+  // A producer's clock that is ahead holds nothing up where no lag is wanted.
+  assert.equal(
+    compactionDue({ ...log, oldestDirtyTimestamp: 99_000 }, noCheckpoint, settings, 6_000),
+    "ratio",
+  );
   assert.equal(compactionDue(log, { ...checkpoint, nextHorizonMs: 6_001 }, settings, 6_000), null);
   assert.equal(compactionDue(log, { ...checkpoint, nextHorizonMs: 6_000 }, settings, 6_000), "horizon");
 });

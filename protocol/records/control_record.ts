@@ -52,13 +52,13 @@ export function buildControlBatch(options: BuildControlBatchOptions): Uint8Array
 }
 
 /**
- * Reads the marker of a control batch; null for control types that do not end a transaction, which readers skip.
- * Throws `CorruptRecordError` for a batch that is no control batch or holds no readable marker.
+ * Reads the marker of a control batch; null for control types that do not end a transaction, and for a batch that compaction has
+ * emptied: readers skip both. Throws `CorruptRecordError` for a batch that is no control batch or holds no readable marker.
  */
 export function readControlBatch(batch: Uint8Array): EndTransactionMarker | null {
   if (!readBatchHeader(batch).isControl) throw invalid("it is no control batch");
   const record = readRecords(batch)[0];
-  if (record === undefined) throw invalid("it is empty");
+  if (record === undefined) return null;
   const { key, value } = record;
   if (key === null || key.length < KEY_BYTES) throw invalid("its key is too short");
   if ((key[0]! & 0x80) !== 0) throw invalid("its key version is negative");

@@ -6,6 +6,7 @@ import {
   buildBatch,
   type Compression,
   CorruptRecordError,
+  emptyBatch,
   hasValidCrc,
   iterateRecords,
   readBatchHeader,
@@ -128,12 +129,13 @@ Deno.test("splitBatches() walks a record set, and takes a cut one only when told
   assert.throws(() => splitBatches(corrupt, { allowPartial: true }), CorruptRecordError);
 });
 
-Deno.test("readControlBatch() skips unknown types and refuses what is no marker", () => {
+Deno.test("readControlBatch() skips unknown types and emptied batches, and refuses what is no marker", () => {
   const marker = { coordinatorEpoch: 5, producerId: 1, producerEpoch: 0, timestamp: 1 } as const;
   const batch = buildControlBatch({ type: "COMMIT", ...marker });
   const leaderChange = batch.slice();
   leaderChange[BATCH_OVERHEAD + 8] = 2;
   assert.equal(readControlBatch(leaderChange), null);
+  assert.equal(readControlBatch(emptyBatch(batch)), null);
   assert.throws(() => readControlBatch(sample()), CorruptRecordError);
   const control = (key: Uint8Array | null, value: Uint8Array | null) =>
     buildBatch({ records: [{ key, value, headers: [], timestamp: 0 }], isControl: true });

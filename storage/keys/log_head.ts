@@ -126,7 +126,7 @@ export function decodeLogHead(payload: Uint8Array | null): LogHeadPayload {
 
 function readFiles(reader: ByteReader): LiveSegment[] {
   const files: LiveSegment[] = [];
-  const count = reader.arrayLength(FILE_BYTES);
+  const count = reader.arrayLength(LIVE_SEGMENT_BYTES);
   for (let i = 0; i < count; i++) {
     files.push({
       number: reader.int32(),
@@ -138,9 +138,10 @@ function readFiles(reader: ByteReader): LiveSegment[] {
   return files;
 }
 
-const FILE_BYTES = 32;
+/** Of one file in the payload. */
+export const LIVE_SEGMENT_BYTES = 32;
 
 /** Length of a live log's payload. */
 export function logHeadBytes(head: LogHead, fileCount: number): number {
-  return 87 + SEAL_BYTES + 12 * head.epochs.length + FILE_BYTES * fileCount;
+  return 87 + SEAL_BYTES + 12 * head.epochs.length + LIVE_SEGMENT_BYTES * fileCount;
 }
