@@ -25,6 +25,7 @@ export const KAFKA_PORT = 9092;
 const BROKER_CONFIG: ReadonlyMap<string, string> = new Map([
   ["group.initial.rebalance.delay.ms", "100"],
   ["log.retention.check.interval.ms", "2000"],
+  ["log.cleaner.backoff.ms", "1500"],
 ]);
 /** After a start that failed or a death, until the next start. */
 const RESTART_MS_MAX = 4_000;

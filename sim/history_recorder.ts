@@ -4,7 +4,7 @@
  */
 import type { ConsumedRecord, RecordMetadata } from "../client/mod.ts";
 import { BrokerError, ClosedError, type CommittedOffset, RecordTooLargeError } from "../client/mod.ts";
-import type { HistoryLine, Outcome, PolledRecord } from "./checker/history_format.ts";
+import type { HistoryLine, Isolation, Micro, Outcome, PolledRecord } from "./checker/history_format.ts";
 
 /** Told of each operation when it ends, for the story of a run. */
 export type OnOperation = (process: string, what: string) => void;
@@ -64,18 +64,20 @@ export class HistoryRecorder {
     partition: string,
     value: number,
     sending: Promise<RecordMetadata>,
-    acks: -1 | 1 = -1,
+    { key = null, tombstone = false }: { readonly key?: string | null; readonly tombstone?: boolean } = {},
   ): Promise<Outcome> {
     const end = this.begin(process);
-    const giveUp = () => end("info", { micro: [["send", partition, value, null]], acks });
+    const done = (outcome: Outcome, offset: number | null) =>
+      end(outcome, { micro: [sendOf(partition, value, offset, key, tombstone)], acks: -1 });
+    const giveUp = () => done("info", null);
     this.#open.add(giveUp);
     try {
       const { offset } = await sending;
-      end("ok", { micro: [["send", partition, value, offset < 0 ? null : offset]], acks });
+      done("ok", offset < 0 ? null : offset);
       return "ok";
     } catch (error) {
       const outcome = isSurelyNot(error) ? "fail" : "info";
-      end(outcome, { micro: [["send", partition, value, null]], acks });
+      done(outcome, null);
       return outcome;
     } finally {
       this.#open.delete(giveUp);
@@ -87,12 +89,32 @@ export class HistoryRecorder {
     end: (type: Outcome, line: Unrecorded<HistoryLine>) => void,
     nameOf: (topic: string, partition: number) => string,
     records: readonly ConsumedRecord[],
+    isolation: Isolation = "read_uncommitted",
   ): void {
     const polled: Record<string, PolledRecord[]> = {};
-    for (const { topic, partition, offset, value } of records) {
-      (polled[nameOf(topic, partition)] ??= []).push([offset, decodeValue(value)]);
+    for (const { topic, partition, offset, value, headers } of records) {
+      const named = value ?? headers.find(({ key }) => key === TOMBSTONE_HEADER)?.value ?? null;
+      (polled[nameOf(topic, partition)] ??= []).push([offset, decodeValue(named)]);
     }
-    end("ok", { micro: [["poll", polled]] });
+    end("ok", { micro: [["poll", polled]], isolation });
+  }
+
+  /** Records a transaction with all that it sent; what is not ended by the last line is unknown. */
+  beginTransaction(process: string, id: string): RecordedTransaction {
+    const end = this.begin(process);
+    const micro: Micro[] = [];
+    const done = (outcome: Outcome) => {
+      if (!this.#open.delete(giveUp)) return;
+      if (micro.length > 0) end(outcome, { micro, txn: id });
+    };
+    const giveUp = () => done("info");
+    this.#open.add(giveUp);
+    return {
+      send: (partition, value, { offset, key = null, tombstone = false }) => {
+        micro.push(sendOf(partition, value, offset, key, tombstone));
+      },
+      end: done,
+    };
   }
 
   /** Records an OffsetCommit; rethrows. */
@@ -123,6 +145,32 @@ export class HistoryRecorder {
       this.#open.delete(giveUp);
     }
   }
+}
+
+export interface RecordedTransaction {
+  /** `offset` is null when no acknowledgement told it. */
+  send(
+    partition: string,
+    value: number,
+    sent: { readonly offset: number | null; readonly key?: string | null; readonly tombstone?: boolean },
+  ): void;
+  /** Ok: committed; fail: aborted, surely. Later calls are without effect. */
+  end(outcome: Outcome): void;
+}
+
+/** The header in which a record without a value says which one it is. */
+export const TOMBSTONE_HEADER = "value";
+
+function sendOf(
+  partition: string,
+  value: number,
+  offset: number | null,
+  key: string | null,
+  tombstone: boolean,
+): Micro {
+  return key === null
+    ? ["send", partition, value, offset]
+    : ["send", partition, value, offset, key, tombstone];
 }
 
 /** The record's value for a number: its digits, then filling up to `sizeBytes`. */

@@ -241,4 +241,28 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 60,
     isSlow: false,
   },
+  {
+    name: "aborted-supersedes",
+    about: "compaction holds what an aborted transaction wrote against older values",
+    workload: "compaction",
+    firstSeed: 1,
+    seedCountMax: 40,
+    isSlow: false,
+  },
+  {
+    name: "tombstones-at-once",
+    about: "compaction takes tombstones away before their time is over",
+    workload: "compaction",
+    firstSeed: 1,
+    seedCountMax: 40,
+    isSlow: false,
+  },
+  {
+    name: "emptied-marker-told",
+    about: "readers hear of an aborted transaction whose marker compaction has emptied",
+    workload: "compaction",
+    firstSeed: 1,
+    seedCountMax: 40,
+    isSlow: false,
+  },
 ];

@@ -27,7 +27,7 @@ import { SimStore } from "./sim_kv.ts";
 import { checkRestingStore, StoreInvariants, unfinishedDeletions } from "./store_invariants.ts";
 import { calmNet, drawSwarm, noDiskFaults, noKvFaults, noProcessFaults, type Swarm } from "./swarm.ts";
 import { Trace } from "./trace.ts";
-import type { ClientProcess, Workload, WorkloadContext } from "./workloads/workload.ts";
+import type { ClientProcess, Workload, WorkloadContext, WorkloadProfile } from "./workloads/workload.ts";
 
 /** A seed that does less than this has not been hard; it goes on until it has. */
 const STEP_COUNT_MIN = 5_000;
@@ -86,7 +86,7 @@ class World {
   readonly #history: HistoryRecorder;
   readonly #clients: { readonly process: SimProcess; readonly mayDie: boolean }[] = [];
   readonly #processCounts = new Map<string, number>();
-  readonly #profile: "idempotent" | "plain";
+  readonly #profile: WorkloadProfile;
   readonly #header: Header;
   #isHealed = false;
   #lines: readonly HistoryLine[] = [];

@@ -3,7 +3,7 @@
  * end. It reads the stored bytes, not the broker's opinion of them.
  */
 import type { KvKey } from "../lib/env.ts";
-import { decodeBatchIndex } from "../storage/keys/batch_index.ts";
+import { type BatchIndexEntry, type BatchPlace, decodeBatchIndex } from "../storage/keys/batch_index.ts";
 import { FAMILY } from "../storage/keys/keyspace.ts";
 import { decodeLogHead, type LogHeadPayload } from "../storage/keys/log_head.ts";
 import { baseOffsetOfKey, partitionOfKey } from "../storage/keys/partition.ts";
@@ -24,8 +24,8 @@ export class StoreViolation extends Error {
 export class StoreInvariants {
   readonly #store: SimStore;
   readonly #disk: SimDisk;
-  /** By path, up to where its bytes were ever named. */
-  readonly #namedEnds = new Map<string, number>();
+  /** By path, the parts of it that were ever named. */
+  readonly #named = new Map<string, (readonly [start: number, end: number])[]>();
   /** The process that took the broker fence last. */
   #holder: string | null = null;
 
@@ -92,31 +92,78 @@ export class StoreInvariants {
     }
     const entries = changes.filter(({ key }) => key[3] === "i")
       .toSorted((a, b) => baseOffsetOfKey(a.key) - baseOffsetOfKey(b.key));
+    const placed: Placed[] = [];
     for (const entry of entries) {
       const baseOffset = baseOffsetOfKey(entry.key);
       if (entry.after === null) {
         if (after?.state === "live" && baseOffset >= after.head.logStartOffset) {
-          throw new StoreViolation(`${name}: the batch at ${baseOffset} was deleted above the log start`);
+          this.#checkRemoval(name, entry, entries);
         }
         continue;
       }
-      if (entry.before !== null) {
-        throw new StoreViolation(`${name}: the batch at ${baseOffset} was overwritten`);
+      const decoded = decodeBatchIndex(entry.after);
+      if (entry.before !== null) this.#checkRewrite(name, entry.key, decodeBatchIndex(entry.before), decoded);
+      else {
+        if (baseOffset !== logEnd) {
+          throw new StoreViolation(
+            `${name}: a batch at ${baseOffset} although the log ended at ${logEnd}`,
+          );
+        }
+        logEnd = decoded.lastOffset + 1;
       }
-      if (baseOffset !== logEnd) {
-        throw new StoreViolation(`${name}: a batch at ${baseOffset} although the log ended at ${logEnd}`);
-      }
-      const { lastOffset, place, sizeBytes, crc } = decodeBatchIndex(entry.after);
-      if (place.kind === "extent") this.#checkExtent(name, entry.key, after, { ...place, sizeBytes, crc });
+      const { place } = decoded;
+      const old = entry.before === null ? null : decodeBatchIndex(entry.before).place;
+      if (!isSamePlace(place, old)) placed.push({ key: entry.key, entry: decoded });
       for (let k = 0; place.kind === "chunks" && k < place.chunkCount; k++) {
         if (this.#store.get([...entry.key.slice(0, 3), "c", baseOffset, place.attempt, k]) !== null) continue;
         throw new StoreViolation(`${name}: the batch at ${baseOffset} exists before its piece ${k}`);
       }
-      logEnd = lastOffset + 1;
+    }
+    for (const { key, entry } of placed) {
+      const { place, sizeBytes, crc } = entry;
+      if (place.kind === "extent") this.#checkExtent(name, key, after, { ...place, sizeBytes, crc });
     }
     if (after?.state === "live" && after.head.logEndOffset !== logEnd) {
       throw new StoreViolation(
         `${name}: the head says the log ends at ${after.head.logEndOffset}, its batches end at ${logEnd}`,
+      );
+    }
+  }
+
+  /** Above the log start an entry only goes because a hole takes its place in the same commit. */
+  #checkRemoval(name: string, removed: RowChange, entries: readonly RowChange[]): void {
+    const baseOffset = baseOffsetOfKey(removed.key);
+    const isCovered = entries.some(({ key, after }) => {
+      if (after === null || baseOffsetOfKey(key) >= baseOffset) return false;
+      const { place, lastOffset } = decodeBatchIndex(after);
+      const last = removed.before === null ? baseOffset : decodeBatchIndex(removed.before).lastOffset;
+      return place.kind === "hole" && lastOffset >= last;
+    });
+    if (!isCovered) {
+      throw new StoreViolation(`${name}: the batch at ${baseOffset} was deleted above the log start`);
+    }
+  }
+
+  /** Compaction replaces an entry by one that stands for the same offsets, or by a hole that reaches as far as the next one. */
+  #checkRewrite(name: string, key: KvKey, before: BatchIndexEntry, after: BatchIndexEntry): void {
+    const what = `${name}: the batch at ${baseOffsetOfKey(key)}`;
+    const isHole = after.place.kind === "hole";
+    if (isHole ? after.lastOffset < before.lastOffset : after.lastOffset !== before.lastOffset) {
+      throw new StoreViolation(`${what} was overwritten by one up to ${after.lastOffset}`);
+    }
+    if (before.place.kind === "hole" && !isHole) throw new StoreViolation(`${what} came back from a hole`);
+    const isChained = after.previousCrc === before.previousCrc &&
+      (isHole || after.chainCrc === before.chainCrc);
+    if (!isChained) throw new StoreViolation(`${what} was overwritten by one of another chain`);
+    const prefix = key.slice(0, 4);
+    const end = [...prefix.slice(0, 3), "j"];
+    const [next] = this.#store.page([...prefix, baseOffsetOfKey(key) + 1], end, 1, false);
+    if (next === undefined) return;
+    const follows = baseOffsetOfKey(next.key) === after.lastOffset + 1 &&
+      decodeBatchIndex(next.value).previousCrc === after.chainCrc;
+    if (!follows) {
+      throw new StoreViolation(
+        `${what} was rewritten, and the batch at ${baseOffsetOfKey(next.key)} lost touch`,
       );
     }
   }
@@ -148,11 +195,14 @@ export class StoreInvariants {
     if (storedCrc(inode.bytes.slice(position, position + sizeBytes)) !== crc) {
       throw new StoreViolation(`${what} names other bytes of ${path} than its own`);
     }
-    const namedEnd = this.#namedEnds.get(path) ?? 0;
-    if (position < namedEnd) {
-      throw new StoreViolation(`${what} uses position ${position} of ${path} again, below ${namedEnd}`);
+    const named = this.#named.get(path) ?? [];
+    const end = position + sizeBytes;
+    const again = named.findLast((part) => part[0] < end && position < part[1]);
+    if (again !== undefined) {
+      throw new StoreViolation(`${what} uses position ${position} of ${path} again, below ${again[1]}`);
     }
-    this.#namedEnds.set(path, position + sizeBytes);
+    this.#named.set(path, named);
+    named.push([position, end]);
   }
 
   #headOf(changes: readonly RowChange[]): LogHeadPayload | null {
@@ -161,6 +211,17 @@ export class StoreInvariants {
     const row = this.#store.get([FAMILY.partition, topicId, partition, "h"]);
     return payloadOf(row?.value ?? null);
   }
+}
+
+/** An entry whose bytes a commit put somewhere. */
+interface Placed {
+  readonly key: KvKey;
+  readonly entry: BatchIndexEntry;
+}
+
+function isSamePlace(a: BatchPlace, b: BatchPlace | null): boolean {
+  return a.kind === "extent" && b?.kind === "extent" && a.fileNumber === b.fileNumber &&
+    a.position === b.position;
 }
 
 export function isSegmentFile(path: string): boolean {
@@ -251,9 +312,16 @@ function checkRestingPartition(name: string, rows: readonly StoredRow[]): void {
   const chunks = new Set(rows.filter(({ key }) => key[3] === "c").map(({ key }) => key.slice(4).join(" ")));
   let next: number | null = null;
   let previousCrc: number | null = null;
+  let sizeBytes = 0;
+  const liveBytes = new Map<number, number>();
   for (const { key, value } of rows.filter((row) => row.key[3] === "i")) {
     const baseOffset = baseOffsetOfKey(key);
     const entry = decodeBatchIndex(value);
+    sizeBytes += entry.sizeBytes;
+    if (entry.place.kind === "extent") {
+      const { fileNumber } = entry.place;
+      liveBytes.set(fileNumber, (liveBytes.get(fileNumber) ?? 0) + entry.sizeBytes);
+    }
     if (next !== null && baseOffset !== next) {
       throw new StoreViolation(`${name}: after offset ${next - 1} comes a batch at ${baseOffset}`);
     }
@@ -274,6 +342,19 @@ function checkRestingPartition(name: string, rows: readonly StoredRow[]): void {
   }
   if (next !== null && next !== head.head.logEndOffset) {
     throw new StoreViolation(`${name}: the batches end at ${next}, the head says ${head.head.logEndOffset}`);
+  }
+  if (head.head.sizeBytes !== sizeBytes) {
+    throw new StoreViolation(
+      `${name}: the head says ${head.head.sizeBytes} bytes, its batches have ${sizeBytes}`,
+    );
+  }
+  for (const file of head.writer.files) {
+    if (file.liveBytes === (liveBytes.get(file.number) ?? 0)) continue;
+    throw new StoreViolation(
+      `${name}: the head says ${file.liveBytes} bytes of file ${file.number} are named, not ${
+        liveBytes.get(file.number) ?? 0
+      }`,
+    );
   }
   const [left] = chunks;
   if (left !== undefined) {

@@ -12,6 +12,8 @@ export interface Profile {
   readonly idempotent: boolean;
   /** The topics are compacted: superseded records may vanish. */
   readonly compaction: boolean;
+  /** Of compacted topics: tombstones stay for longer than the history lasts. */
+  readonly tombstonesStay: boolean;
   /** ListOffsets(latest) is served by a strong read. */
   readonly strongListOffsets: boolean;
   /** Records may come from writers outside the history. */
@@ -28,6 +30,7 @@ const BASE: Profile = {
   name: "idempotent",
   idempotent: true,
   compaction: false,
+  tombstonesStay: false,
   strongListOffsets: true,
   externalWriters: false,
   exactlyOnce: false,
@@ -48,6 +51,13 @@ export const profiles = {
   },
   /** Compacted topics; sends name their keys. */
   compacted: { ...BASE, name: "compacted", compaction: true },
+  /** The same, with a `delete.retention.ms` beyond the history's end. */
+  "compacted-tombstones-stay": {
+    ...BASE,
+    name: "compacted-tombstones-stay",
+    compaction: true,
+    tombstonesStay: true,
+  },
   /** Consume, transform, produce in transactions; the header names the topics under `copy`. */
   "eos-copy": { ...BASE, name: "eos-copy", exactlyOnce: true },
 } as const satisfies Record<string, Profile>;

@@ -4,7 +4,7 @@
  * A rule is one file under `rules/` and one line in `rules/all.ts`. Pure.
  */
 
-import { type FactAt, type History, IN_TXN, OK, READ } from "./history.ts";
+import { type FactAt, type History, IN_TXN, INFO, OK, READ } from "./history.ts";
 import type { DamagedRange } from "./history_format.ts";
 import type { LogOrder, PartitionLog } from "./log_order.ts";
 import type { Profile } from "./profile.ts";
@@ -107,7 +107,8 @@ export class Judged {
     if (offset >= 0 && offset < (this.#logStart[partition] as number)) return true;
     if (!this.profile.compaction) return false;
     this.#superseded ??= this.#findSuperseded();
-    return this.#superseded[value] === 1 || this.history.tombstones.has(value);
+    if (this.#superseded[value] === 1 || !this.isVisible(value, true)) return true;
+    return this.history.tombstones.has(value) && !this.profile.tombstonesStay;
   }
 
   /** True when the broker said that the record's stored bytes are damaged. */
@@ -146,12 +147,13 @@ export class Judged {
     return starts;
   }
 
-  /** By value: 1 when a later record of the log has the same key. */
+  /** By value: 1 when a later record of the log has the same key, or may have had. */
   #findSuperseded(): Uint8Array {
     const { keyOf, values } = this.history;
     const superseded = new Uint8Array(values.count);
-    for (const log of this.log.logs) {
-      const seen = new Set<number>();
+    const unknown = this.#unknownTombstones();
+    for (const [partition, log] of this.log.logs.entries()) {
+      const seen = new Set<number>(unknown[partition]);
       for (let index = log.values.length - 1; index >= 0; index--) {
         const value = log.values[index] as number;
         const key = keyOf[value] ?? -1;
@@ -161,6 +163,23 @@ export class Judged {
       }
     }
     return superseded;
+  }
+
+  /**
+   * By partition: keys with a tombstone of which nobody knows whether it was written. It may have taken the key's records away and
+   * then gone itself. A record with a value cannot: it would be the newest and still there, or superseded by one that is.
+   */
+  #unknownTombstones(): Set<number>[] {
+    const { tombstones, writer, type, keyOf, values, partitions } = this.history;
+    const unknown = partitions.all.map(() => new Set<number>());
+    if (this.profile.tombstonesStay) return unknown;
+    for (const value of tombstones) {
+      const by = writer[value] as number;
+      if (by < 0 || type[by] !== INFO) continue;
+      const isCertain = this.log.committed[by] === 1 && (this.log.firstIndex[value] as number) >= 0;
+      if (!isCertain) unknown[values.partitionOf(value)]?.add(keyOf[value] ?? -1);
+    }
+    return unknown;
   }
 }
 

@@ -87,6 +87,9 @@ function group(t: number, kind: "commit" | "committed", offset: number, type: Ou
 
 const keyed = (t: number, value: number, offset: number, key: string) =>
   op(t, 1, [["send", P, value, offset, key]]);
+/** A tombstone. */
+const removal = (t: number, value: number, offset: number | null, key: string) =>
+  op(t, 1, [["send", P, value, offset, key, true]]);
 const sendTo = (
   partition: string,
   value: number,
@@ -476,6 +479,122 @@ const CASES: readonly Case[] = [
     name: "an offset that nobody committed",
     found: [group(0, "commit", 5), group(2, "committed", 6)],
     nearMiss: [group(0, "commit", 5), group(2, "committed", 5)],
+  },
+  {
+    rule: "compaction-lost-latest",
+    name: "the final reads end before the newest record, which others have seen",
+    found: [
+      keyed(0, 10, 0, "k"),
+      keyed(2, 11, 1, "l"),
+      poll(4, 3, [[0, 10], [1, 11]]),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[0, 10]]),
+    ],
+    nearMiss: [
+      keyed(0, 10, 0, "k"),
+      keyed(2, 11, 1, "l"),
+      poll(4, 3, [[0, 10], [1, 11]]),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[0, 10]]),
+      poll(8, 2, [[1, 11]]),
+    ],
+    profile: profiles.compacted,
+    header: FINAL,
+  },
+  {
+    rule: "compaction-lost-latest",
+    name: "a tombstone goes before its time is over, or after",
+    found: [
+      keyed(0, 10, 0, "k"),
+      removal(2, 11, 1, "k"),
+      keyed(4, 12, 2, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[2, 12]]),
+    ],
+    nearMiss: [
+      keyed(0, 10, 0, "k"),
+      removal(2, 11, 1, "k"),
+      keyed(4, 12, 2, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[1, 11], [2, 12]]),
+    ],
+    profile: profiles["compacted-tombstones-stay"],
+  },
+  {
+    rule: "compaction-lost-latest",
+    name: "a tombstone that may have been written may have taken a key away, one that surely was not cannot",
+    found: [
+      keyed(0, 10, 0, "k"),
+      { ...removal(2, 11, null, "k"), type: "fail" },
+      keyed(4, 12, 2, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[2, 12]]),
+    ],
+    nearMiss: [
+      keyed(0, 10, 0, "k"),
+      { ...removal(2, 11, null, "k"), type: "info" },
+      keyed(4, 12, 2, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[2, 12]]),
+    ],
+    profile: profiles.compacted,
+  },
+  {
+    rule: "compaction-lost-latest",
+    name: "what an aborted transaction wrote supersedes nothing, what a committed one wrote does",
+    found: [
+      keyed(0, 10, 0, "k"),
+      txn(2, 1, [["send", P, 11, 1, "k"]], "fail"),
+      keyed(4, 12, 3, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[3, 12]], "read_committed"),
+    ],
+    nearMiss: [
+      keyed(0, 10, 0, "k"),
+      txn(2, 1, [["send", P, 11, 1, "k"]]),
+      keyed(4, 12, 3, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[1, 11], [3, 12]], "read_committed"),
+    ],
+    profile: profiles.compacted,
+  },
+  {
+    rule: "poll-skip",
+    name: "compaction may remove what was aborted, and not what was committed",
+    found: [
+      keyed(0, 10, 0, "k"),
+      txn(2, 1, [["send", P, 11, 1, "m"]]),
+      keyed(4, 12, 3, "l"),
+      poll(6, 2, [[0, 10]]),
+      poll(8, 2, [[3, 12]]),
+    ],
+    nearMiss: [
+      keyed(0, 10, 0, "k"),
+      txn(2, 1, [["send", P, 11, 1, "m"]], "fail"),
+      keyed(4, 12, 3, "l"),
+      poll(6, 2, [[0, 10]]),
+      poll(8, 2, [[3, 12]]),
+    ],
+    profile: profiles.compacted,
+  },
+  {
+    rule: "compaction-resurrected",
+    name: "a deleted key comes back without its tombstone; with it, or with a newer value, nothing has",
+    found: [
+      keyed(0, 10, 0, "k"),
+      removal(2, 11, 1, "k"),
+      keyed(4, 12, 2, "l"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[0, 10], [2, 12]]),
+    ],
+    nearMiss: [
+      keyed(0, 10, 0, "k"),
+      removal(2, 11, 1, "k"),
+      keyed(4, 12, 2, "k"),
+      placed(6, 2, "assign"),
+      poll(7, 2, [[0, 10], [2, 12]]),
+    ],
+    profile: profiles.compacted,
   },
   {
     rule: "compaction-lost-latest",

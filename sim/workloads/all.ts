@@ -1,4 +1,5 @@
 /** Every workload; `sim/run.ts` takes them in turn unless told one by name. */
+import { compaction } from "./compaction.ts";
 import { copyJob } from "./copy_job.ts";
 import { groupChurn } from "./group_churn.ts";
 import { produceConsume } from "./produce_consume.ts";
@@ -14,4 +15,5 @@ export const workloads: readonly Workload[] = [
   retention,
   copyJob,
   queueWork,
+  compaction,
 ];

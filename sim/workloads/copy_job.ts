@@ -5,16 +5,13 @@
  */
 import { Cluster } from "../../client/cluster.ts";
 import { Admin, Consumer, Producer } from "../../client/mod.ts";
-import { errorCode, errorName } from "../../protocol/errors.ts";
-import { produce } from "../../protocol/messages/00_produce.ts";
+import { errorCode } from "../../protocol/errors.ts";
 import { offsetFetch } from "../../protocol/messages/09_offset_fetch.ts";
-import { endTxn } from "../../protocol/messages/26_end_txn.ts";
-import { initProducerId } from "../../protocol/messages/22_init_producer_id.ts";
 import { txnOffsetCommit } from "../../protocol/messages/28_txn_offset_commit.ts";
-import { buildBatch } from "../../protocol/records/record_batch.ts";
 import { encodeValue } from "../history_recorder.ts";
 import type { Rng } from "../rng.ts";
 import { readAll } from "./final_read.ts";
+import { append, check, end, type Identity, initialize } from "./raw_transactions.ts";
 import {
   type ClientProcess,
   unlessDead,
@@ -30,8 +27,7 @@ const TRANSACTIONAL_ID = "copy-job";
 const RECORD_COUNT = 240;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** The last versions that name topics. */
-const PRODUCE_VERSION = 12;
+/** The last version that names topics. */
 const OFFSET_FETCH_VERSION = 9;
 
 interface Plan {
@@ -121,11 +117,6 @@ async function work(
   }
 }
 
-interface Identity {
-  readonly producerId: number;
-  readonly producerEpoch: number;
-}
-
 /** From the committed offsets on, until something fails or is aborted. */
 async function copy(
   context: WorkloadContext,
@@ -147,7 +138,10 @@ async function copy(
     partitionFetchMaxBytes: plan.fetchBytesMax,
   });
   try {
-    let identity = await initialize(cluster, plan);
+    let identity = await initialize(cluster, {
+      transactionalId: TRANSACTIONAL_ID,
+      timeoutMs: plan.timeoutMs,
+    });
     const positions = await committedOffsets(cluster, plan);
     consumer.assign(positions.map((offset, partition) => ({ topic: INPUT, partition, start: offset })));
     while (!isOver()) {
@@ -155,7 +149,8 @@ async function copy(
       if (records.length === 0) continue;
       const byPartition = Map.groupBy(records, ({ partition }) => partition);
       for (const [partition, taken] of byPartition) {
-        await append(cluster, identity, partition, taken.map(({ value }) => transformed(value)));
+        const records = taken.map(({ value }) => ({ key: null, value: encoder.encode(transformed(value)) }));
+        await append(cluster, TRANSACTIONAL_ID, identity, { topic: OUTPUT, partition, records });
         // Sometimes a process is slow, and its transaction times out.
         if (rng.chance(0.02)) await context.env.sleep(plan.timeoutMs * 1.2);
       }
@@ -164,7 +159,7 @@ async function copy(
       );
       await commitOffsets(cluster, identity, next);
       const committed = !rng.chance(plan.abortShare);
-      identity = await end(cluster, identity, committed);
+      identity = await end(cluster, TRANSACTIONAL_ID, identity, committed);
       if (!committed) return;
     }
   } finally {
@@ -175,27 +170,6 @@ async function copy(
 
 function transformed(value: Uint8Array | null): string {
   return `copy of ${decoder.decode(value ?? new Uint8Array()).trim()}`;
-}
-
-function check(code: number | undefined): void {
-  const name = errorName(code ?? errorCode("UNKNOWN_SERVER_ERROR"));
-  if (name !== "NONE") throw new Error(name);
-}
-
-async function initialize(cluster: Cluster, { timeoutMs }: Plan): Promise<Identity> {
-  for (let tries = 0;; tries++) {
-    const { errorCode: code, producerId, producerEpoch } = await cluster.call(initProducerId, {
-      transactionalId: TRANSACTIONAL_ID,
-      transactionTimeoutMs: timeoutMs,
-      producerId: -1,
-      producerEpoch: -1,
-    });
-    if (code !== errorCode("CONCURRENT_TRANSACTIONS") || tries >= 20) {
-      check(code);
-      return { producerId, producerEpoch };
-    }
-    await cluster.sleep(100);
-  }
 }
 
 async function committedOffsets(cluster: Cluster, { partitionCount }: Plan): Promise<number[]> {
@@ -220,33 +194,6 @@ async function committedOffsets(cluster: Cluster, { partitionCount }: Plan): Pro
   }
 }
 
-/** With transactions v2 each epoch's sequences begin at 0, so one batch for each partition is all of a transaction. */
-async function append(
-  cluster: Cluster,
-  identity: Identity,
-  partition: number,
-  values: readonly string[],
-): Promise<void> {
-  const records = values.map((value) => ({
-    key: null,
-    value: encoder.encode(value),
-    headers: [],
-    timestamp: cluster.env.now(),
-  }));
-  for (let tries = 0;; tries++) {
-    const batch = buildBatch({ records, ...identity, baseSequence: 0, isTransactional: true });
-    const { responses } = await cluster.call(produce, {
-      transactionalId: TRANSACTIONAL_ID,
-      acks: -1,
-      timeoutMs: 10_000,
-      topicData: [{ name: OUTPUT, partitionData: [{ index: partition, records: batch }] }],
-    }, { versionMax: PRODUCE_VERSION });
-    const code = responses[0]?.partitionResponses[0]?.errorCode;
-    if (code !== errorCode("CONCURRENT_TRANSACTIONS") || tries >= 20) return check(code);
-    await cluster.sleep(50);
-  }
-}
-
 async function commitOffsets(
   cluster: Cluster,
   identity: Identity,
@@ -266,18 +213,6 @@ async function commitOffsets(
     }],
   }, { versionMax: 5 });
   for (const { errorCode: code } of topics[0]?.partitions ?? []) check(code);
-}
-
-/** The identity of the next transaction. Asked again after a lost answer, as all clients do. */
-async function end(cluster: Cluster, identity: Identity, committed: boolean): Promise<Identity> {
-  for (let tries = 0;; tries++) {
-    const answer = await cluster.call(endTxn, { transactionalId: TRANSACTIONAL_ID, ...identity, committed });
-    if (answer.errorCode !== errorCode("CONCURRENT_TRANSACTIONS") || tries >= 50) {
-      check(answer.errorCode);
-      return { producerId: answer.producerId, producerEpoch: answer.producerEpoch };
-    }
-    await cluster.sleep(50);
-  }
 }
 
 /** Once everything has healed, the job reaches the input's end; the simulation's deadline ends a world in which it does not. */

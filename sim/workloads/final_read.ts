@@ -10,6 +10,7 @@ export interface TopicToRead {
   readonly partitionCount: number;
   /** Whether it goes on behind batches that the broker says are damaged, and tells of them. */
   readonly readsAroundDamage?: boolean;
+  readonly isolationLevel?: "read_uncommitted" | "read_committed";
 }
 
 type NameOf = (topic: string, partition: number) => string;
@@ -23,7 +24,7 @@ const SURE_AFTER = 3;
 /** Reads all partitions up to the ends that ListOffsets tells, as polls of one process; returns how many records there were. */
 export async function readAll(
   context: WorkloadContext,
-  { topic, partitionCount, readsAroundDamage = false }: TopicToRead,
+  { topic, partitionCount, readsAroundDamage = false, isolationLevel = "read_uncommitted" }: TopicToRead,
   nameOf: NameOf,
 ): Promise<number> {
   const { history } = context;
@@ -32,6 +33,7 @@ export async function readAll(
   const consumer = new Consumer(process.env, {
     bootstrapServers: context.bootstrapServers,
     offsetReset: "none",
+    isolationLevel,
     fetchMaxWaitMs: 100,
   });
   const partitions = Array.from({ length: partitionCount }, (_, partition) => ({ topic, partition }));
@@ -48,10 +50,11 @@ export async function readAll(
   while (left.size > 0) {
     const end = history.begin(name);
     const records = await untilDone(context, () => consumer.poll({ timeoutMs: POLL_TIMEOUT_MS }));
-    history.poll(end, nameOf, records);
+    history.poll(end, nameOf, records, isolationLevel);
     recordCount += records.length;
-    for (const { partition, offset } of records) {
-      if (offset + 1 >= (left.get(partition) ?? Infinity)) left.delete(partition);
+    // Behind the last record may lie what readers do not get to see.
+    for (const [partition, endOffset] of left) {
+      if ((consumer.position(topic, partition) ?? 0) >= endOffset) left.delete(partition);
     }
     if (readsAroundDamage && records.length === 0) {
       await goAroundDamage(context, { topic, left, consumer, process: name }, nameOf);

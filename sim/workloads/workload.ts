@@ -29,18 +29,21 @@ export interface WorkloadContext {
   readonly healed: Promise<void>;
 }
 
+/** Names of the checker's profiles. */
+export type WorkloadProfile = "idempotent" | "plain" | "compacted" | "compacted-tombstones-stay";
+
 export interface Workload {
   readonly name: string;
   /** One line for `--help`. */
   readonly about: string;
   /** Name of the checker's profile; drawn by the same seed as the run. */
-  profileFor(rng: Rng): "idempotent" | "plain";
+  profileFor(rng: Rng): WorkloadProfile;
   /** False when some topics are gone in the end, so that not every acknowledged record can be read. */
   readonly readsEverything: boolean;
   /** Whether its last reader comes past batches that are damaged for good, and says so; else they are repaired before. */
   readonly readsAroundDamage?: boolean;
   /** Runs to the end. Rejects when a promise was not kept that only a client can see. */
-  run(context: WorkloadContext, profile: "idempotent" | "plain"): Promise<void>;
+  run(context: WorkloadContext, profile: WorkloadProfile): Promise<void>;
 }
 
 export const DIED = Symbol("the process died");

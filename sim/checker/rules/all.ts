@@ -1,7 +1,7 @@
 /** All rules, in the order in which a report names them: what loses or spoils data first. */
 
 import type { Rule } from "../rule.ts";
-import { compactionLost } from "./compaction.ts";
+import { compactionLost, compactionResurrected } from "./compaction.ts";
 import { consumeCounts } from "./consume_counts.ts";
 import { copyMultiset } from "./copy.ts";
 import { cycleRules } from "./cycles.ts";
@@ -23,6 +23,7 @@ export const rules: readonly Rule[] = [
   lostWrite,
   unseen,
   compactionLost,
+  compactionResurrected,
   copyMultiset,
   truncatedAcked,
   inconsistentOffsets,
