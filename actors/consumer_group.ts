@@ -24,6 +24,7 @@ import { type GroupTopics, GroupTurn } from "../core/group/group_turn.ts";
 import { isTransactionKnown } from "../core/group/offsets/pending.ts";
 import { refusalOfTakenName } from "../core/share/group/taken_name.ts";
 import { DecodeError } from "../lib/bytes.ts";
+import { mutant } from "../lib/mutants.ts";
 import { decodeAssignment } from "../protocol/messages/consumer_protocol.ts";
 import type { GroupShards, StoredGroup } from "../storage/group_store.ts";
 import { TRANSACTION_KIND } from "./kinds.ts";
@@ -247,7 +248,8 @@ class ConsumerGroupHost implements ActorHost<ConsumerGroupMessage, GroupEvent> {
     // First what the answers depend on: the output gate holds them until it is durable.
     for (const event of turn.events) this.#context.stage(event);
     for (const { requestId, result } of turn.replies) {
-      this.#owed.get(requestId)?.send(result);
+      if (mutant("epoch-unstored")) this.#owed.get(requestId)?.sendNow(result);
+      else this.#owed.get(requestId)?.send(result);
       this.#owed.delete(requestId);
     }
     this.#arm();

@@ -35,7 +35,10 @@ export type MutantName =
   | "damage-skipped"
   | "aborted-supersedes"
   | "tombstones-at-once"
-  | "emptied-marker-told";
+  | "emptied-marker-told"
+  | "handed-over-early"
+  | "revocation-unawaited"
+  | "epoch-unstored";
 
 let active: MutantName | null = null;
 

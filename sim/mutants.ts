@@ -265,4 +265,28 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 40,
     isSlow: false,
   },
+  {
+    name: "handed-over-early",
+    about: "a partition goes to its next owner before the last one has given it up (KIP-848)",
+    workload: "consumer-protocol",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
+  {
+    name: "revocation-unawaited",
+    about: "a member counts as having given up what it was only told to give up (KIP-848)",
+    workload: "consumer-protocol",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
+  {
+    name: "epoch-unstored",
+    about: "a group answers generations, epochs and assignments before they are stored",
+    workload: "consumer-protocol",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
 ];

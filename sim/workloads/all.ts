@@ -1,5 +1,6 @@
 /** Every workload; `sim/run.ts` takes them in turn unless told one by name. */
 import { compaction } from "./compaction.ts";
+import { consumerProtocol } from "./consumer_protocol.ts";
 import { copyJob } from "./copy_job.ts";
 import { groupChurn } from "./group_churn.ts";
 import { produceConsume } from "./produce_consume.ts";
@@ -16,4 +17,5 @@ export const workloads: readonly Workload[] = [
   copyJob,
   queueWork,
   compaction,
+  consumerProtocol,
 ];

@@ -2,6 +2,7 @@
  * The way of one member to its target: give up, catch up with the epoch, take what is free. A partition is never given
  * to a member while another one may still read it. Source: KIP-848, Kafka's CurrentAssignmentBuilder.
  */
+import { mutant } from "../../../lib/mutants.ts";
 import {
   type Assignment,
   difference,
@@ -41,11 +42,15 @@ function nextStep(member: ConsumerMember, context: ReconcileContext): ConsumerMe
   const kept = intersection(member.assigned, member.target);
   const revoked = difference(member.assigned, member.target);
   // Who does not say what it owns may own all of it.
-  if (revoked.size > 0 && (owned === null || intersection(owned, revoked).size > 0)) {
+  const mayOwn = owned === null || intersection(owned, revoked).size > 0;
+  if (revoked.size > 0 && mayOwn && !mutant("revocation-unawaited")) {
     return { ...member, state: "unrevoked", assigned: kept, pendingRevocation: revoked };
   }
   const missing = difference(member.target, kept);
-  const free = filterPartitions(missing, (topicId, partition) => !isTaken(topicId, partition));
+  const free = filterPartitions(
+    missing,
+    (topicId, partition) => !isTaken(topicId, partition) || mutant("handed-over-early"),
+  );
   const isComplete = difference(missing, free).size === 0;
   const next: ConsumerMember = {
     ...member,
