@@ -14,6 +14,7 @@ import { HttpServer } from "./net/http_server.ts";
 import { KafkaServer } from "./net/kafka_server.ts";
 import { httpApp } from "./routes/app.ts";
 import { VERSION } from "./version.ts";
+import { FenceWatch } from "./storage/fence_watch.ts";
 import { type OpenedStore, openStore } from "./storage/open_store.ts";
 
 /** Ends the process with one line and exit code 1. */
@@ -92,9 +93,25 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     connectionIdleMsMax: Number(server("connections.max.idle.ms")),
   });
   kafka?.start();
+  const fence = new FenceWatch({
+    env,
+    shards,
+    intervalMs: Number(server("broker.heartbeat.interval.ms")),
+    onLost: () => {
+      // Nothing can be committed any more, and what is in memory may be out of date.
+      console.error(
+        `kavka: Cannot serve store "${config.store.path}": a newer process of broker ${brokerId} has taken it over`,
+      );
+      Deno.exit(1);
+    },
+  });
+  fence.start();
   announce(config, http.port, listener, log);
   void app.warmUp();
-  onSignal(() => stop({ log, http, kafka, broker, store }));
+  onSignal(() => {
+    fence.stop();
+    return stop({ log, http, kafka, broker, store });
+  });
   if (telemetry !== null) {
     const { metricFamilies } = await import("./routes/metrics.ts");
     await telemetry.exportMetrics(VERSION, () => metricFamilies(broker, VERSION), (error) => {

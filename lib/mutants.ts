@@ -38,7 +38,8 @@ export type MutantName =
   | "emptied-marker-told"
   | "handed-over-early"
   | "revocation-unawaited"
-  | "epoch-unstored";
+  | "epoch-unstored"
+  | "fence-unwatched";
 
 let active: MutantName | null = null;
 

@@ -9,6 +9,7 @@ import type { LogFields, Logger } from "../lib/log.ts";
 import { KafkaServer } from "../net/kafka_server.ts";
 import { openDataDirectory, openStoreMeta } from "../storage/data_directory.ts";
 import { DenoKvStorage } from "../storage/deno_kv.ts";
+import { FenceWatch } from "../storage/fence_watch.ts";
 import { SegmentStore } from "../storage/segments.ts";
 import { ShardStore } from "../storage/shard.ts";
 import type { SimNetwork } from "./network.ts";
@@ -64,25 +65,29 @@ export class BrokerService {
     this.#start(this.#hostname());
   }
 
-  /** Starts a second process while the first stands still, which later wakes and dies. False when there is no first. */
-  replace(stoppedMs: number, zombieMs: number): boolean {
+  /** Processes whose fence was taken and that have not ended yet. */
+  get deposedCount(): number {
+    return this.#zombies.length;
+  }
+
+  /** Starts a second process while the first stands still, which later wakes and must end itself. False when there is no first. */
+  replace(stoppedMs: number): boolean {
     const old = this.#current;
     // One that still starts would take the broker fence from its successor when it goes on.
     if (old === null || old.state !== "running" || !this.#isServing) return false;
     const { scheduler } = this.#options;
     old.pause();
-    old.onDeath = () => {};
+    old.onDeath = () => this.#zombies = this.#zombies.filter((each) => each !== old);
     this.#zombies.push(old);
     this.#current = null;
     scheduler.schedule(stoppedMs, null, "the stopped broker goes on", () => old.resume());
-    scheduler.schedule(stoppedMs + zombieMs, null, "the deposed broker ends", () => this.#end(old));
     this.#start(this.#hostname());
     return true;
   }
 
-  /** No more faults: one process, and nobody beside it. */
+  /** No more faults: one process, and beside it only those that will find out that they are deposed. */
   heal(): void {
-    for (const zombie of [...this.#zombies]) this.#end(zombie);
+    for (const zombie of this.#zombies) zombie.resume();
     this.#current?.killAtCall(Infinity);
     this.#current?.resume();
     // Producers' timestamps lie an hour ahead of a clock that was set back, and would be refused for ever, as Kafka does.
@@ -92,13 +97,7 @@ export class BrokerService {
   /** For good. */
   stop(): void {
     this.#isStopped = true;
-    this.#current?.kill("the run ends");
-    this.heal();
-  }
-
-  #end(zombie: SimProcess): void {
-    zombie.kill("deposed");
-    this.#zombies = this.#zombies.filter((each) => each !== zombie);
+    for (const process of [this.#current, ...this.#zombies]) process?.kill("the run ends");
   }
 
   #hostname(): string {
@@ -153,6 +152,12 @@ export class BrokerService {
       connectionIdleMsMax: Number(config("connections.max.idle.ms")),
     });
     server.start();
+    new FenceWatch({
+      env,
+      shards,
+      intervalMs: Number(config("broker.heartbeat.interval.ms")),
+      onLost: () => process.kill("its fence was taken"),
+    }).start();
     if (process.state === "dead") return;
     network.aliases.set(BROKER_ALIAS, process.hostname);
     this.#isServing = true;

@@ -289,4 +289,12 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 60,
     isSlow: false,
   },
+  {
+    name: "fence-unwatched",
+    about: "a broker process does not look whether its fence was taken, and goes on answering from memory",
+    workload: "produce-consume",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
 ];

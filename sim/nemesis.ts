@@ -48,7 +48,7 @@ export class NemesisAtWork {
       }),
       crashAtCall: withBroker((broker) => broker.killAtCall(rng.int(CALLS_UNTIL_CRASH_MAX))),
       replaced: withBroker(() => {
-        if (brokers.replace(rng.logBetween(100, 20_000), rng.logBetween(500, 15_000))) {
+        if (brokers.replace(rng.logBetween(100, 20_000))) {
           faultLog.count("replaced");
         }
       }),

@@ -36,6 +36,8 @@ const FAULT_KIND_COUNT_MIN = 3;
 const FAULT_MS_MAX = 600_000;
 const CONVERGE_MS_MAX = 900_000;
 const STEP_COUNT_MAX = 1_500_000;
+/** A broker process whose fence was taken has ended by then, once nothing disturbs it any more. */
+const DEPOSED_MS_MAX = 15_000;
 /** Removals of files are over by then. */
 const REMOVALS_MS = 1_000;
 /** Commits of dead processes may come so late. */
@@ -216,6 +218,9 @@ class World {
     this.#lines = this.#history.lines();
     this.#damaged = this.#damage.batches();
     if (end !== "done") return `Liveness: after healing the clients did not finish (${end})`;
+    if (await this.#step(DEPOSED_MS_MAX, () => this.#brokers.deposedCount === 0) !== "done") {
+      return "Liveness: a broker process whose fence was taken goes on serving";
+    }
     const deletions = await this.#step(CONVERGE_MS_MAX, () => unfinishedDeletions(this.#store).length === 0);
     if (deletions !== "done") {
       return `Liveness: deletions did not end (${deletions}): ${unfinishedDeletions(this.#store).join(", ")}`;

@@ -81,6 +81,8 @@ export class ShardStore {
   readonly #committer: GroupCommitter;
   readonly #resolveMs: number;
   #openingCount = 0;
+  /** Told when a read has shown that the fence is another's; perhaps again and again. */
+  onFenceLost: () => void = () => {};
 
   private constructor(options: ShardStoreOptions, fenceVersionstamp: string) {
     this.storage = options.storage;
@@ -186,6 +188,15 @@ export class ShardStore {
     }
   }
 
+  /** One read; whether the fence is still this incarnation's is told to `onFenceLost`. Throws what the store throws. */
+  async checkFence(): Promise<void> {
+    if (!mutant("fence-unwatched")) this.#noteFence(await this.storage.get(this.#fenceKey));
+  }
+
+  #noteFence(fence: StoredEntry | null): void {
+    if (fence?.versionstamp !== this.#fenceVersionstamp) this.onFenceLost();
+  }
+
   /** One try, as large as a batch's piece; under the fence, so that a fenced process stops trying to write. */
   async #probe(path: WritePath): Promise<void> {
     if (path === "segments") return await this.segments?.probe();
@@ -230,6 +241,7 @@ export class ShardStore {
     while (true) {
       try {
         const [head, fence] = await this.storage.getMany([headKey, this.#fenceKey]);
+        this.#noteFence(fence ?? null);
         return { head: head ?? null, fence: fence ?? null };
       } catch (cause) {
         if (cause instanceof CorruptStorageError) throw cause;
