@@ -39,7 +39,8 @@ export type MutantName =
   | "handed-over-early"
   | "revocation-unawaited"
   | "epoch-unstored"
-  | "fence-unwatched";
+  | "fence-unwatched"
+  | "any-store";
 
 let active: MutantName | null = null;
 

@@ -12,16 +12,19 @@ import { DenoKvStorage } from "../storage/deno_kv.ts";
 import { FenceWatch } from "../storage/fence_watch.ts";
 import { SegmentStore } from "../storage/segments.ts";
 import { ShardStore } from "../storage/shard.ts";
+import { checkIdentity, readIdentity, startCountOf, writeIdentity } from "../storage/store_identity.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
 import type { Rng } from "./rng.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { DATA_DIRECTORY } from "./sim_files.ts";
+import type { SimStore, StoredRow } from "./sim_kv.ts";
 import type { Swarm } from "./swarm.ts";
 
 /** The name under which clients find whichever broker process listens last. */
 export const BROKER_ALIAS = "kafka";
 export const KAFKA_PORT = 9092;
+const BROKER_ID = 1;
 /** So that what takes minutes elsewhere happens often enough. */
 const BROKER_CONFIG: ReadonlyMap<string, string> = new Map([
   ["group.initial.rebalance.delay.ms", "100"],
@@ -36,6 +39,7 @@ export interface BrokerServiceOptions {
   readonly network: SimNetwork;
   readonly rng: Rng;
   readonly swarm: Swarm;
+  readonly store: SimStore;
   readonly openProcess: (name: string, hostname: string) => SimProcess;
 }
 
@@ -47,6 +51,8 @@ export class BrokerService {
   #hostSerial = 0;
   #isServing = false;
   #isStopped = false;
+  /** Told of each process that serves, with what was stored when it began. */
+  onServing: (storedBefore: readonly StoredRow[]) => void = () => {};
 
   constructor(options: BrokerServiceOptions) {
     this.#options = options;
@@ -127,8 +133,9 @@ export class BrokerService {
   }
 
   async #serve(process: SimProcess): Promise<void> {
-    const { network, swarm } = this.#options;
+    const { network, swarm, store } = this.#options;
     const { env } = process;
+    const storedBefore = [...store.rows()];
     const log = this.#logger(process.name);
     const incarnation = env.uuid();
     const { shards, clusterId } = await openBrokerStore({ env, log, swarm, incarnation });
@@ -137,7 +144,7 @@ export class BrokerService {
       env,
       log,
       shards,
-      brokerId: 1,
+      brokerId: BROKER_ID,
       rack: null,
       clusterId,
       incarnation,
@@ -161,6 +168,7 @@ export class BrokerService {
     if (process.state === "dead") return;
     network.aliases.set(BROKER_ALIAS, process.hostname);
     this.#isServing = true;
+    this.onServing(storedBefore);
     this.#options.scheduler.tell(process.name, "serves");
   }
 
@@ -204,14 +212,20 @@ export async function openBrokerStore(
     limits,
     deadlineMs,
   });
-  const { clusterId } = await openStoreMeta({ env, storage });
-  const options = { storage, env, log, brokerId: 1, incarnation, resolveMs: swarm.resolveMs };
+  const { clusterId, storeId } = await openStoreMeta({ env, storage });
+  const options = { storage, env, log, brokerId: BROKER_ID, incarnation, resolveMs: swarm.resolveMs };
   if (directory === null) return { shards: await ShardStore.open(options), clusterId };
+  const identity = { clusterId, storeId, brokerId: BROKER_ID };
+  const known = await readIdentity(env.files, DATA_DIRECTORY);
+  const startCount = await startCountOf(storage, BROKER_ID);
+  checkIdentity(DATA_DIRECTORY, known, { ...identity, startCount });
   const segments = new SegmentStore({
     files: env.files,
     log,
     path: directory.segmentsPath,
     ...swarm.segments,
   });
-  return { shards: await ShardStore.open({ ...options, segments }), clusterId };
+  const shards = await ShardStore.open({ ...options, segments });
+  await writeIdentity(env.files, DATA_DIRECTORY, { ...identity, startCount: shards.startCount });
+  return { shards, clusterId };
 }

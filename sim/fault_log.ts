@@ -40,6 +40,8 @@ export const FAULTS = {
   bitFlipStored: "a bit of a stored value flipped, for a while",
   bitFlipFile: "a bit of a segment file flipped, for a while",
   bitFlipKept: "a bit of a stored batch flipped, for good",
+  storeEmptied: "the store's file was gone at a start, for a while",
+  storeRestored: "the store's file was an older copy at a start, for a while",
   crashedCommitApplied: "commit in flight at a crash was applied",
   crashedCommitLost: "commit in flight at a crash was lost",
   crashedCommitLate: "commit in flight at a crash was applied long after",

@@ -297,4 +297,12 @@ export const mutantCases: readonly MutantCase[] = [
     seedCountMax: 60,
     isSlow: false,
   },
+  {
+    name: "any-store",
+    about: "a start does not look whether the store is the directory's, and the newest",
+    workload: "produce-consume",
+    firstSeed: 1,
+    seedCountMax: 60,
+    isSlow: false,
+  },
 ];

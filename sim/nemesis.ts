@@ -8,6 +8,7 @@ import type { Rng } from "./rng.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SimDisk } from "./sim_files.ts";
 import type { SimStore } from "./sim_kv.ts";
+import type { StoreExchange } from "./store_exchange.ts";
 import type { NemesisKind, Swarm } from "./swarm.ts";
 
 export interface NemesisOptions {
@@ -19,6 +20,7 @@ export interface NemesisOptions {
   readonly brokers: BrokerService;
   readonly store: SimStore;
   readonly damage: Damage;
+  readonly exchange: StoreExchange;
   readonly disk: SimDisk;
   /** Client processes that may be killed now. */
   readonly mortals: () => readonly SimProcess[];
@@ -91,6 +93,7 @@ export class NemesisAtWork {
         options.store.fullUntilMs = untilMs;
       },
       bitFlip: () => options.damage.flip(),
+      storeExchanged: () => options.exchange.begin(),
       powerLoss: () => {
         faultLog.count("powerLoss");
         brokers.current?.kill("power failure");

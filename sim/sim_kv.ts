@@ -46,7 +46,7 @@ const LATE_AFTER_READ = 0.05;
 export class SimStore {
   readonly profile: StoreProfile;
   readonly #rng: Rng;
-  readonly #rows: StoredRow[] = [];
+  #rows: StoredRow[] = [];
   readonly #watchers = new Set<{ readonly keys: readonly KvKey[]; readonly onChange: () => void }>();
   #version = 1;
   #appliedCount = 0;
@@ -111,6 +111,13 @@ export class SimStore {
       }
     }
     return { ok: true, versionstamp };
+  }
+
+  /** Puts other rows in the place of all, as whoever copies or loses files does; returns those that were there. */
+  exchange(rows: readonly StoredRow[]): readonly StoredRow[] {
+    const before = this.#rows;
+    this.#rows = [...rows];
+    return before;
   }
 
   /** Flips a bit of a stored value, until it is written anew or repaired. False when there is none that is whole. */

@@ -24,6 +24,7 @@ import { Rng } from "./rng.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_files.ts";
 import { SimStore } from "./sim_kv.ts";
+import { StoreExchange } from "./store_exchange.ts";
 import { checkRestingStore, StoreInvariants, unfinishedDeletions } from "./store_invariants.ts";
 import { calmNet, drawSwarm, noDiskFaults, noKvFaults, noProcessFaults, type Swarm } from "./swarm.ts";
 import { Trace } from "./trace.ts";
@@ -83,6 +84,7 @@ class World {
   readonly #store: SimStore;
   readonly #disk = new SimDisk();
   readonly #damage: Damage;
+  readonly #exchange: StoreExchange;
   readonly #brokers: BrokerService;
   readonly #nemesis: NemesisAtWork;
   readonly #history: HistoryRecorder;
@@ -123,6 +125,7 @@ class World {
       scheduler: this.#scheduler,
       network: this.#network,
       rng: split("brokers"),
+      store: this.#store,
       swarm: this.#swarm,
       openProcess: (name, hostname) => this.#openProcess(name, hostname),
     });
@@ -134,6 +137,13 @@ class World {
       disk: this.#disk,
       keepsBatches: workload.readsAroundDamage === true,
     });
+    this.#exchange = new StoreExchange({
+      scheduler: this.#scheduler,
+      rng: split("exchange"),
+      faultLog: this.#faultLog,
+      store: this.#store,
+      brokers: this.#brokers,
+    });
     this.#nemesis = new NemesisAtWork({
       scheduler: this.#scheduler,
       network: this.#network,
@@ -143,6 +153,7 @@ class World {
       brokers: this.#brokers,
       store: this.#store,
       damage: this.#damage,
+      exchange: this.#exchange,
       disk: this.#disk,
       mortals: () =>
         this.#clients.filter((each) => each.mayDie && each.process.state !== "dead").map((c) => c.process),
@@ -242,6 +253,7 @@ class World {
     this.#store.awayUntilMs = 0;
     this.#store.fullUntilMs = 0;
     this.#disk.fullUntilMs = 0;
+    this.#exchange.end();
     this.#damage.heal();
     this.#network.unblockAll();
     this.#brokers.heal();

@@ -69,6 +69,7 @@ export interface Nemesis {
   readonly diskFull?: number;
   readonly powerLoss?: number;
   readonly bitFlip?: number;
+  readonly storeExchanged?: number;
 }
 
 export type NemesisKind = keyof Nemesis;
@@ -185,7 +186,7 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
     "bitFlip",
   ];
   if (isRemote) kinds.push("replaced");
-  else kinds.push("diskFull", "powerLoss");
+  else kinds.push("diskFull", "powerLoss", "storeExchanged");
   const drawn: { -readonly [K in NemesisKind]?: number } = {};
   const wantedCount = NEMESIS_COUNT_MIN + rng.int(kinds.length - NEMESIS_COUNT_MIN);
   while (Object.keys(drawn).length < wantedCount) {

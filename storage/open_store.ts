@@ -4,7 +4,14 @@ import type { Logger } from "../lib/log.ts";
 import { openDataDirectory, openStoreMeta } from "./data_directory.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
 import { SegmentStore } from "./segments.ts";
-import { checkIdentity, checkStoreFile, readIdentity } from "./store_identity.ts";
+import {
+  checkIdentity,
+  checkStoreFile,
+  readIdentity,
+  startCountOf,
+  type StoreIdentity,
+  writeIdentity,
+} from "./store_identity.ts";
 import { ShardStore } from "./shard.ts";
 
 export interface OpenStoreOptions {
@@ -35,12 +42,15 @@ const EMBEDDED_RESOLVE_MS = 2_000;
 export async function openStore(options: OpenStoreOptions): Promise<OpenedStore> {
   const { env, log, brokerId, incarnation } = options;
   const directory = await openDataDirectory({ env, path: options.directory });
+  let opened: DenoKvStorage | null = null;
   try {
-    const identity = await readIdentity(env.files, options.directory);
-    await checkStoreFile(env.files, options.path, identity !== null);
-    const storage = await DenoKvStorage.open({ env, path: options.path });
+    const known = await readIdentity(env.files, options.directory);
+    await checkStoreFile(env.files, options.path, known !== null);
+    const storage = opened = await DenoKvStorage.open({ env, path: options.path });
     const { clusterId, storeId } = await openStoreMeta({ env, storage });
-    await checkIdentity(env.files, options.directory, { clusterId, storeId, brokerId });
+    const identity = { clusterId, storeId, brokerId };
+    const startCount = await startCountOf(storage, brokerId);
+    checkIdentity(options.directory, known, { ...identity, startCount });
     const segments = new SegmentStore({ files: env.files, log, path: directory.segmentsPath });
     const shards = await ShardStore.open({
       storage,
@@ -51,6 +61,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       segments,
       resolveMs: EMBEDDED_RESOLVE_MS,
     });
+    await keepIdentity(options, { ...identity, startCount: shards.startCount });
     return {
       shards,
       clusterId,
@@ -62,7 +73,21 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
       },
     };
   } catch (error) {
+    // As it was: a store that is refused is somebody's only copy.
+    await opened?.close();
     directory.release();
     throw error;
+  }
+}
+
+async function keepIdentity(
+  { env, log, directory }: OpenStoreOptions,
+  identity: StoreIdentity,
+): Promise<void> {
+  try {
+    await writeIdentity(env.files, directory, identity);
+  } catch (error) {
+    // On a full disk what is stored can still be served; an older copy of the store will not be told from this one.
+    log.warn("Cannot write meta.properties", { directory, error: String(error) });
   }
 }

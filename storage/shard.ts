@@ -75,6 +75,8 @@ export class ShardStore {
   readonly incarnation: string;
   readonly segments: SegmentStore | null;
   readonly health: WriteHealth;
+  /** How many processes have taken the fence, this one included. */
+  readonly startCount: number;
   readonly #probeKey: KvKey;
   readonly #fenceKey: KvKey;
   readonly #fenceVersionstamp: string;
@@ -84,7 +86,8 @@ export class ShardStore {
   /** Told when a read has shown that the fence is another's; perhaps again and again. */
   onFenceLost: () => void = () => {};
 
-  private constructor(options: ShardStoreOptions, fenceVersionstamp: string) {
+  private constructor(options: ShardStoreOptions, fenceVersionstamp: string, startCount: number) {
+    this.startCount = startCount;
     this.storage = options.storage;
     this.env = options.env;
     this.log = options.log;
@@ -114,15 +117,17 @@ export class ShardStore {
     while (true) {
       try {
         const found = await storage.get(key);
+        const fence = found === null ? null : decodeBrokerFence(found.value);
         // Ours already when the answer to an earlier attempt was lost.
-        if (found !== null && decodeBrokerFence(found.value) === incarnation) {
-          return new ShardStore(options, found.versionstamp);
+        if (found !== null && fence?.incarnation === incarnation) {
+          return new ShardStore(options, found.versionstamp, fence.startCount);
         }
+        const startCount = (fence?.startCount ?? 0) + 1;
         const result = await storage.commit({
           checks: [{ key, versionstamp: found?.versionstamp ?? null }],
-          mutations: [{ type: "set", key, value: encodeBrokerFence(incarnation) }],
+          mutations: [{ type: "set", key, value: encodeBrokerFence({ incarnation, startCount }) }],
         });
-        if (result.ok) return new ShardStore(options, result.versionstamp);
+        if (result.ok) return new ShardStore(options, result.versionstamp, startCount);
         await retry.pause("take the broker fence", null);
       } catch (cause) {
         if (cause instanceof CorruptStorageError) throw cause;

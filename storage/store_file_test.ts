@@ -107,7 +107,15 @@ Deno.test("openStore() refuses a store that lost its end, is another, or is not 
     await refused(/another cluster/);
     Deno.removeSync(path);
     await refused(/not there any more/);
+    // From before the last start.
     Deno.writeFileSync(path, bytes);
+    await open(mine);
+    Deno.copyFileSync(path, `${path}.newest`);
+    Deno.writeFileSync(path, bytes);
+    await refused(/older copy.*2 starts.*3.*backup of the whole data directory/);
+    // Refused again, and not written to.
+    await refused(/older copy/);
+    Deno.copyFileSync(`${path}.newest`, path);
     await open(mine);
     // A directory of an older Kavka has no such file, and gets one.
     Deno.removeSync(`${mine}/meta.properties`);

@@ -45,7 +45,11 @@ Deno.test("a server whose fence was taken stops serving and ends with one clear 
     const fence = await storage.get(brokerFenceKey(1));
     const result = await storage.commit({
       checks: [{ key: brokerFenceKey(1), versionstamp: fence?.versionstamp ?? null }],
-      mutations: [{ type: "set", key: brokerFenceKey(1), value: encodeBrokerFence(env.uuid()) }],
+      mutations: [{
+        type: "set",
+        key: brokerFenceKey(1),
+        value: encodeBrokerFence({ incarnation: env.uuid(), startCount: 2 }),
+      }],
     });
     assert.ok(result.ok);
     await storage.close();
