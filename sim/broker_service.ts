@@ -15,6 +15,7 @@ import { ShardStore } from "../storage/shard.ts";
 import { checkIdentity, readIdentity, startCountOf, writeIdentity } from "../storage/store_identity.ts";
 import type { SimNetwork } from "./network.ts";
 import type { SimProcess } from "./process.ts";
+import type { ReplyCodes } from "./reply_codes.ts";
 import type { Rng } from "./rng.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { DATA_DIRECTORY } from "./sim_files.ts";
@@ -40,6 +41,7 @@ export interface BrokerServiceOptions {
   readonly rng: Rng;
   readonly swarm: Swarm;
   readonly store: SimStore;
+  readonly replyCodes: ReplyCodes;
   readonly openProcess: (name: string, hostname: string) => SimProcess;
 }
 
@@ -157,6 +159,7 @@ export class BrokerService {
       listener,
       frameBytesMax: Number(config("socket.request.max.bytes")),
       connectionIdleMsMax: Number(config("connections.max.idle.ms")),
+      onAnswer: (apiKey, response) => this.#options.replyCodes.add(apiKey, response),
     });
     server.start();
     new FenceWatch({

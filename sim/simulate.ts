@@ -20,6 +20,7 @@ import { HistoryRecorder } from "./history_recorder.ts";
 import { NemesisAtWork } from "./nemesis.ts";
 import { SimNetwork } from "./network.ts";
 import { SimProcess } from "./process.ts";
+import { ReplyCodes } from "./reply_codes.ts";
 import { Rng } from "./rng.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_files.ts";
@@ -83,6 +84,7 @@ class World {
   readonly #network: SimNetwork;
   readonly #store: SimStore;
   readonly #disk = new SimDisk();
+  readonly #replyCodes = new ReplyCodes();
   readonly #damage: Damage;
   readonly #exchange: StoreExchange;
   readonly #brokers: BrokerService;
@@ -126,6 +128,7 @@ class World {
       network: this.#network,
       rng: split("brokers"),
       store: this.#store,
+      replyCodes: this.#replyCodes,
       swarm: this.#swarm,
       openProcess: (name, hostname) => this.#openProcess(name, hostname),
     });
@@ -226,7 +229,7 @@ class World {
     this.#heal();
     healed.resolve();
     const end = await this.#step(CONVERGE_MS_MAX, () => isDone);
-    this.#lines = this.#history.lines();
+    this.#lines = [...this.#history.lines(), this.#replies()];
     this.#damaged = this.#damage.batches();
     if (end !== "done") return `Liveness: after healing the clients did not finish (${end})`;
     if (await this.#step(DEPOSED_MS_MAX, () => this.#brokers.deposedCount === 0) !== "done") {
@@ -239,6 +242,13 @@ class World {
     this.#damage.repairAll();
     await this.#reopenEverything();
     return null;
+  }
+
+  /** A line of its own for what was answered, whoever asked. */
+  #replies(): HistoryLine {
+    const { nowMs } = this.#scheduler;
+    const replies = this.#replyCodes.pairs;
+    return { type: "ok", process: "brokers", invokeMs: nowMs, completeMs: nowMs, micro: [], replies };
   }
 
   #step(patienceMs: number, until: () => boolean) {
