@@ -111,7 +111,10 @@ def java(*arguments, timeout=90):
 
 def tool(*arguments):
     name = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
-    return java(name, "--bootstrap-server", BOOTSTRAP, *arguments)
+    said = java(name, "--bootstrap-server", BOOTSTRAP, *arguments)
+    # After 30 s without an answer it prints this, exits with 0, and the lines that a check looks for are missing.
+    assert "Executing consumer group command failed" not in said, said.strip()
+    return said
 
 
 def three_members(settings):
