@@ -6,13 +6,13 @@
 import { LocalBroker } from "./actors/local_broker.ts";
 import { advertisedAddress, type Config, resolveConfig } from "./config.ts";
 import { openLog } from "./env/log_output.ts";
-import { realEnv } from "./env/real.ts";
+import { realEnv, upgradeWebSocket } from "./env/real.ts";
 import type { Env, Listener } from "./lib/env.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "./lib/host_port.ts";
 import type { Logger } from "./lib/log.ts";
 import { HttpServer } from "./net/http_server.ts";
 import { KafkaServer } from "./net/kafka_server.ts";
-import { httpApp } from "./routes/app.ts";
+import { type HttpApp, httpApp } from "./routes/app.ts";
 import { VERSION } from "./version.ts";
 import { FenceWatch } from "./storage/fence_watch.ts";
 import { type OpenedStore, openStore } from "./storage/open_store.ts";
@@ -83,6 +83,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     version: VERSION,
     isLoopback: isLoopbackHost(config.http.host),
     adminKey: config.adminKey,
+    upgradeWebSocket,
   });
   const http = await serveHttp({ env, log, address: config.http, fetch: (request) => app.fetch(request) });
   await broker.start(advertisedAddress(config, listener?.port ?? 0));
@@ -110,7 +111,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
   void app.warmUp();
   onSignal(() => {
     fence.stop();
-    return stop({ log, http, kafka, broker, store });
+    return stop({ log, app, http, kafka, broker, store });
   });
   if (telemetry !== null) {
     const { metricFamilies } = await import("./routes/metrics.ts");
@@ -215,6 +216,7 @@ function announce(config: Config, httpPort: number, kafka: Listener | null, log:
 
 interface Running {
   readonly log: Logger;
+  readonly app: HttpApp;
   readonly http: HttpDoor;
   readonly kafka: KafkaServer | null;
   readonly broker: LocalBroker;
@@ -222,9 +224,9 @@ interface Running {
 }
 
 /** Doors first, then the actors, then the store: within the five seconds that a platform gives. */
-async function stop({ log, http, kafka, broker, store }: Running): Promise<void> {
+async function stop({ log, app, http, kafka, broker, store }: Running): Promise<void> {
   log.info("Stopping");
-  const doors = Promise.all([http.shutdown(), kafka?.drain()]);
+  const doors = Promise.all([http.shutdown(), app.endStreams(), kafka?.drain()]);
   await Promise.race([doors, broker.env.sleep(DOORS_DRAIN_MS)]);
   await broker.drain();
   // What waited for an actor is answered now, and streams end: that is to reach the clients.

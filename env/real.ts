@@ -197,6 +197,17 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.byteLength;) written += await file.write(bytes.subarray(written));
 }
 
+/** Makes a request of `Deno.serve` a WebSocket. Throws a TypeError for one that cannot be it. */
+export function upgradeWebSocket(
+  request: Request,
+  { idleTimeoutSeconds, protocol }: { readonly idleTimeoutSeconds: number; readonly protocol: string | null },
+): { socket: WebSocket; response: Response } {
+  return Deno.upgradeWebSocket(request, {
+    idleTimeout: idleTimeoutSeconds,
+    ...(protocol === null ? {} : { protocol }),
+  });
+}
+
 class RealConn implements Conn {
   readonly remoteAddress: string;
   readonly #conn: Deno.TcpConn;

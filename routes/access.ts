@@ -1,7 +1,7 @@
 /**
  * Who may do what over HTTP: reads the key of a request, compares its hash with the stored one, and holds the route's need against the
- * key's scopes. Keys come as `Authorization: Bearer KEY`, or as the password of Basic; nowhere else, so never in a URL,
- * which ends up in logs.
+ * key's scopes. Keys come as `Authorization: Bearer KEY`, as the password of Basic, or as a subprotocol of a WebSocket; nowhere else,
+ * so never in a URL, which ends up in logs.
  */
 import { createHash } from "node:crypto";
 import type { Broker } from "../actors/broker.ts";
@@ -39,6 +39,8 @@ export interface Caller {
 interface Grant {
   readonly access: Access;
   readonly caller: Caller;
+  /** Whether the key still is what it was. */
+  isStillValid(): boolean;
 }
 
 const granted = new WeakMap<Request, Grant>();
@@ -53,6 +55,11 @@ export function callerOf(request: Request): Caller | null {
 /** What the request may do, for handlers that find topics in the body. */
 export function accessOf(request: Request): Access {
   return granted.get(request)?.access ?? fullAccess;
+}
+
+/** False once the key of the request was revoked or is over, for answers that last longer. */
+export function isStillValid(request: Request): boolean {
+  return granted.get(request)?.isStillValid() ?? true;
 }
 
 /** Throws 403 unless the request may do this to the topic; null: to whichever. */
@@ -91,7 +98,7 @@ export function accessGuard(broker: Broker, { adminKey }: AccessOptions): Access
   /** Null when the request's key is worth nothing. */
   function grantOfKey(text: string): Grant | null {
     if (adminHash !== null && isSameHash(sha256(text), adminHash)) {
-      return { access: fullAccess, caller: ADMIN };
+      return { access: fullAccess, caller: ADMIN, isStillValid: () => true };
     }
     const parsed = parseApiKey(text);
     if (parsed === null) return null;
@@ -100,7 +107,12 @@ export function accessGuard(broker: Broker, { adminKey }: AccessOptions): Access
     // Hashed all the same for an id that is not there, so that the time tells nothing.
     const isRight = isSameHash(hash, key?.secretHash ?? noHash);
     if (key === undefined || !isRight || isExpired(key, broker.env.now())) return null;
-    return { access: new Access(key.scopes), caller: { id: parsed.id, name: key.name } };
+    return {
+      access: new Access(key.scopes),
+      caller: { id: parsed.id, name: key.name },
+      // Ids are not used again, so the secret need not be looked at twice.
+      isStillValid: () => broker.metadata.apiKeys.has(parsed.id) && !isExpired(key, broker.env.now()),
+    };
   }
 
   return {
@@ -142,7 +154,7 @@ function sha256(text: string): Uint8Array {
 /** The key as sent; null when there is none. */
 function keyOf(request: Request): string | null {
   const header = request.headers.get("authorization");
-  if (header === null) return null;
+  if (header === null) return keyOfSocket(request);
   const [, scheme = "", rest = ""] = /^(\S+) +(\S+)$/.exec(header.trim()) ?? [];
   switch (scheme.toLowerCase()) {
     case "bearer":
@@ -152,6 +164,14 @@ function keyOf(request: Request): string | null {
     default:
       return null;
   }
+}
+
+/** A page cannot give its WebSocket a header but this one: `new WebSocket(url, ["kavka.live", "kavka.key.KEY"])`. */
+function keyOfSocket({ headers }: Request): string | null {
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket") return null;
+  const [, key = null] =
+    /(?:^|,)\s*kavka\.key\.([^\s,]+)/.exec(headers.get("sec-websocket-protocol") ?? "") ?? [];
+  return key;
 }
 
 function passwordOf(base64: string): string | null {

@@ -43,6 +43,7 @@ const ownRows: readonly Row[] = [
   ["POST", "/v1/topics/{topic}/records", produce],
   ["GET", "/v1/topics/{topic}/partitions/{partition}/records", consume],
   ["GET", "/v1/topics/{topic}/live", consume],
+  ["GET", "/v1/live", consumeSome],
   // The topics are in the body: the key must have all.
   ["POST", "/v1/records", { action: "produce", topic: "*" }],
   ["GET", "/v1/queues", monitor],

@@ -29,7 +29,9 @@ import {
 } from "./contract_document.ts";
 import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
-import { liveRecordsApp } from "./live_records.ts";
+import { liveApp } from "./live/live_app.ts";
+import { LiveTails } from "./live/live_tails.ts";
+import type { UpgradeWebSocket } from "./live/web_socket_request.ts";
 import { metricsResponse } from "./metrics.ts";
 import { labelRoute } from "./route_label.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";
@@ -46,16 +48,21 @@ export interface ApiOptions {
   readonly version: string;
   /** The key that is there before any other; null for none. */
   readonly adminKey: string | null;
+  /** Left out where there are no WebSockets. */
+  readonly upgradeWebSocket?: UpgradeWebSocket | null;
 }
 
 export interface Api {
   fetch(request: Request): Response | Promise<Response>;
+  /** Ends the live tails, and takes no more of them. Resolves when the last has been told; the caller brings the deadline. */
+  endStreams(): Promise<void>;
   /** Every route that is there, contracts included; `{name}` is a segment, `{name*}` the rest. */
   routes(): { readonly method: string; readonly path: string }[];
 }
 
-export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Api {
+export function createApi(broker: Broker, { version, adminKey, upgradeWebSocket = null }: ApiOptions): Api {
   const app = new OpenAPIHono();
+  const tails = new LiveTails(broker);
 
   const access = accessGuard(broker, { adminKey });
   if (access.isRequired) app.use("*", requireAccess(access));
@@ -63,12 +70,13 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
     if (!broker.ready) throw new Problem(503, { detail: "The broker is not ready" });
     await next();
   });
-  for (const resource of [topicsApp, produceRecordsApp, readRecordsApp, liveRecordsApp]) {
+  for (const resource of [topicsApp, produceRecordsApp, readRecordsApp]) {
     app.route("/v1/topics", resource(broker));
   }
   for (const resource of [clusterApp, clusterEventsApp, backupApp, storageCheckApp]) {
     app.route("/v1", resource(broker));
   }
+  app.route("/v1", liveApp(broker, { tails, upgradeWebSocket }));
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1", atomicRecordsApp(broker));
   app.route("/v1/webhooks", webhooksApp(broker));
@@ -112,6 +120,7 @@ export function createApi(broker: Broker, { version, adminKey }: ApiOptions): Ap
   const limited = quotaGuard(broker, access, (request) => app.fetch(request), refusalResponse);
   return {
     fetch: (request) => broker.quotas.isEmpty ? app.fetch(request) : limited(request),
+    endStreams: () => tails.end(),
     routes: () => routesOf(app),
   };
 }

@@ -8,6 +8,7 @@ import { knownResponse } from "../lib/known_body.ts";
 import type { Api } from "./api.ts";
 import { browserGuard } from "./browser_guard.ts";
 import { Problem, problemResponse } from "./problem.ts";
+import type { UpgradeWebSocket } from "./live/web_socket_request.ts";
 import { routeLabel } from "./route_label.ts";
 import { compressResponse } from "./response_compression.ts";
 
@@ -18,6 +19,8 @@ export interface HttpAppOptions {
   readonly isLoopback?: boolean;
   /** A key that may do everything, and with which keys are required. Default none. */
   readonly adminKey?: string | null;
+  /** Makes a request a WebSocket. Default none: then a request for one is answered as any other. */
+  readonly upgradeWebSocket?: UpgradeWebSocket | null;
 }
 
 export interface HttpApp {
@@ -25,16 +28,20 @@ export interface HttpApp {
   fetch(request: Request): Response | Promise<Response>;
   /** Loads the API. To be called in the background once the server is ready. */
   warmUp(): Promise<void>;
+  /** The server stops: ends what would last. Resolves when the last reader has been told; the caller brings the deadline. */
+  endStreams(): Promise<void>;
 }
 
 export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
-  const { version, isLoopback = true, adminKey = null } = options;
+  const { version, isLoopback = true, adminKey = null, upgradeWebSocket = null } = options;
   const guard = browserGuard(broker, { isLoopback });
   let loaded: Api | null = null;
   let loading: Promise<Api> | null = null;
 
   function load(): Promise<Api> {
-    loading ??= import("./api.ts").then(({ createApi }) => loaded = createApi(broker, { version, adminKey }));
+    loading ??= import("./api.ts").then(({ createApi }) =>
+      loaded = createApi(broker, { version, adminKey, upgradeWebSocket })
+    );
     return loading;
   }
 
@@ -58,6 +65,9 @@ export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
     },
     async warmUp() {
       await load();
+    },
+    async endStreams() {
+      await loaded?.endStreams();
     },
   };
 }

@@ -77,12 +77,15 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
     },
     responses,
   });
+  const lists = new Set(
+    Object.entries(query.shape).filter(([, field]) => isList(field)).map(([name]) => name),
+  );
   const takesParams = Object.keys(params.shape).length > 0;
   /** What a request without a query comes to; made once. */
   let noQuery: ValuesOf<Q> | null = null;
   const queryOf = ({ req }: Context): ValuesOf<Q> => {
     if (!req.url.includes("?")) return noQuery ??= parse(query, {}) as ValuesOf<Q>;
-    return parse(query, singleValues(req.queries())) as ValuesOf<Q>;
+    return parse(query, valuesOf(req.queries(), lists)) as ValuesOf<Q>;
   };
   app.on(
     endpoint.method.toUpperCase(),
@@ -99,12 +102,22 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
   );
 }
 
-function singleValues(queries: Record<string, string[]>): Record<string, string> {
-  const faults = Object.entries(queries).filter(([, values]) => values.length > 1);
+/** Whether a parameter may be given several times. */
+function isList(field: unknown): boolean {
+  return (field instanceof z.ZodOptional ? field.unwrap() : field) instanceof z.ZodArray;
+}
+
+function valuesOf(
+  queries: Record<string, string[]>,
+  lists: ReadonlySet<string>,
+): Record<string, string | string[]> {
+  const faults = Object.entries(queries).filter(([name, values]) => values.length > 1 && !lists.has(name));
   if (faults.length > 0) {
     throw validationProblem(faults.map(([field]) => ({ field, detail: "is given twice" })));
   }
-  return Object.fromEntries(Object.entries(queries).map(([name, [value = ""]]) => [name, value]));
+  return Object.fromEntries(
+    Object.entries(queries).map(([name, values]) => [name, lists.has(name) ? values : values[0] ?? ""]),
+  );
 }
 
 /** `value` as the schema reads it; what is wrong becomes a 400 that names the fields. */
@@ -154,6 +167,11 @@ export function integerParam(options: { min: number; max: number; description: s
     .transform(Number)
     .pipe(z.number().min(min, `expected at least ${min}`).max(max, `expected at most ${max}`))
     .openapi({ type: "integer", minimum: min, maximum: max, description });
+}
+
+/** A parameter that may be given several times, or not at all. */
+export function listParam(value: z.ZodString, { max, fault }: { max: number; fault: string }) {
+  return z.array(value).max(max, fault).optional();
 }
 
 /** A JSON answer that no cache keeps. */

@@ -44,6 +44,7 @@ const titles: Readonly<Record<number, string>> = {
   422: "Unprocessable Content",
   429: "Too Many Requests",
   416: "Range Not Satisfiable",
+  426: "Upgrade Required",
   500: "Internal Server Error",
   503: "Service Unavailable",
   504: "Gateway Timeout",

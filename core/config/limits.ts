@@ -154,8 +154,22 @@ export const limits = {
   webhookRequestsMax: 256,
   /** Partitions that the status of a webhook tells of; the rest is only counted. */
   webhookStatusPartitionsMax: 1_000,
-  /** Partitions that one live tail over HTTP reads; then 400. */
+  /** Partitions that one live tail over HTTP reads; then 400, and topics that come while it is open are skipped and told. */
   livePartitionsMax: 256,
+  /** `http.live.tails.max`: live tails that are open; then 503. */
+  liveTailsMax: 10_000,
+  /** Keys, and headers, that the records of one live tail may have; then 400. */
+  liveFiltersMax: 32,
+  /** Stored bytes read for one page of a live tail, unless one record alone is larger. */
+  livePageBytesMax: 131_072,
+  /** From so many records on a reader is told how far it is behind. */
+  liveBehindRecordsMin: 1_000,
+  /** Bytes given to a WebSocket and not yet sent; then nothing is read for it. */
+  liveSocketBufferBytesMax: 65_536,
+  /** Characters of a message on a live tail's WebSocket; then it is closed with 1009. */
+  liveMessageLengthMax: 1_024,
+  /** Such messages in a second; then it is closed with 1008. */
+  liveMessagesPerSecondMax: 20,
   /** Keys of the HTTP door; then 409. */
   apiKeysMax: 1_000,
   /** Scopes of one key; then 400. */

@@ -123,7 +123,13 @@ Deno.test("live: a place that is not in the log any more is told as a gap", asyn
   await using served = await serveBroker();
   await produce(served, { value: "1" });
   await using tail = await Tail.open(served, "", { "last-event-id": "0:99" });
-  assert.deepEqual((await tail.take(1))[0]?.data, { partition: 0, fromOffset: 99, nextOffset: 1 });
+  assert.deepEqual((await tail.take(1))[0]?.data, {
+    topic: "t",
+    partition: 0,
+    fromOffset: 99,
+    nextOffset: 1,
+    kafkaError: "OFFSET_OUT_OF_RANGE",
+  });
   await produce(served, { value: "2" });
   assert.equal((await tail.take(1))[0]?.data.value.data, "2");
 });
