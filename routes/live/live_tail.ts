@@ -303,7 +303,7 @@ export class LiveTail {
       const { name, topicId, partitions: { length: partitions } } = image;
       const topic = this.#places.topics.get(topicId);
       const added = this.#partitionsOf(image).length - (topic?.places.length ?? 0);
-      if (topic?.partitionCount === partitions) continue;
+      if (added === 0) continue;
       if (this.#places.count + added > limits.livePartitionsMax) {
         if (!this.#skipped.has(topicId)) tell("topicSkipped", { topic: name, partitions });
         this.#skipped.add(topicId);
@@ -318,7 +318,7 @@ export class LiveTail {
 
   /** With all partitions that it has not yet; false when it was deleted meanwhile. */
   async #addTopic(image: TopicImage, from: "latest" | "earliest", resumed: PartitionPlaces | null) {
-    const { topicId, partitions } = image;
+    const { topicId } = image;
     const known = new Set(this.#places.topics.get(topicId)?.places.map(({ partition }) => partition));
     const starts: [partition: number, offset: number][] = [];
     try {
@@ -335,7 +335,6 @@ export class LiveTail {
       return false;
     }
     const topic = this.#places.topics.get(topicId) ?? this.#places.addTopic(image);
-    topic.partitionCount = partitions.length;
     for (const [partition, offset] of starts) {
       this.#ready.add(this.#places.addPlace(topic, partition, offset));
     }

@@ -20,8 +20,6 @@ export interface TailTopic {
   readonly name: string;
   readonly tag: string;
   readonly places: TailPlace[];
-  /** That the topic had when it was looked at last. */
-  partitionCount: number;
 }
 
 export class TailPlaces {
@@ -41,7 +39,7 @@ export class TailPlaces {
   }
 
   addTopic({ topicId, name }: { readonly topicId: string; readonly name: string }): TailTopic {
-    const topic = { topicId, name, tag: topicTag(topicId), places: [], partitionCount: 0 };
+    const topic = { topicId, name, tag: topicTag(topicId), places: [] };
     this.topics.set(topicId, topic);
     return topic;
   }

@@ -1,80 +1,21 @@
-/** The live tail on a whole broker. */
+/** The live tail of one topic on a whole broker. */
 import assert from "node:assert/strict";
 import { serveBroker, type ServedBroker } from "../served_broker.ts";
+import { produceTo, Tail } from "./live_client.ts";
 
-interface Event {
-  readonly id: string;
-  readonly event: string;
-  // deno-lint-ignore no-explicit-any -- tests look into answers freely
-  readonly data: any;
+function open(served: ServedBroker, query = "", headers: Record<string, string> = {}): Promise<Tail> {
+  return Tail.open(served.http, `/v1/topics/t/live${query}`, headers);
 }
 
-class Tail implements AsyncDisposable {
-  readonly response: Response;
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  #text = "";
-
-  constructor(response: Response) {
-    this.response = response;
-    assert.ok(response.body !== null);
-    this.#reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  static async open(served: ServedBroker, query = "", headers: Record<string, string> = {}): Promise<Tail> {
-    const tail = new Tail(await served.http(`/v1/topics/t/live${query}`, { headers }));
-    assert.equal(tail.response.status, 200);
-    return tail;
-  }
-
-  /** The next events with data. */
-  async take(count: number): Promise<Event[]> {
-    const events: Event[] = [];
-    while (events.length < count) {
-      const end = this.#text.indexOf("\n\n");
-      if (end === -1) {
-        const { value, done } = await this.#reader.read();
-        assert.ok(!done, "the tail ended");
-        this.#text += value;
-        continue;
-      }
-      const lines = this.#text.slice(0, end).split("\n").map((line) =>
-        line.split(/: (.*)/s) as [string, string]
-      );
-      this.#text = this.#text.slice(end + 2);
-      const fields = new Map(lines);
-      const data = lines.filter(([name]) => name === "data").map(([, value]) => value).join("\n");
-      if (data === "") continue;
-      events.push({ id: fields.get("id") ?? "", event: fields.get("event") ?? "", data: JSON.parse(data) });
-    }
-    return events;
-  }
-
-  async ended(): Promise<boolean> {
-    while (true) {
-      const { done } = await this.#reader.read();
-      if (done) return true;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#reader.cancel();
-  }
-}
-
-async function produce(served: ServedBroker, ...records: object[]): Promise<void> {
-  const response = await served.http("/v1/topics/t/records", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ records }),
-  });
-  assert.equal(response.status, 200, await response.text());
+function produce(served: ServedBroker, ...records: object[]): Promise<void> {
+  return produceTo(served.http, "t", records);
 }
 
 Deno.test("live: records come as they are written, from all partitions or one", async () => {
   await using served = await serveBroker({ config: { "num.partitions": "2" } });
   await produce(served, { value: "old", partition: 0 });
-  await using tail = await Tail.open(served);
-  await using one = await Tail.open(served, "?partition=1&format=binary&from=earliest");
+  await using tail = await open(served);
+  await using one = await open(served, "?partition=1&format=binary&from=earliest");
   await produce(served, { key: "k", value: "a", partition: 0 }, { value: "b\n\n", partition: 1 });
   const events = (await tail.take(2)).sort((x, y) => x.data.partition - y.data.partition);
   assert.deepEqual(events.map(({ event, data }) => [event, data.partition, data.offset, data.value.data]), [
@@ -93,7 +34,7 @@ Deno.test("live: a reader that comes again goes on exactly where it was", async 
   const seen: string[] = [];
   let id = "";
   for (let round = 0; round < 4; round++) {
-    await using tail = await Tail.open(served, "?from=earliest", id === "" ? {} : { "last-event-id": id });
+    await using tail = await open(served, "?from=earliest", id === "" ? {} : { "last-event-id": id });
     for (const event of await tail.take(10)) {
       seen.push(event.data.value.data);
       id = event.id;
@@ -105,7 +46,7 @@ Deno.test("live: a reader that comes again goes on exactly where it was", async 
 Deno.test("live: JSON with line breaks stays one event", async () => {
   await using served = await serveBroker();
   await produce(served, { value: '{\n"a":\r\n\n1\r}' });
-  await using tail = await Tail.open(served, "?from=earliest&format=json");
+  await using tail = await open(served, "?from=earliest&format=json");
   assert.deepEqual((await tail.take(1))[0]?.data.value, { type: "json", data: { a: 1 } });
 });
 
@@ -115,14 +56,14 @@ Deno.test("live: only records with the key", async () => {
     key: "a",
     value: "4",
   });
-  await using tail = await Tail.open(served, "?from=earliest&key=a");
+  await using tail = await open(served, "?from=earliest&key=a");
   assert.deepEqual((await tail.take(2)).map(({ data }) => data.value.data), ["1", "4"]);
 });
 
 Deno.test("live: a place that is not in the log any more is told as a gap", async () => {
   await using served = await serveBroker();
   await produce(served, { value: "1" });
-  await using tail = await Tail.open(served, "", { "last-event-id": "0:99" });
+  await using tail = await open(served, "", { "last-event-id": "0:99" });
   assert.deepEqual((await tail.take(1))[0]?.data, {
     topic: "t",
     partition: 0,
@@ -137,7 +78,7 @@ Deno.test("live: a place that is not in the log any more is told as a gap", asyn
 Deno.test("live: the tail ends when the topic is deleted", async () => {
   await using served = await serveBroker();
   await produce(served, { value: "1" });
-  await using tail = await Tail.open(served);
+  await using tail = await open(served);
   const ended = tail.ended();
   assert.equal((await served.http("/v1/topics/t", { method: "DELETE" })).status, 204);
   assert.equal(await ended, true);
