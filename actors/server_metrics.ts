@@ -63,6 +63,8 @@ export class ServerMetrics {
     "Time from a webhook's request to its answer",
     [],
   );
+  /** Live tails over HTTP that are open. */
+  liveTails = 0;
 
   families(): Family[] {
     return [

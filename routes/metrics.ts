@@ -32,6 +32,9 @@ export async function metricFamilies(broker: Broker, version: string): Promise<F
     gauge("kavka_info", "This server", [{ labels: { version }, value: 1 }]),
     gauge("kavka_ready", "Whether requests are served", [{ labels: {}, value: broker.ready ? 1 : 0 }]),
     gauge("kavka_topics", "Topics", [{ labels: {}, value: broker.metadata.topicsByName.size }]),
+    gauge("kavka_live_tails", "Live tails over HTTP that are open", [
+      { labels: {}, value: broker.metrics.liveTails },
+    ]),
     ...broker.metrics.families(),
     ...actorFamilies(actors),
     ...partitionFamilies(broker, actors),

@@ -81,7 +81,12 @@ export function liveApp(broker: Broker, { tails, upgradeWebSocket }: LiveAppOpti
   async function serve(wish: LiveWish, request: Request): Promise<Response> {
     if (request.method === "HEAD") return new Response(null, { headers: eventStreamHeaders });
     const isSocket = upgradeWebSocket !== null && wantsWebSocket(request);
-    if (isSocket) checkHandshake(request);
+    if (isSocket) {
+      if (broker.config("http.live.websockets.enable") === "false") {
+        throw new Problem(403, { detail: "WebSockets are turned off: see http.live.websockets.enable" });
+      }
+      checkHandshake(request);
+    }
     const seat = tails.enter();
     try {
       const tail = await LiveTail.open(broker, { tails, seat, wish });

@@ -44,10 +44,6 @@ export class LiveTails {
     this.waits = new PartitionWaits(broker);
   }
 
-  get count(): number {
-    return this.#seats.size;
-  }
-
   /** Throws 503 when there is no room. */
   enter(): Seat {
     if (this.#isEnding) throw new Problem(503, { detail: "The server is stopping" });
@@ -60,6 +56,7 @@ export class LiveTails {
     }
     const seat = new Seat((seat) => this.#leave(seat));
     this.#seats.add(seat);
+    this.#broker.metrics.liveTails = this.#seats.size;
     if (this.#stopWatching === null) this.#watchTopics();
     return seat;
   }
@@ -72,7 +69,9 @@ export class LiveTails {
   }
 
   #leave(seat: Seat): void {
-    if (!this.#seats.delete(seat) || this.#seats.size > 0) return;
+    if (!this.#seats.delete(seat)) return;
+    this.#broker.metrics.liveTails = this.#seats.size;
+    if (this.#seats.size > 0) return;
     this.#stopWatching?.();
     this.#stopWatching = null;
     for (const resolve of this.#allLeft.splice(0)) resolve();

@@ -1,5 +1,5 @@
-"""Other people's web clients, unchanged: @upstash/kafka, @durable-streams/client, eventsource, httpx-sse, cloudevents, curl, an
-OpenMetrics parser."""
+"""Other people's web clients, unchanged: @upstash/kafka, @durable-streams/client, eventsource, ws, websockets, httpx-sse, cloudevents,
+curl, an OpenMetrics parser."""
 import json
 import os
 import subprocess
@@ -55,7 +55,18 @@ def durable_streams():
 @check("eventsource goes on by Last-Event-ID when it is cut off")
 def eventsource():
     call(f"{HTTP}/v1/topics", {"name": "tail", "partitionCount": 2})
-    node("eventsource.mjs", HTTP=HTTP, TOPIC="tail")
+    node("eventsource.mjs", HTTP=HTTP, TOPICS="tail", TAIL="/v1/topics/tail/live?from=earliest")
+
+
+@check("eventsource on several topics and on a pattern, and ws over a WebSocket, go on when they are cut off")
+def several_topics():
+    for kind in ["names", "pattern", "socket"]:
+        topics = [f"{kind}-{each}" for each in "abc"]
+        for name in topics:
+            call(f"{HTTP}/v1/topics", {"name": name, "partitionCount": 2})
+        wanted = f"pattern={kind}-.*" if kind == "pattern" else "topics=" + ",".join(topics)
+        script = "ws.mjs" if kind == "socket" else "eventsource.mjs"
+        node(script, HTTP=HTTP, TOPICS=",".join(topics), TAIL=f"/v1/live?from=earliest&{wanted}")
 
 
 @check("httpx-sse reads and resumes")
@@ -71,8 +82,8 @@ with httpx.Client(timeout=20) as client:
             for event in source.iter_sse():
                 if event.event != "record": continue
                 seen.append(int(json.loads(event.data)["value"]["data"])); last = event.id
-                if len(seen) % 10 == 0: break
-assert sorted(seen) == list(range(40)), seen
+                if len(seen) % 12 == 0: break
+assert sorted(seen) == list(range(48)), seen
 """
     run = subprocess.run([program("python"), "-c", script], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr[-800:]
@@ -132,7 +143,62 @@ assert any(s.labels["actor"] == "partition" and s.value > 0
     assert run.returncode == 0, run.stderr.decode()[-800:]
 
 
-server.end()
+@check("websockets: filters, a topic that comes later, pause and resume, ping, the end with 1001")
+def websockets():
+    script = f"""
+import asyncio, json, os, signal, urllib.request
+import websockets
+
+HTTP = "{HTTP}"
+
+def produce(topic, *records):
+    body = json.dumps({{"records": records}}).encode()
+    request = urllib.request.Request(HTTP + f"/v1/topics/{{topic}}/records", body, {{"content-type": "application/json"}})
+    urllib.request.urlopen(request, timeout=20).read()
+
+def record(value, key, kind):
+    return {{"value": value, "key": key, "headers": [{{"key": "kind", "value": kind}}]}}
+
+async def main():
+    url = HTTP.replace("http", "ws") + "/v1/live?pattern=py-.*&key=k&header=kind:paid"
+    async with websockets.connect(url) as tail:
+        async def take(count):
+            return [json.loads(await asyncio.wait_for(tail.recv(), 20)) for _ in range(count)]
+        assert (await take(1))[0]["event"] == "position"
+        produce("py-a", record("0", "k", "due"), record("1", "x", "paid"), record("2", "k", "paid"))
+        created, first = await take(2)
+        assert (created["event"], created["data"]["topic"]) == ("topicCreated", "py-a"), created
+        assert first["data"]["value"]["data"] == "2" and first["data"]["offset"] == 2, first
+        await asyncio.wait_for(await tail.ping(), 20)
+        await tail.send(json.dumps({{"type": "pause"}}))
+        await asyncio.wait_for(await tail.ping(), 20)
+        produce("py-a", *[record(str(n), "k", "paid") for n in range(500)])
+        try:
+            raise AssertionError(await asyncio.wait_for(tail.recv(), 0.5))
+        except asyncio.TimeoutError:
+            pass
+        await tail.send(json.dumps({{"type": "resume"}}))
+        offsets = [each["data"]["offset"] for each in await take(500)]
+        assert offsets == list(range(3, 503)), offsets[:5]
+        os.kill({server.process.pid}, signal.SIGTERM)
+        try:
+            while True:
+                await asyncio.wait_for(tail.recv(), 20)
+        except websockets.ConnectionClosed as closed:
+            assert closed.rcvd is not None and closed.rcvd.code == 1001, closed
+
+asyncio.run(main())
+"""
+    run = subprocess.run([program("python"), "-c", script], capture_output=True, text=True, timeout=90)
+    assert run.returncode == 0, run.stderr[-800:]
+
+
+@check("the server that was told to stop ended in order")
+def ended():
+    equal(server.process.wait(20), 0, "exit code")
+
+
+server.__exit__()
 
 
 @check("clients with keys: Upstash's and Durable Streams' with one for their topics, none without")

@@ -173,8 +173,26 @@ Deno.test("/asyncapi.json has the topics of the moment as channels", async () =>
     replicas: 1,
     bindingVersion: "0.5.0",
   });
-  assert.deepEqual(Object.keys(body.operations), ["produce orders", "consume orders"]);
+  assert.deepEqual(Object.keys(body.operations), [
+    "tail topics",
+    "hold a tail",
+    "produce orders",
+    "consume orders",
+  ]);
   assert.deepEqual(body.servers["kafka-1"].host, "127.0.0.1:9092");
+});
+
+Deno.test("/asyncapi.json tells the messages of the live tail, and every reference leads somewhere", async () => {
+  const { body, text } = await new HttpClient().get("/asyncapi.json");
+  const references = [...text.matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = ""]) => path);
+  assert.ok(references.length > 20, text);
+  for (const path of references) {
+    const names = path.split("/").map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+    // deno-lint-ignore no-explicit-any -- a walk through any document
+    const found = names.reduce((at: any, name) => Object.hasOwn(at ?? {}, name) ? at[name] : undefined, body);
+    assert.ok(found !== undefined, path);
+  }
+  assert.deepEqual(body.channels["/v1/live"].messages.record, { $ref: "#/components/messages/live record" });
 });
 
 Deno.test("many requests before the API is loaded share one load", async () => {
