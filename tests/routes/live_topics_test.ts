@@ -205,7 +205,7 @@ Deno.test("live topics: a deleted topic is told and the others go on; made again
 });
 
 Deno.test("live topics: a topic that would be too much is told once, and the others go on", async () => {
-  await using served = await serveBroker();
+  await using served = await serveBroker({ config: { "http.live.tails.max": "2" } });
   await createTopic(served, "t-0", limits.livePartitionsMax - 1);
   await using tail = await Tail.open(served.http, "/v1/live?pattern=t-.*");
   await createTopic(served, "t-1", 2);
@@ -217,8 +217,8 @@ Deno.test("live topics: a topic that would be too much is told once, and the oth
     ["topicCreated", "t-2"],
     ["record", "t-2"],
   ]);
-  const { status } = await served.http("/v1/live?topics=t-0,t-1");
-  assert.equal(status, 400);
+  // Whoever is refused for that takes no place among those that may be open.
+  for (let n = 0; n < 2; n++) assert.equal((await served.http("/v1/live?topics=t-0,t-1")).status, 400);
 });
 
 Deno.test("live topics: a slow reader is told how far it is behind, loses nothing, and nothing is read ahead for it", async () => {
