@@ -10,6 +10,7 @@ import { realEnv, upgradeWebSocket } from "./env/real.ts";
 import type { Env, Listener } from "./lib/env.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "./lib/host_port.ts";
 import type { Logger } from "./lib/log.ts";
+import { upgradeWith } from "./net/http/web_socket.ts";
 import { HttpServer } from "./net/http_server.ts";
 import { KafkaServer } from "./net/kafka_server.ts";
 import { type HttpApp, httpApp } from "./routes/app.ts";
@@ -83,7 +84,7 @@ async function serve(config: Config, env: Env, log: Logger): Promise<void> {
     version: VERSION,
     isLoopback: isLoopbackHost(config.http.host),
     adminKey: config.adminKey,
-    upgradeWebSocket,
+    upgradeWebSocket: upgradeWith(upgradeWebSocket),
   });
   const http = await serveHttp({ env, log, address: config.http, fetch: (request) => app.fetch(request) });
   await broker.start(advertisedAddress(config, listener?.port ?? 0));

@@ -12,6 +12,8 @@ import type {
   PositionalFile,
   RawKv,
 } from "../lib/env.ts";
+import type { UpgradeWebSocket } from "../lib/server_socket.ts";
+import { DenoSocket } from "./deno_socket.ts";
 import { positionalFile } from "./positional_file.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
@@ -197,16 +199,14 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.byteLength;) written += await file.write(bytes.subarray(written));
 }
 
-/** Makes a request of `Deno.serve` a WebSocket. Throws a TypeError for one that cannot be it. */
-export function upgradeWebSocket(
-  request: Request,
-  { idleTimeoutSeconds, protocol }: { readonly idleTimeoutSeconds: number; readonly protocol: string | null },
-): { socket: WebSocket; response: Response } {
-  return Deno.upgradeWebSocket(request, {
-    idleTimeout: idleTimeoutSeconds,
+/** For requests of `Deno.serve`. */
+export const upgradeWebSocket: UpgradeWebSocket = (request, { protocol, messageBytesMax, silenceMsMax }) => {
+  const { socket, response } = Deno.upgradeWebSocket(request, {
+    idleTimeout: Math.ceil(silenceMsMax / 1_000),
     ...(protocol === null ? {} : { protocol }),
   });
-}
+  return { socket: new DenoSocket(socket, { messageBytesMax, timer }), response };
+};
 
 class RealConn implements Conn {
   readonly remoteAddress: string;

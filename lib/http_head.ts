@@ -1,9 +1,9 @@
 /**
  * The head of a plain HTTP/1.1 request, the kind that nearly all requests are. It is strict, and it refuses nothing: what is not
- * plain (another version, an upgrade, chunks, a form that two readers could read differently) is null, and goes to a server
+ * plain (another version, an upgrade but to a WebSocket, chunks, a form that two readers could read differently) is null, and goes to a server
  * that knows all of HTTP. So whatever is read here has exactly one meaning.
  *
- * Source: RFC 9110, RFC 9112 §2 to §6.
+ * Source: RFC 9110, RFC 9112 §2 to §6, RFC 6455 §4.2.1.
  */
 
 /** A method that changes nothing about how the answer is framed. */
@@ -21,6 +21,8 @@ export interface PlainHead {
   readonly bodyBytes: number | null;
   /** Whether the client wants to go on with the connection. */
   readonly keepsAlive: boolean;
+  /** A handshake of a WebSocket: of the version that there is, with its key. */
+  readonly isWebSocket: boolean;
 }
 
 const HEADER_COUNT_MAX = 100;
@@ -37,7 +39,6 @@ const length = /^\d{1,15}$/;
 /** Headers with which a request is more than plain. */
 const beyondPlain: ReadonlySet<string> = new Set([
   "transfer-encoding",
-  "upgrade",
   "expect",
   "http2-settings",
   "trailer",
@@ -76,7 +77,8 @@ export function readPlainHead(bytes: Uint8Array): PlainHead | null {
   const values: string[] = [];
   let host: string | null = null;
   let bodyBytes: number | null = null;
-  let keepsAlive = true;
+  let connection: string | null = null;
+  let upgrade: string | null = null;
   for (let at = 1; at <= headerCount; at++) {
     const [, written, padded] = headerLine.exec(lines[at] ?? "") ?? [];
     if (written === undefined || padded === undefined) return null;
@@ -93,20 +95,40 @@ export function readPlainHead(bytes: Uint8Array): PlainHead | null {
         bodyBytes = Number(value);
         break;
       case "connection":
-        if (/^close$/i.test(value)) keepsAlive = false;
-        else if (!/^keep-alive$/i.test(value)) return null;
+        if (connection !== null) return null;
+        connection = value.toLowerCase();
+        break;
+      case "upgrade":
+        if (upgrade !== null) return null;
+        upgrade = value.toLowerCase();
         break;
     }
     names.push(name);
     values.push(value);
   }
   if (host === null || (method === "GET" && bodyBytes !== null)) return null;
+  const isWebSocket = upgrade === "websocket" && method === "GET" && isHandshake(connection, names, values);
+  if (!isWebSocket && (upgrade !== null || !["close", "keep-alive", null].includes(connection))) return null;
   return {
     method: method as PlainMethod,
     url: `http://${host}${target}`,
     names,
     values,
     bodyBytes,
-    keepsAlive,
+    keepsAlive: connection !== "close",
+    isWebSocket,
   };
+}
+
+function isHandshake(
+  connection: string | null,
+  names: readonly string[],
+  values: readonly string[],
+): boolean {
+  const only = (wanted: string) => {
+    const found = names.flatMap((name, at) => name === wanted ? [values[at] ?? ""] : []);
+    return found.length === 1 ? found[0] ?? "" : "";
+  };
+  return /^(keep-alive, ?)?upgrade$/.test(connection ?? "") && only("sec-websocket-version") === "13" &&
+    /^[A-Za-z0-9+/]{22}==$/.test(only("sec-websocket-key"));
 }

@@ -10,6 +10,25 @@ function read(text: string) {
   return readPlainHead(bytesOf(text));
 }
 
+const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+
+function handshake(...lines: readonly string[]): string {
+  return `GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${
+    lines.join("\r\n")
+  }\r\n\r\n`;
+}
+
+Deno.test("readPlainHead() reads the handshake of a WebSocket as browsers send it", () => {
+  const chrome = handshake(
+    `Sec-WebSocket-Key: ${KEY}`,
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Extensions: permessage-deflate",
+  );
+  const firefox = chrome.replace("Connection: Upgrade", "Connection: keep-alive, Upgrade");
+  for (const text of [chrome, firefox]) assert.equal(read(text)?.isWebSocket, true);
+  assert.equal(read("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n")?.isWebSocket, false);
+});
+
 Deno.test("readPlainHead() reads what a client sends", () => {
   const head = read(
     "POST /v1/topics/a/records?key=%20b HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type:  application/json \r\n" +
@@ -22,6 +41,7 @@ Deno.test("readPlainHead() reads what a client sends", () => {
     values: ["localhost:8080", "application/json", "12", "Keep-Alive", ""],
     bodyBytes: 12,
     keepsAlive: true,
+    isWebSocket: false,
   });
 });
 
@@ -72,7 +92,33 @@ const beyond: readonly [why: string, text: string][] = [
   ["a bare carriage return", "GET / HTTP/1.1\r\nHost: a\rX: 1\r\n\r\n"],
   ["a zero byte", "GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n"],
   ["a value beyond ASCII", "GET / HTTP/1.1\r\nHost: a\r\nX: \xe9\r\n\r\n"],
-  ["an upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"],
+  ["an upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"],
+  [
+    "an upgrade without a handshake",
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+  ],
+  ["half a handshake", handshake("Sec-WebSocket-Key: short", "Sec-WebSocket-Version: 13")],
+  ["a handshake of an old version", handshake(`Sec-WebSocket-Key: ${KEY}`, "Sec-WebSocket-Version: 8")],
+  [
+    "a handshake with two keys",
+    handshake(`Sec-WebSocket-Key: ${KEY}`, `Sec-WebSocket-Key: ${KEY}`, "Sec-WebSocket-Version: 13"),
+  ],
+  [
+    "a handshake that is a POST",
+    handshake(`Sec-WebSocket-Key: ${KEY}`, "Sec-WebSocket-Version: 13").replace("GET", "POST"),
+  ],
+  [
+    "a handshake to two protocols",
+    handshake(`Sec-WebSocket-Key: ${KEY}`, "Sec-WebSocket-Version: 13", "Upgrade: websocket"),
+  ],
+  [
+    "a handshake that does not say so",
+    handshake(`Sec-WebSocket-Key: ${KEY}`, "Sec-WebSocket-Version: 13").replace(
+      "Connection: Upgrade",
+      "Connection: close",
+    ),
+  ],
+  ["two connections", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n"],
   ["a named hop", "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X\r\n\r\n"],
   ["an expectation", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"],
   ["a byte order mark", "\xef\xbb\xbfGET / HTTP/1.1\r\nHost: a\r\n\r\n"],

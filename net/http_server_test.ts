@@ -1,9 +1,10 @@
 /** Our HTTP listener and Deno's server behind it, over real sockets. */
 import assert from "node:assert/strict";
-import { realEnv } from "../env/real.ts";
+import { realEnv, upgradeWebSocket } from "../env/real.ts";
 import type { Conn, Env } from "../lib/env.ts";
 import { silentLogger } from "../lib/log.ts";
 import { knownResponse } from "../lib/known_body.ts";
+import { upgradeWith } from "./http/web_socket.ts";
 import { HttpServer } from "./http_server.ts";
 
 const env = realEnv();
@@ -236,11 +237,12 @@ Deno.test("what is no HTTP is refused at once, also by a client that says nothin
 
 Deno.test("a WebSocket goes through", async () => {
   const fetch: Fetch = (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    socket.onmessage = ({ data }) => socket.send(`echo ${data}`);
+    const options = { protocol: null, messageBytesMax: 100, silenceMsMax: 1_000 };
+    const { socket, response } = upgradeWith(upgradeWebSocket)(request, options);
+    socket.handlers = { opened() {}, message: (text) => socket.send(`echo ${text}`), closed() {} };
     return response;
   };
-  await withServer(fetch, async ({ port }) => {
+  await withServer(fetch, async ({ port, handedOver }) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
     const heard = Promise.withResolvers<unknown>();
     const closed = Promise.withResolvers<unknown>();
@@ -250,6 +252,7 @@ Deno.test("a WebSocket goes through", async () => {
     assert.equal(await heard.promise, "echo hi");
     socket.close();
     await closed.promise;
+    assert.equal(handedOver(), 0);
   });
 });
 

@@ -5,6 +5,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import type { Broker } from "../actors/broker.ts";
+import type { UpgradeWebSocket } from "../lib/server_socket.ts";
 import { type AccessGuard, accessGuard } from "./access.ts";
 import { apiKeysApp } from "./api_keys.ts";
 import { quotaGuard } from "./client_quota.ts";
@@ -31,7 +32,6 @@ import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
 import { liveApp } from "./live/live_app.ts";
 import { LiveTails } from "./live/live_tails.ts";
-import type { UpgradeWebSocket } from "./live/web_socket_request.ts";
 import { metricsResponse } from "./metrics.ts";
 import { labelRoute } from "./route_label.ts";
 import { Problem, problemResponse, weatherProblem } from "./problem.ts";

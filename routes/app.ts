@@ -3,12 +3,12 @@
  * when `warmUp` is called after the start. So a server is ready before zod and the OpenAPI generator are.
  */
 import type { Broker } from "../actors/broker.ts";
+import type { UpgradeWebSocket } from "../lib/server_socket.ts";
 import { limits } from "../core/config/limits.ts";
 import { knownResponse } from "../lib/known_body.ts";
 import type { Api } from "./api.ts";
 import { browserGuard } from "./browser_guard.ts";
 import { Problem, problemResponse } from "./problem.ts";
-import type { UpgradeWebSocket } from "./live/web_socket_request.ts";
 import { routeLabel } from "./route_label.ts";
 import { compressResponse } from "./response_compression.ts";
 

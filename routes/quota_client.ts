@@ -6,12 +6,19 @@ import { callerOf } from "./access.ts";
 
 const CLIENT_ID_HEADER = "kavka-client-id";
 
+/** Once found it stays: a request that became a WebSocket may not be read again. */
+const found = new WeakMap<Request, QuotaClient>();
+
 export function quotaClientOf(request: Request): QuotaClient {
+  const known = found.get(request);
+  if (known !== undefined) return known;
   const clientId = request.headers.get(CLIENT_ID_HEADER) ?? "";
-  return {
+  const client = {
     user: callerOf(request)?.name ?? ANONYMOUS_USER,
     clientId: clientId.slice(0, limits.httpClientIdLengthMax),
   };
+  found.set(request, client);
+  return client;
 }
 
 /** Bytes that one answer may bring so that the next one need not wait for more than a window; at least one record comes all the same. */

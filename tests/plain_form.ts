@@ -26,6 +26,7 @@ export async function plainForm(url: string, init: RequestInit = {}): Promise<Re
     values: [...headers.values()],
     bodyBytes: length === null ? null : Number(length),
     keepsAlive: true,
+    isWebSocket: false,
   }, {
     bodyBytes: rest,
     bodyChunk: async () => left.byteLength === 0 ? null : await rest(),

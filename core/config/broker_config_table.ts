@@ -113,7 +113,6 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["http.cors.origins", "LIST", "", "now", "Origins whose web pages may use the HTTP listener, as https://app.example; * for any. Kavka's own.", { check: notOrigins }],
   ["http.idempotency.key.expiration.ms", "LONG", "86400000", "now", "How long an Idempotency-Key of a request over HTTP is remembered. Kavka's own.", { min: 1 }],
   ["http.live.tails.max", "INT", String(limits.liveTailsMax), "now", "Live tails over HTTP that may be open at once, as server-sent events or WebSockets. Kavka's own.", { min: 1 }],
-  ["http.live.websockets.enable", "BOOLEAN", "true", "now", "Whether live tails are served over WebSockets, too. The runtime keeps a message in fragments until its end, however long it is: turn this off where readers are not trusted with memory. Kavka's own."],
   ["inter.broker.listener.name", "STRING", null, "none", "The listener that brokers use among each other."],
   ["leader.replication.throttled.rate", "LONG", null, "none", "Bytes a second for throttled replicas that lead.", { min: 0 }],
   ["listener.security.protocol.map", "STRING", "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", "now", "Security protocols by the listeners' names; only PLAINTEXT is served so far."],

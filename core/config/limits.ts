@@ -166,8 +166,8 @@ export const limits = {
   liveBehindRecordsMin: 1_000,
   /** Bytes given to a WebSocket and not yet sent; then nothing is read for it. */
   liveSocketBufferBytesMax: 65_536,
-  /** Characters of a message on a live tail's WebSocket; then it is closed with 1009. */
-  liveMessageLengthMax: 1_024,
+  /** Bytes of a message on a live tail's WebSocket, its fragments together; then it is closed with 1009. */
+  liveMessageBytesMax: 1_024,
   /** Such messages in a second; then it is closed with 1008. */
   liveMessagesPerSecondMax: 20,
   /** Keys of the HTTP door; then 409. */

@@ -5,15 +5,17 @@
  *
  * Requests sent ahead (pipelined) wait for the answers before them.
  */
+import { closeCodes } from "../../lib/server_socket.ts";
 import type { Conn } from "../../lib/env.ts";
 import type { PlainHead } from "../../lib/http_head.ts";
 import { InvariantError } from "../../lib/invariant.ts";
 import type { Logger } from "../../lib/log.ts";
 import { limits } from "../../core/config/limits.ts";
 import { BrokenOffError, HttpInput } from "./http_input.ts";
-import { sendResponse, writeAll } from "./http_output.ts";
+import { sendResponse, sendUpgrade, writeAll } from "./http_output.ts";
 import { tunnel } from "./http_tunnel.ts";
 import { asRequest, type RequestSource } from "./plain_request.ts";
+import { socketOf, type WebSocketEnd } from "./web_socket.ts";
 
 /** What all connections of a server share. */
 export interface HttpConnectionOptions {
@@ -27,8 +29,8 @@ export interface HttpConnectionOptions {
   readonly coarseMs: () => number;
 }
 
-/** What is waited for; each has its deadline, but for answers, whose routes have theirs. */
-type Wait = "request" | "head" | "answer" | "write" | "body" | "other";
+/** What is waited for; each has its deadline, but for answers, whose routes have theirs, and WebSockets, which look at their own. */
+type Wait = "request" | "head" | "answer" | "write" | "body" | "socket" | "other";
 
 const waitMsMax: Readonly<Record<Wait, number>> = {
   request: limits.connectionIdleMsMax,
@@ -36,6 +38,7 @@ const waitMsMax: Readonly<Record<Wait, number>> = {
   answer: Infinity,
   write: limits.connectionIdleMsMax,
   body: limits.httpBodyMsMax,
+  socket: Infinity,
   other: Infinity,
 };
 
@@ -46,6 +49,7 @@ export class HttpConnection {
   #wait: Wait = "head";
   #sinceMs: number;
   #other: Conn | null = null;
+  #socket: WebSocketEnd | null = null;
   #draining = false;
   #closed = false;
 
@@ -80,6 +84,7 @@ export class HttpConnection {
   drain(): void {
     this.#draining = true;
     if (this.#wait === "request" || this.#wait === "head") this.close();
+    this.#socket?.close(closeCodes.goingAway, "The server is stopping");
   }
 
   /** Ends when a wait is over its deadline. */
@@ -87,6 +92,7 @@ export class HttpConnection {
     // Begun since the last look: from now on it has to become whole.
     if (this.#wait === "request" && !this.#input.isEmpty) this.#waitFor("head");
     if (nowMs - this.#sinceMs > waitMsMax[this.#wait]) this.close();
+    this.#socket?.expire(nowMs);
   }
 
   #waitFor(wait: Wait): void {
@@ -117,6 +123,12 @@ export class HttpConnection {
     const source = new PresentRequest(this.#input);
     const answering = this.#options.fetch(asRequest(head, source));
     const response = answering instanceof Promise ? await answering : answering;
+    const socket = socketOf(response);
+    if (socket !== undefined) {
+      source.end();
+      await this.#serveSocket(socket, response);
+      return false;
+    }
     const keepsAlive = head.keepsAlive && !this.#draining && !this.#input.isBodyRead &&
       !/close/i.test(response.headers.get("connection") ?? "");
     const goesOn = await sendResponse({
@@ -135,6 +147,21 @@ export class HttpConnection {
     await writeAll(this.#conn, bytes);
     this.#wait = "answer";
   };
+
+  async #serveSocket(socket: WebSocketEnd, response: Response): Promise<void> {
+    try {
+      await sendUpgrade({ response, date: this.#options.date(), write: this.#write });
+      this.#waitFor("socket");
+      this.#input.forgetHeads();
+      this.#socket = socket;
+      const { coarseMs } = this.#options;
+      const serving = socket.run({ input: this.#input, conn: this.#conn, coarseMs });
+      if (this.#draining) socket.close(closeCodes.goingAway, "The server is stopping");
+      await serving;
+    } finally {
+      socket.ended();
+    }
+  }
 
   async #handOver(): Promise<void> {
     this.#wait = "other";

@@ -116,6 +116,14 @@ export class HttpInput {
     return body;
   }
 
+  /** From now on the connection is only read as one: what is not needed for heads is given back once it is empty. */
+  forgetHeads(): void {
+    if (this.isEmpty) this.#staging = noBytes;
+    else this.#staging = this.#staging.slice(this.#start, this.#end);
+    this.#end -= this.#start;
+    this.#start = this.#searched = 0;
+  }
+
   /** Calls back when the client leaves, unless `unwatch` comes first; what comes meanwhile is kept, as far as there is room. */
   watch(gone: () => void): void {
     this.#watched = gone;

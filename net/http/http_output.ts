@@ -23,6 +23,12 @@ export interface Sending {
   readonly watch: (gone: () => void) => void;
 }
 
+/** Tells the client that the connection is a WebSocket from here on. */
+export async function sendUpgrade({ write, response, date }: Pick<Sending, "write" | "response" | "date">) {
+  const framing = "connection: Upgrade\r\nupgrade: websocket\r\n";
+  await write(headOf({ response, date, keepsAlive: true, write, watch: () => {} }, framing));
+}
+
 /** Resolves when everything is with the system; whether the connection can go on. Throws what broke. */
 export async function sendResponse(sending: Sending): Promise<boolean> {
   const { write, response, keepsAlive } = sending;
@@ -79,6 +85,7 @@ function headOf(sending: Sending, framing: string): Uint8Array {
 }
 
 const reasons: Readonly<Record<number, string>> = {
+  101: "Switching Protocols",
   200: "OK",
   201: "Created",
   202: "Accepted",
@@ -97,6 +104,7 @@ const reasons: Readonly<Record<number, string>> = {
   414: "URI Too Long",
   415: "Unsupported Media Type",
   422: "Unprocessable Entity",
+  426: "Upgrade Required",
   429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",

@@ -106,6 +106,11 @@ export class PlainRequest {
     return this.#head.url;
   }
 
+  /** Whether it is a whole handshake of a WebSocket. */
+  get isWebSocket(): boolean {
+    return this.#head.isWebSocket;
+  }
+
   get headers(): PlainHeaders {
     return this.#headers ??= new PlainHeaders(this.#head);
   }

@@ -7,23 +7,21 @@
  */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../../actors/broker.ts";
+import { limits } from "../../core/config/limits.ts";
+import type { UpgradeWebSocket } from "../../lib/server_socket.ts";
 import { addEndpoint } from "../endpoint.ts";
 import { Problem } from "../problem.ts";
+import { quotaClientOf } from "../quota_client.ts";
 import { topicParam } from "../topic_lookup.ts";
 import { liveSocket } from "./live_socket.ts";
 import { eventStreamHeaders, liveStream } from "./live_stream.ts";
 import { LiveTail, type LiveWish } from "./live_tail.ts";
 import type { LiveTails } from "./live_tails.ts";
 import { topicQuery, topicsQuery, topicsWish, topicWish } from "./live_wish.ts";
-import {
-  checkHandshake,
-  chosenProtocol,
-  type UpgradeWebSocket,
-  wantsWebSocket,
-} from "./web_socket_request.ts";
+import { checkHandshake, chosenProtocol, wantsWebSocket } from "./web_socket_request.ts";
 
-/** The server pings after half of it. */
-const IDLE_TIMEOUT_SECONDS = 30;
+/** A client is pinged after half of it. */
+const SILENCE_MS_MAX = 30_000;
 
 const description =
   "Events `record` with the record as JSON, its topic and partition included; `gap` where records were deleted before they were read, " +
@@ -81,21 +79,19 @@ export function liveApp(broker: Broker, { tails, upgradeWebSocket }: LiveAppOpti
   async function serve(wish: LiveWish, request: Request): Promise<Response> {
     if (request.method === "HEAD") return new Response(null, { headers: eventStreamHeaders });
     const isSocket = upgradeWebSocket !== null && wantsWebSocket(request);
-    if (isSocket) {
-      if (broker.config("http.live.websockets.enable") === "false") {
-        throw new Problem(403, { detail: "WebSockets are turned off: see http.live.websockets.enable" });
-      }
-      checkHandshake(request);
-    }
+    if (isSocket) checkHandshake(request);
     const seat = tails.enter();
     try {
       const tail = await LiveTail.open(broker, { tails, seat, wish });
       if (!isSocket) return new Response(liveStream(tail, seat), { headers: eventStreamHeaders });
+      // Asked for before: Deno shows nothing of a request that has become a WebSocket.
+      const client = quotaClientOf(request);
       const { socket, response } = upgradeWebSocket(request, {
-        idleTimeoutSeconds: IDLE_TIMEOUT_SECONDS,
         protocol: chosenProtocol(request),
+        messageBytesMax: limits.liveMessageBytesMax,
+        silenceMsMax: SILENCE_MS_MAX,
       });
-      liveSocket(socket, { env: broker.env, tail, seat });
+      liveSocket(socket, { broker, client, tail, seat });
       return response;
     } catch (error) {
       seat.leave();

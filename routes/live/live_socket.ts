@@ -4,78 +4,81 @@
  *
  * A page is read when most of the one before has left. What a client must not send ends the connection with RFC 6455's codes.
  */
+import type { Broker } from "../../actors/broker.ts";
 import { limits } from "../../core/config/limits.ts";
-import type { Env } from "../../lib/env.ts";
+import type { QuotaClient } from "../../core/quota/client_quotas.ts";
+import { closeCodes, type ServerSocket } from "../../lib/server_socket.ts";
 import { messageText } from "./live_event.ts";
 import type { LiveTail, TailEnd } from "./live_tail.ts";
 import type { Seat } from "./live_tails.ts";
 
-/** Between looks at whether a socket has sent what it was given. */
-const LOOK_MS_MIN = 5;
-const LOOK_MS_MAX = 250;
 const RATE_WINDOW_MS = 1_000;
 
-const GOING_AWAY = 1001;
-const UNSUPPORTED_DATA = 1003;
-const POLICY_VIOLATION = 1008;
-const MESSAGE_TOO_BIG = 1009;
-const INTERNAL_ERROR = 1011;
-
 const endings: Readonly<Record<Exclude<TailEnd, "left">, readonly [code: number, reason: string]>> = {
-  stopping: [GOING_AWAY, "The server is stopping"],
-  topicsGone: [1000, "No topic is left to read"],
-  keyInvalid: [POLICY_VIOLATION, "The key is not valid any more"],
-  failed: [INTERNAL_ERROR, "Reading failed: come again with the newest id"],
+  stopping: [closeCodes.goingAway, "The server is stopping"],
+  topicsGone: [closeCodes.normal, "No topic is left to read"],
+  keyInvalid: [closeCodes.policyViolation, "The key is not valid any more"],
+  failed: [closeCodes.internalError, "Reading failed: come again with the newest id"],
 };
 
 export interface LiveSocketOptions {
-  readonly env: Env;
+  readonly broker: Broker;
+  /** For whom its bytes count. */
+  readonly client: QuotaClient;
   readonly tail: LiveTail;
   readonly seat: Seat;
 }
 
 /** Serves the socket until it is closed, by whomever. */
-export function liveSocket(socket: WebSocket, { env, tail, seat }: LiveSocketOptions): void {
+export function liveSocket(socket: ServerSocket, { broker, client, tail, seat }: LiveSocketOptions): void {
+  const { env, quotas } = broker;
   let isPaused = false;
-  let onResume: (() => void) | null = null;
+  /** Of whoever waits for the client to resume, or for its quota. */
+  let wake: (() => void) | null = null;
   let windowMs = env.mono();
   let messageCount = 0;
 
-  function setPaused(value: boolean): void {
-    isPaused = value;
-    if (!isPaused) onResume?.();
-  }
-
   /** What is wrong with a message, as it is told; null for what was done. */
-  function take(data: unknown): readonly [code: number, reason: string] | null {
-    if (typeof data !== "string") return [UNSUPPORTED_DATA, "Messages are text"];
-    if (data.length > limits.liveMessageLengthMax) {
-      return [MESSAGE_TOO_BIG, `A message has at most ${limits.liveMessageLengthMax} characters`];
-    }
+  function take(text: string | null): readonly [code: number, reason: string] | null {
+    if (text === null) return [closeCodes.unsupportedData, "Messages are text"];
     const nowMs = env.mono();
     if (nowMs - windowMs >= RATE_WINDOW_MS) [windowMs, messageCount] = [nowMs, 0];
-    if (++messageCount > limits.liveMessagesPerSecondMax) return [POLICY_VIOLATION, "Too many messages"];
-    switch (typeOf(data)) {
+    if (++messageCount > limits.liveMessagesPerSecondMax) {
+      return [closeCodes.policyViolation, "Too many messages"];
+    }
+    switch (typeOf(text)) {
       case "pause":
-        setPaused(true);
+        isPaused = true;
         return null;
       case "resume":
-        setPaused(false);
+        isPaused = false;
+        wake?.();
         return null;
       default:
-        return [POLICY_VIOLATION, 'Expected {"type":"pause"} or {"type":"resume"}'];
+        return [closeCodes.policyViolation, 'Expected {"type":"pause"} or {"type":"resume"}'];
     }
   }
 
-  /** Until the client wants more, has taken what it was given, or is gone. */
+  /** Until the client wants more, and has taken most of what it was given. */
   async function room(): Promise<void> {
-    if (isPaused) await new Promise<void>((resolve) => onResume = resolve);
-    onResume = null;
-    for (
-      let waitMs = LOOK_MS_MIN;
-      socket.bufferedAmount > limits.liveSocketBufferBytesMax && tail.ended === null;
-      waitMs = Math.min(waitMs * 2, LOOK_MS_MAX)
-    ) await new Promise<void>((resolve) => env.timer(waitMs, resolve));
+    while (isPaused && tail.ended === null) await new Promise<void>((resolve) => wake = resolve);
+    await socket.drained(limits.liveSocketBufferBytesMax);
+  }
+
+  /** As fast as the client's quota lets it, as all that is read over HTTP. */
+  async function hold(bytes: number): Promise<void> {
+    const throttleMs = quotas.isEmpty ? 0 : quotas.record("consumer_byte_rate", client, bytes, env.mono());
+    if (throttleMs <= 0 || tail.ended !== null) return;
+    const untilMs = env.mono() + Math.min(throttleMs, limits.throttledStreamMsMax);
+    while (tail.ended === null && env.mono() < untilMs) {
+      await new Promise<void>((resolve) => {
+        const cancel = env.timer(untilMs - env.mono(), resolve);
+        wake = () => {
+          cancel();
+          resolve();
+        };
+      });
+    }
   }
 
   async function send(): Promise<void> {
@@ -83,30 +86,32 @@ export function liveSocket(socket: WebSocket, { env, tail, seat }: LiveSocketOpt
     while (true) {
       const events = await tail.next();
       if (events === null) break;
+      let bytes = 0;
       for (const event of events) {
-        if (isPaused || socket.bufferedAmount > limits.liveSocketBufferBytesMax) await room();
+        if (isPaused || socket.bufferedBytes > limits.liveSocketBufferBytesMax) await room();
         // What was read and is not sent is read again by whoever comes with the newest id that it has.
         if (tail.ended !== null) break;
-        socket.send(messageText(event));
+        const text = messageText(event);
+        bytes += text.length;
+        socket.send(text);
       }
+      await hold(bytes);
     }
     if (tail.ended !== null && tail.ended !== "left") socket.close(...endings[tail.ended]);
   }
 
-  tail.onEnd = () => setPaused(false);
-  socket.onopen = () => void send();
-  socket.onmessage = ({ data }) => {
-    if (tail.ended !== null) return;
-    const fault = take(data);
-    if (fault === null) return;
-    tail.end("left");
-    socket.close(...fault);
+  tail.onEnd = () => wake?.();
+  socket.handlers = {
+    opened: () => void send(),
+    message(text) {
+      if (tail.ended !== null) return;
+      const fault = take(text);
+      if (fault === null) return;
+      tail.end("left");
+      socket.close(...fault);
+    },
+    closed: () => seat.leave(),
   };
-  // Of an open socket it is followed by `close`; one whose client left during the handshake is never closed.
-  socket.onerror = () => {
-    if (socket.readyState === WebSocket.CONNECTING) seat.leave();
-  };
-  socket.onclose = () => seat.leave();
 }
 
 /** `type` of a message that has nothing else; null for everything else. */

@@ -5,17 +5,6 @@
  */
 import { Problem } from "../problem.ts";
 
-/** Makes the request a WebSocket. The runtime's own: `env/real.ts`. */
-export type UpgradeWebSocket = (
-  request: Request,
-  options: {
-    /** Pings after half of such a silence, and closes after all of it. */
-    readonly idleTimeoutSeconds: number;
-    /** One of those that the client offers; null for none. */
-    readonly protocol: string | null;
-  },
-) => { readonly socket: WebSocket; readonly response: Response };
-
 const VERSION = "13";
 /** What a client offers beside its key, see `access.ts`, so that the server has something to choose. */
 export const LIVE_PROTOCOL = "kavka.live";

@@ -1,7 +1,10 @@
 /** Clients of the live tails for tests: server-sent events without a socket, WebSockets by a real one. */
 import assert from "node:assert/strict";
-import { upgradeWebSocket } from "../../env/real.ts";
-import { httpApp, type HttpAppOptions } from "../../routes/app.ts";
+import { realEnv, upgradeWebSocket } from "../../env/real.ts";
+import { silentLogger } from "../../lib/log.ts";
+import { upgradeWith } from "../../net/http/web_socket.ts";
+import { HttpServer } from "../../net/http_server.ts";
+import { type HttpApp, httpApp, type HttpAppOptions } from "../../routes/app.ts";
 import type { ServedBroker } from "../served_broker.ts";
 
 export interface Event {
@@ -114,21 +117,38 @@ export async function produceTo(
   assert.equal(response.status, 200, await response.text());
 }
 
-/** The HTTP door on a real socket. */
-export class HttpDoor implements AsyncDisposable {
-  readonly #app;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+interface DoorOptions extends Partial<HttpAppOptions> {
+  /** Without the listener of our own, as where Deno has the port. */
+  readonly isDenoAlone?: boolean;
+}
 
-  constructor({ broker }: ServedBroker, options: Partial<HttpAppOptions> = {}) {
-    this.#app = httpApp(broker, { version: "test", upgradeWebSocket, ...options });
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      (request) => this.#app.fetch(request),
-    );
+/** The HTTP door on real sockets. */
+export class HttpDoor implements AsyncDisposable {
+  readonly port: number;
+  readonly #app: HttpApp;
+  readonly #stop: () => Promise<unknown>;
+
+  private constructor(port: number, app: HttpApp, stop: () => Promise<unknown>) {
+    this.port = port;
+    this.#app = app;
+    this.#stop = stop;
   }
 
-  get port(): number {
-    return this.#server.addr.port;
+  static async open(served: ServedBroker, { isDenoAlone = false, ...options }: DoorOptions = {}) {
+    const { broker } = served;
+    const app = httpApp(broker, {
+      version: "test",
+      upgradeWebSocket: upgradeWith(upgradeWebSocket),
+      ...options,
+    });
+    const fetch = (request: Request) => app.fetch(request);
+    const other = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, fetch);
+    if (isDenoAlone) return new HttpDoor(other.addr.port, app, () => other.shutdown());
+    const env = realEnv();
+    const listener = await env.listen({ hostname: "127.0.0.1", port: 0 });
+    const server = new HttpServer({ env, log: silentLogger, listener, fetch, otherPort: other.addr.port });
+    server.start();
+    return new HttpDoor(listener.port, app, () => Promise.all([server.shutdown(), other.shutdown()]));
   }
 
   readonly fetch: Fetch = (path, init) => fetch(`http://127.0.0.1:${this.port}${path}`, init);
@@ -139,7 +159,7 @@ export class HttpDoor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
+    await this.#stop();
   }
 }
 

@@ -71,7 +71,7 @@ async function refusal(port: number, path: string, headers: Readonly<Record<stri
 
 Deno.test("live socket: the events of the stream as messages, and again from an id", async () => {
   await using served = await serveBroker({ config: { "num.partitions": "2" } });
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   await produceTo(served.http, "a", [{ value: "old", partition: 0 }]);
   await produceTo(served.http, "b", [{ value: "old", partition: 1 }]);
   let id: string;
@@ -96,7 +96,7 @@ Deno.test("live socket: the events of the stream as messages, and again from an 
 
 Deno.test("live socket: paused it sends nothing, resumed it goes on without a gap", async () => {
   await using served = await serveBroker();
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   await produceTo(served.http, "a", [{ value: "0" }]);
   await using tail = new SocketTail(door, "/v1/live?topics=a");
   await tail.take(1);
@@ -110,9 +110,55 @@ Deno.test("live socket: paused it sends nothing, resumed it goes on without a ga
   assert.deepEqual(records.map(({ data }) => data.offset), Array.from({ length: 300 }, (_, n) => n + 1));
 });
 
+Deno.test("live socket: the same where Deno has the port", async () => {
+  await using served = await serveBroker();
+  await using door = await HttpDoor.open(served, { isDenoAlone: true });
+  await produceTo(served.http, "a", [{ value: "0" }]);
+  await using tail = new SocketTail(door, "/v1/live?topics=a&from=earliest", ["kavka.live"]);
+  assert.deepEqual((await tail.take(2)).map(({ event }) => event), ["position", "record"]);
+  assert.equal(tail.socket.protocol, "kavka.live");
+  tail.send('{"type":"pause"}');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await produceTo(served.http, "a", [{ value: "1" }]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(tail.waitingCount, 0);
+  tail.send('{"type":"resume"}');
+  assert.equal((await tail.take(1))[0]?.data.offset, 1);
+  for (
+    const [message, code] of [["{}", 1008], ["x".repeat(2_000), 1009], [new Uint8Array(3), 1003]] as const
+  ) {
+    await using bad = new SocketTail(door, "/v1/live?topics=a");
+    await bad.take(1);
+    bad.socket.send(message);
+    assert.equal((await bad.closed).code, code);
+  }
+  await door.endStreams();
+  assert.equal((await tail.closed).code, 1001);
+});
+
+Deno.test("live socket: its bytes count for the client's quota", async () => {
+  await using served = await serveBroker();
+  await using door = await HttpDoor.open(served);
+  await produceTo(served.http, "a", [{ value: "x".repeat(1_000) }]);
+  const { quotas } = served.broker;
+  const counted: [key: string, bytes: number][] = [];
+  quotas.record = (key, _client, bytes) => {
+    counted.push([key, bytes]);
+    return 0;
+  };
+  Object.defineProperty(quotas, "isEmpty", { value: false });
+  await using tail = new SocketTail(door, "/v1/live?topics=a&from=earliest");
+  await tail.take(2);
+  const bytes = counted.filter(([key]) => key === "consumer_byte_rate").reduce(
+    (sum, [, bytes]) => sum + bytes,
+    0,
+  );
+  assert.ok(bytes >= 1_000 && bytes < 2_000, JSON.stringify(counted));
+});
+
 Deno.test("live socket: what a client must not send ends it with the right code", async () => {
   await using served = await serveBroker();
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   await produceTo(served.http, "a", [{ value: "0" }]);
   const cases: readonly [what: string, message: string | Uint8Array<ArrayBuffer>, code: number][] = [
     ["no JSON", "hello", 1008],
@@ -123,7 +169,7 @@ Deno.test("live socket: what a client must not send ends it with the right code"
     ["more than its type", '{"type":"pause","topics":["secret"]}', 1008],
     ["__proto__", '{"__proto__":{"type":"pause"}}', 1008],
     ["bytes", new Uint8Array([1, 2, 3]), 1003],
-    ["too long", " ".repeat(limits.liveMessageLengthMax) + '{"type":"pause"}', 1009],
+    ["too long", " ".repeat(limits.liveMessageBytesMax) + '{"type":"pause"}', 1009],
     ["1 MB", "x".repeat(1_000_000), 1009],
     ["nested 10^5 deep", "[".repeat(100_000), 1009],
   ];
@@ -143,9 +189,9 @@ Deno.test("live socket: what a client must not send ends it with the right code"
   assert.equal((await healthy.take(2)).at(-1)?.event, "record");
 });
 
-Deno.test("live socket: fragments are one message, together too long or not UTF-8 they end it", async () => {
+Deno.test("live socket: fragments are one message; what is too long, not UTF-8 or against the protocol is told by its code", async () => {
   await using served = await serveBroker();
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   await produceTo(served.http, "a", [{ value: "0" }]);
   const text = (each: string) => new TextEncoder().encode(each);
   const codeAfter = async (...frames: Uint8Array[]): Promise<number | null> => {
@@ -156,8 +202,8 @@ Deno.test("live socket: fragments are one message, together too long or not UTF-
       const read = await raw.read(buffer);
       if (read === null) return null;
       bytes.push(...read);
-      // Only places come before; they are short.
-      while (bytes[0] === 0x81 && bytes.length >= 2 + (bytes[1] ?? 0)) {
+      // Only places and pongs come before; they are short.
+      while ((bytes[0] === 0x81 || bytes[0] === 0x8a) && bytes.length >= 2 + (bytes[1] ?? 0)) {
         bytes = bytes.slice(2 + (bytes[1] ?? 0));
       }
       if (bytes[0] === 0x88 && bytes.length >= 4) return (bytes[2] ?? 0) << 8 | (bytes[3] ?? 0);
@@ -165,26 +211,22 @@ Deno.test("live socket: fragments are one message, together too long or not UTF-
   };
   const fragments = (part: Uint8Array, count: number) =>
     Array.from({ length: count }, (_, n) => frame(n === 0 ? 1 : 0, part, n === count - 1));
-  assert.equal(await codeAfter(...fragments(text("x".repeat(500)), 3)), 1009);
   assert.equal(await codeAfter(frame(1, text('{"type":'), false), frame(0, text('"nope"}'))), 1008);
-  assert.equal(
-    await codeAfter(
-      frame(1, text('{"type":'), false),
-      frame(9, text("ping")),
-      frame(0, text('"pause"}')),
-      frame(8, new Uint8Array([3, 232])),
-    ),
-    null,
-  );
-  // The runtime answers these by closing the connection.
-  assert.equal(await codeAfter(frame(1, new Uint8Array([0xff, 0xfe]))), null);
-  assert.equal(await codeAfter(frame(3, text("x"))), null);
-  assert.equal(await codeAfter(Uint8Array.of(0xc1, 0x81, 0, 0, 0, 0, 0x78)), null);
+  const pause = [frame(1, text('{"type":'), false), frame(9, text("ping")), frame(0, text('"pause"}'))];
+  assert.equal(await codeAfter(...pause, frame(8, Uint8Array.of(3, 232))), 1000);
+  assert.equal(await codeAfter(...fragments(text("x".repeat(500)), 3)), 1009);
+  // At once, before what the head announces: here 1 GB.
+  assert.equal(await codeAfter(Uint8Array.of(0x81, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0)), 1009);
+  assert.equal(await codeAfter(frame(1, Uint8Array.of(0xff, 0xfe))), 1007);
+  assert.equal(await codeAfter(frame(3, text("x"))), 1002);
+  assert.equal(await codeAfter(frame(0, text("x"))), 1002);
+  assert.equal(await codeAfter(Uint8Array.of(0xc1, 0x81, 0, 0, 0, 0, 0x78)), 1002);
+  assert.equal(await codeAfter(Uint8Array.of(0x81, 0x01, 0x78)), 1002);
 });
 
 Deno.test("live socket: what is wrong with the request is told before there is a socket", async () => {
   await using served = await serveBroker();
-  await using door = new HttpDoor(served, { adminKey: ADMIN });
+  await using door = await HttpDoor.open(served, { adminKey: ADMIN });
   const admin = { authorization: `Bearer ${ADMIN}` };
   for (const name of ["mine", "other"]) {
     const body = JSON.stringify({ name });
@@ -242,7 +284,7 @@ Deno.test("live socket: what is wrong with the request is told before there is a
 
 Deno.test("live socket: it ends with 1000 when no topic is left, with 1001 when the server stops, paused or not", async () => {
   await using served = await serveBroker();
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   for (const topic of ["a", "b"]) await produceTo(served.http, topic, [{ value: "0" }]);
   await using gone = new SocketTail(door, "/v1/live?topics=a");
   await gone.take(1);
@@ -263,7 +305,7 @@ Deno.test("live socket: it ends with 1000 when no topic is left, with 1001 when 
 
 Deno.test("live socket: for a reader that does not read nothing is read ahead, and it loses nothing", async () => {
   await using served = await serveBroker();
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   await produceTo(served.http, "a", [{ value: "0" }]);
   using raw = await RawSocket.open(door.port, "/v1/live?topics=a");
   const fetches = () =>
@@ -298,7 +340,7 @@ Deno.test("live socket: for a reader that does not read nothing is read ahead, a
 
 Deno.test("live socket: a client that leaves, at whichever moment, gives its place back", async () => {
   await using served = await serveBroker({ config: { "http.live.tails.max": "5" } });
-  await using door = new HttpDoor(served);
+  await using door = await HttpDoor.open(served);
   await produceTo(served.http, "a", [{ value: "0" }]);
   const isFull = async () => {
     const answer = await refusal(door.port, "/v1/live?topics=a", {});
