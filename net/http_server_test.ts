@@ -256,6 +256,23 @@ Deno.test("a WebSocket goes through", async () => {
   });
 });
 
+Deno.test("a server that stops tells its WebSockets", async () => {
+  const fetch: Fetch = (request) => {
+    const options = { protocol: null, messageBytesMax: 100, silenceMsMax: 1_000 };
+    return upgradeWith(upgradeWebSocket)(request, options).response;
+  };
+  await withServer(fetch, async ({ port, server }) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+    const opened = Promise.withResolvers<unknown>();
+    const closed = Promise.withResolvers<number>();
+    socket.onopen = opened.resolve;
+    socket.onclose = ({ code }) => closed.resolve(code);
+    await opened.promise;
+    await server.shutdown();
+    assert.equal(await closed.promise, 1001);
+  });
+});
+
 Deno.test("a client that leaves ends its stream, and the signal of its request", async () => {
   const cancelled = Promise.withResolvers<void>();
   let aborted = Promise.withResolvers<void>();
