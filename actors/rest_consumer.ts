@@ -1,7 +1,7 @@
 /**
  * The actor of a consumer that lives on the server, as REST v2 has them. It is an ordinary member of its group, so programs that speak
  * Kafka's protocol share the partitions with it. It is stored, so it comes back after a restart; what it had read and not committed is
- * read again then.
+ * read again then. By itself it commits only what its client received, and a client says so by asking for more.
  *
  * A request for records runs beside the mailbox, one at a time; joining goes on in the background, so no request waits longer
  * than it said. Who is silent for five minutes leaves and is forgotten.
@@ -9,6 +9,14 @@
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import { limits } from "../core/config/limits.ts";
 import { collectRecords } from "../core/fetch/collect_records.ts";
+import {
+  markReceived,
+  type Move,
+  moveOn,
+  placeAtCommitted,
+  type Reading,
+  setPosition,
+} from "../core/rest_consumer/reading.ts";
 import {
   type Interest,
   type RestConsumer,
@@ -23,7 +31,6 @@ import { PARTITION_KIND } from "./kinds.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
 import type {
-  CommitOffsets,
   CommittedOffsets,
   PartitionOffset,
   PolledRecord,
@@ -78,14 +85,10 @@ interface HostOptions extends RestConsumerKindOptions {
   readonly stored: RestConsumer | null;
 }
 
-/** A partition that is read, and where. */
-interface Reading extends TopicPartition {
-  readonly topicId: string;
-  /** Of the next record; null until it is known. */
-  position: number | null;
-  /** Up to where it was committed by this consumer, or found committed. */
-  committed: number;
-}
+/** What a request for records may be answered with. */
+type Collected =
+  | { readonly error: ErrorName }
+  | { readonly error: null; readonly records: readonly PolledRecord[]; readonly moves: readonly Move[] };
 
 class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   readonly #context: ActorContext<RestConsumerMessage, never>;
@@ -94,6 +97,8 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   readonly #membership: RestMembership;
   #consumer: RestConsumer | null;
   #readings = new Map<string, Reading>();
+  /** Those of the assignment before, while the next one is not there. */
+  #before: ReadonlyMap<string, Reading> = new Map();
   /** Changes with each assignment: what was begun under an older one is dropped. */
   #round = new AbortController();
   #joining: Promise<void> | null = null;
@@ -131,6 +136,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       case "describe":
         return answer({ type: "ok", value: { ...consumer, assigned: this.#assigned() } });
       case "remove":
+        markReceived(this.#readings.values());
         await this.#remove();
         return answer({ type: "ok", value: null });
       case "setInterest": {
@@ -145,6 +151,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
             message: "Subscription to topics, partitions and pattern are mutually exclusive.",
           });
         }
+        markReceived(this.#readings.values());
         await this.#stopReading(interest.type === "none" || interest.type === "assigned");
         await this.#save({ ...consumer, interest, memberId: this.#membership.memberId });
         this.#follow(interest);
@@ -158,15 +165,17 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
           });
         }
         this.#polling = true;
-        return this.#context.run(async (signal) => {
+        return this.#context.run(async (stopped) => {
           try {
-            answer(await this.#poll(message, consumer, signal));
+            await this.#poll(message, consumer, { reply, stopped });
           } finally {
             this.#polling = false;
           }
         });
       case "commit":
-        return answer(await this.#commit(message.offsets));
+        return answer(
+          await (message.offsets === null ? this.#commitThat("position") : this.#commit(message.offsets)),
+        );
       case "committed":
         return answer(await this.#committed(message));
       case "seek":
@@ -206,6 +215,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     this.#round = new AbortController();
     this.#joining = null;
     this.#readings = new Map();
+    this.#before = new Map();
     if (leave) await this.#membership.leave();
   }
 
@@ -252,9 +262,13 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     this.#readings = new Map(partitions.flatMap(({ topic, partition }) => {
       const image = topicsByName.get(topic);
       if (image === undefined || partition >= image.partitions.length) return [];
-      const reading: Reading = { topic, partition, topicId: image.topicId, position: null, committed: -1 };
+      const { topicId } = image;
+      const earlier = this.#before.get(keyOf({ topic, partition }));
+      const before = earlier?.topicId === topicId ? earlier.place ?? earlier.before : null;
+      const reading: Reading = { topic, partition, topicId, place: null, before };
       return [[keyOf(reading), reading] as const];
     }));
+    this.#before = new Map();
   }
 
   async #beat(): Promise<void> {
@@ -275,43 +289,65 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       return;
     }
     if (!joinsAgain) return;
+    const before = this.#readings.size > 0 ? this.#readings : this.#before;
     await this.#stopReading(false);
+    this.#before = before;
     this.#join(consumer.interest);
   }
 
   async #poll(
     { timeoutMs, maxBytes }: PollRecords,
     { config }: RestConsumer,
-    stopped: AbortSignal,
-  ): Promise<RestConsumerAnswer<readonly PolledRecord[]>> {
+    { reply, stopped }: { readonly reply: Reply<unknown>; readonly stopped: AbortSignal },
+  ): Promise<void> {
     const { env } = this.#context;
+    const answer = (value: RestConsumerAnswer<readonly PolledRecord[]>) => reply.sendNow(value);
+    const left = new AbortController();
+    reply.onAbandon(() => left.abort());
+    const ended = AbortSignal.any([stopped, left.signal]);
     const deadlineMs = env.mono() + timeoutMs;
-    if (config.autoCommit) await this.#autoCommit();
-    while (true) {
+    markReceived([...this.#readings.values(), ...this.#before.values()]);
+    await this.#autoCommit();
+    while (!reply.settled) {
+      stopped.throwIfAborted();
       const round = this.#round;
-      if (this.#refusal !== null) return { type: "failed", error: this.#refusal };
-      const joining = this.#joining;
-      if (joining !== null) await this.#within(joining, deadlineMs, stopped);
-      else if (round === this.#round) {
-        const records: PolledRecord[] = [];
-        let bytes = 0;
-        for (const reading of [...this.#readings.values()]) {
-          if (bytes >= maxBytes && records.length > 0) break;
-          const error = await this.#locate(reading, config.autoOffsetReset);
-          if (error !== null) return { type: "failed", error };
-          bytes += await this.#fetch(reading, maxBytes - bytes, records);
-          // Who waits longest comes first next time.
-          if (this.#readings.delete(keyOf(reading))) this.#readings.set(keyOf(reading), reading);
-        }
+      if (this.#refusal !== null) return answer({ type: "failed", error: this.#refusal });
+      if (this.#joining !== null) await this.#within(this.#joining, deadlineMs, ended);
+      else {
+        const collected = await this.#collect(config, maxBytes);
         // Read under an assignment that is over: somebody else has the partitions now.
         if (round !== this.#round) continue;
-        if (records.length > 0) return { type: "ok", value: records };
+        // Who is gone receives nothing: nothing moves.
+        if (reply.settled) return;
+        if (collected.error !== null) return answer({ type: "failed", error: collected.error });
+        if (collected.records.length > 0) {
+          moveOn(collected.moves);
+          return answer({ type: "ok", value: collected.records });
+        }
         if (env.mono() < deadlineMs) {
-          await this.#awaitData(deadlineMs, AbortSignal.any([stopped, round.signal]));
+          await this.#awaitData(deadlineMs, AbortSignal.any([ended, round.signal]));
         }
       }
-      if (env.mono() >= deadlineMs) return { type: "ok", value: [] };
+      if (env.mono() >= deadlineMs) return answer({ type: "ok", value: [] });
     }
+  }
+
+  /** Reads what is there. Positions stay: they move on when the answer leaves. */
+  async #collect(config: RestConsumer["config"], maxBytes: number): Promise<Collected> {
+    const readings = this.#readings;
+    const records: PolledRecord[] = [];
+    const moves: Move[] = [];
+    let bytes = 0;
+    for (const reading of [...readings.values()]) {
+      if (bytes >= maxBytes && records.length > 0) break;
+      const error = await this.#locate(reading, config.autoOffsetReset);
+      if (error !== null) return { error };
+      bytes += await this.#fetch(reading, maxBytes - bytes, records, moves);
+      // Who waits longest comes first next time.
+      readings.delete(keyOf(reading));
+      readings.set(keyOf(reading), reading);
+    }
+    return { error: null, records, moves };
   }
 
   async #within(promise: Promise<void>, deadlineMs: number, signal: AbortSignal): Promise<void> {
@@ -324,9 +360,9 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     late.abort();
   }
 
-  /** Finds where to read; what is committed, else what the configuration says. */
+  /** Finds where to read: where it was, what is committed, else what the configuration says. */
   async #locate(reading: Reading, reset: "earliest" | "latest" | "none"): Promise<ErrorName | null> {
-    if (reading.position !== null) return null;
+    if (reading.place !== null) return null;
     const { topic, topicId, partition } = reading;
     const fetched = await this.#group.ask({
       type: "offsetFetch",
@@ -335,11 +371,8 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       memberEpoch: -1,
       requireStable: false,
     });
-    const offset = fetched.offsets[0]?.offset ?? -1;
-    if (offset >= 0) {
-      reading.position = reading.committed = offset;
-      return null;
-    }
+    // A position that was set meanwhile stays.
+    if (reading.place !== null || placeAtCommitted(reading, fetched.offsets[0]?.offset ?? -1)) return null;
     if (reset === "none") return "OFFSET_NOT_AVAILABLE";
     return await this.#moveTo(reading, reset === "earliest" ? "beginning" : "end");
   }
@@ -352,17 +385,18 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       currentLeaderEpoch: -1,
     });
     if (error !== "NONE") return error;
-    reading.position = offset;
+    setPosition(reading, offset);
     return null;
   }
 
-  /** Appends what is there and moves on; returns the bytes. At least one record is taken however large it is. */
-  async #fetch(reading: Reading, maxBytes: number, records: PolledRecord[]): Promise<number> {
-    const { topic, partition } = reading;
-    const start = reading.position ?? 0;
+  /** Appends what is there; returns the bytes. At least one record is taken however large it is. */
+  async #fetch(reading: Reading, maxBytes: number, records: PolledRecord[], moves: Move[]): Promise<number> {
+    const { topic, partition, place } = reading;
+    if (place === null) return 0;
+    const from = place.position;
     const result = await this.#partition(reading).ask({
       type: "fetch",
-      offset: start,
+      offset: from,
       maxBytes: Math.max(1, maxBytes),
       minOneBatch: true,
       isolationLevel: "read_committed",
@@ -374,14 +408,17 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       return 0;
     }
     const room = { maxRecords: limits.httpReadRecordsMax - records.length, maxBytes };
-    const found = collectRecords(result, start, room);
+    const found = collectRecords(result, from, room);
     if (found.damage !== null && found.records.length === 0) {
       throw new Error(`Cannot read the batch at offset ${found.damage.baseOffset}: ${found.damage.error}`);
     }
     // The first record of a fetch is there however large it is; here it must be the first of the answer for that.
     if (room.maxRecords <= 0 || (records.length > 0 && found.bytes > maxBytes)) return 0;
     for (const record of found.records) records.push({ topic, partition, record });
-    reading.position = found.nextOffset;
+    const move = { place, from, to: found.nextOffset };
+    // Over what is for nobody (markers, aborted transactions) it moves at once.
+    if (found.records.length === 0) moveOn([move]);
+    else moves.push(move);
     return found.bytes;
   }
 
@@ -389,11 +426,13 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   async #awaitData(deadlineMs: number, signal: AbortSignal): Promise<void> {
     const enough = new AbortController();
     const ended = AbortSignal.any([signal, enough.signal]);
-    const restMs = Math.max(1, deadlineMs - this.#context.env.mono());
+    // Without a partition nobody says that one has come.
+    const waitMsMax = this.#readings.size === 0 ? BEAT_MS : Infinity;
+    const restMs = Math.max(1, Math.min(deadlineMs - this.#context.env.mono(), waitMsMax));
     const waits = [...this.#readings.values()].slice(0, AWAITED_PARTITIONS_MAX).map((reading) =>
       this.#partition(reading).ask({
         type: "awaitData",
-        offset: reading.position ?? 0,
+        offset: reading.place?.position ?? 0,
         minBytes: 1,
         isolationLevel: "read_committed",
       }, { deadlineMs: restMs, signal: ended }).catch(() => false)
@@ -407,24 +446,26 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     this.#lastCommitMs = this.#context.env.mono();
     if (this.#consumer?.config.autoCommit !== true) return;
     try {
-      await this.#commit(null);
+      await this.#commitThat("received");
     } catch {
       // Nobody waits for it; the next one says the same and more.
     }
   }
 
-  async #commit(offsets: CommitOffsets["offsets"]): Promise<RestConsumerAnswer<null>> {
-    const { topicsByName } = this.#options.metadata();
-    const read = [...this.#readings.values()].filter(({ position, committed }) =>
-      position !== null && position > committed
+  /** Up to where the client received, or was given, what is not committed yet. */
+  #commitThat(which: "received" | "position"): Promise<RestConsumerAnswer<null>> {
+    return this.#commit(
+      [...this.#readings.values()].flatMap(({ topic, partition, place }) =>
+        place === null || place[which] <= place.committed
+          ? []
+          : [{ topic, partition, offset: place[which], metadata: "" }]
+      ),
     );
-    const wished = offsets ?? read.map(({ topic, partition, position }) => ({
-      topic,
-      partition,
-      offset: position ?? 0,
-      metadata: "",
-    }));
-    const known = wished.map((each) => ({
+  }
+
+  async #commit(offsets: readonly PartitionOffset[]): Promise<RestConsumerAnswer<null>> {
+    const { topicsByName } = this.#options.metadata();
+    const known = offsets.map((each) => ({
       ...each,
       topicId: topicsByName.get(each.topic)?.topicId,
       leaderEpoch: -1,
@@ -447,7 +488,8 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     if (failed !== undefined) return { type: "failed", error: failed };
     for (const { topic, partition, offset } of sent) {
       const reading = this.#readings.get(keyOf({ topic, partition }));
-      if (reading !== undefined) reading.committed = offset;
+      const place = reading?.place ?? reading?.before;
+      if (place !== null && place !== undefined) place.committed = offset;
     }
     return { type: "ok", value: null };
   }
@@ -480,7 +522,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     }
     for (const { reading, offset } of targets) {
       if (reading === undefined) continue;
-      if (typeof offset === "number") reading.position = offset;
+      if (typeof offset === "number") setPosition(reading, offset);
       else {
         const error = await this.#moveTo(reading, offset);
         if (error !== null) return { type: "failed", error };

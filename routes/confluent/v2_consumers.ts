@@ -13,6 +13,7 @@ import { groupIdError } from "../../core/group/group_config.ts";
 import type { Interest } from "../../core/rest_consumer/rest_consumer.ts";
 import { accessOf, checkTopicAccess } from "../access.ts";
 import { parse } from "../endpoint.ts";
+import { clientLeft, pollConsumer } from "../poll_consumer.ts";
 import { fieldProblem, kafkaProblem } from "../problem.ts";
 import { readJson } from "../request_body.ts";
 import { confluentProblem } from "./confluent_error.ts";
@@ -190,10 +191,9 @@ async function records(context: ContractRequest): Promise<Response> {
     limits.httpReadBytesMax,
     quotaBytesMax(context.broker, request),
   );
-  const polled = valueOf(
-    await actor.ask({ type: "poll", timeoutMs, maxBytes }, { deadlineMs: timeoutMs + limits.askDeadlineMs }),
-  );
-  const texts = polled.map(({ topic, partition, record }) =>
+  const polled = await pollConsumer(actor, request, { timeoutMs, maxBytes });
+  if (polled === null) return clientLeft();
+  const texts = valueOf(polled).map(({ topic, partition, record }) =>
     recordText(topic, partition, record, config.format)
   );
   return v2TextResponse(`[${texts.join(",")}]`, typeOf(config.format));

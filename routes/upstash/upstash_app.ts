@@ -15,6 +15,7 @@ import { accessOf, checkTopicAccess } from "../access.ts";
 import { appendRecords, findOrCreateTopic, type GivenRecord, type RecordOutcome } from "../append_records.ts";
 import { type ContractRequest, type ContractRoute, contractRouter } from "../confluent/contract_router.ts";
 import { jsonResponse, parse } from "../endpoint.ts";
+import { clientLeft, pollConsumer } from "../poll_consumer.ts";
 import { fieldProblem, kafkaProblem, Problem } from "../problem.ts";
 import { readPage, startOffset } from "../read_records.ts";
 import { readJson } from "../request_body.ts";
@@ -160,14 +161,11 @@ async function consume(context: ContractRequest): Promise<Response> {
     valueOf(await consumer.ask({ type: "setInterest", interest: { type: "topics", topics: wanted } }));
   }
   const timeoutMs = Math.min(timeout ?? TIMEOUT_MS_DEFAULT, limits.longPollMsMax);
-  const polled = valueOf(
-    await consumer.ask({ type: "poll", timeoutMs, maxBytes: 1_048_576 }, {
-      deadlineMs: timeoutMs + limits.askDeadlineMs,
-    }),
-  );
+  const polled = await pollConsumer(consumer, request, { timeoutMs, maxBytes: 1_048_576 });
+  if (polled === null) return clientLeft();
   return jsonResponse(
     200,
-    polled.map(({ topic, partition, record }) => recordView(topic, partition, record)),
+    valueOf(polled).map(({ topic, partition, record }) => recordView(topic, partition, record)),
   );
 }
 

@@ -173,6 +173,24 @@ Deno.test("v2: a consumer and its offsets survive a restart; automatic commits c
   }
 });
 
+Deno.test("v2: a client that leaves its request loses nothing, and may ask again at once", async () => {
+  await using served = await serveBroker();
+  await call(served, "POST", "/v1/topics", { name: "t", partitionCount: 1 }, {
+    "content-type": "application/json",
+  });
+  const consumer = await createConsumer(served, "c", { ...early, "auto.commit.enable": true });
+  await call(served, "POST", `${consumer}/subscription`, { topics: ["t"] });
+  assert.deepEqual(await values(served, consumer, "timeout=500"), []);
+  const client = new AbortController();
+  const { signal } = client;
+  const left = served.http(`${consumer}/records?timeout=20000`, { headers: { accept: JSON_V2 }, signal });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  client.abort();
+  assert.equal((await left).status, 499);
+  await produce(served, { value: 1 });
+  assert.deepEqual(await values(served, consumer), [1]);
+});
+
 Deno.test("v2: partitions assigned by hand are read without a group's share", async () => {
   await using served = await serveBroker({ config: { "num.partitions": "2" } });
   await produce(served, { value: 0, partition: 0 }, { value: 1, partition: 1 });
