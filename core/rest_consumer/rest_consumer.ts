@@ -4,7 +4,10 @@
  *
  * Source: Confluent's documentation of API v2; the assignment is Kafka's RangeAssignor.
  */
+import { RegexError } from "../../lib/parse_regex.ts";
 import type { MetadataImage } from "../cluster/metadata_image.ts";
+import { internalTopicNames } from "../config/topic_name.ts";
+import { TopicRegex } from "../group/regex/topic_regex.ts";
 
 export interface RestConsumerConfig {
   readonly format: "binary" | "json" | "text";
@@ -33,14 +36,27 @@ export interface RestConsumer {
   readonly memberId: string;
 }
 
-/** The topics that a subscription means now. `pattern` was checked when it was set. */
+/** Why a pattern is none, or null. */
+export function patternFault(pattern: string): string | null {
+  try {
+    new TopicRegex(pattern);
+    return null;
+  } catch (error) {
+    if (!(error instanceof RegexError)) throw error;
+    return error.message;
+  }
+}
+
+/** The topics that a subscription means now; internal ones by name only. */
 export function subscribedTopics(interest: Interest, { topicsByName }: MetadataImage): string[] {
   switch (interest.type) {
     case "topics":
       return [...interest.topics];
     case "pattern": {
-      const pattern = new RegExp(`^(?:${interest.pattern})$`, "u");
-      return [...topicsByName.keys()].filter((name) => pattern.test(name));
+      // It was checked when it was set; what an older version took beyond today's language means nothing.
+      if (patternFault(interest.pattern) !== null) return [];
+      const regex = new TopicRegex(interest.pattern);
+      return [...topicsByName.keys()].filter((name) => !internalTopicNames.has(name) && regex.matches(name));
     }
     case "none":
     case "assigned":

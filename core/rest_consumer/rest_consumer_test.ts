@@ -1,6 +1,25 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { assignRanges } from "./rest_consumer.ts";
+import { emptyMetadataImage } from "../cluster/metadata_image.ts";
+import { assignRanges, subscribedTopics } from "./rest_consumer.ts";
+
+function subscribed(pattern: string, names: readonly string[]): string[] {
+  const topicsByName = new Map(
+    names.map((name) => [name, { name, topicId: name, partitions: [], configs: {} }]),
+  );
+  return subscribedTopics({ type: "pattern", pattern }, { ...emptyMetadataImage, topicsByName });
+}
+
+Deno.test("a pattern is in the language of the groups' subscriptions, and never tries twice", () => {
+  assert.deepEqual(subscribed("(?i)ORDERS|b+", ["orders", "orders2", "bb"]), ["orders", "bb"]);
+  const long = "a".repeat(200);
+  assert.deepEqual(subscribed("(a+)+_", [long, `${long}_`]), [`${long}_`]);
+});
+
+Deno.test("a pattern means no internal topic; one that an older version took and this one does not means none", () => {
+  assert.deepEqual(subscribed(".*", ["a", "__consumer_offsets"]), ["a"]);
+  assert.deepEqual(subscribed("(?=a).*", ["a"]), []);
+});
 
 Deno.test("ranges: the first members get one more", () => {
   const members = ["b", "a"].map((memberId) => ({ memberId, topics: ["t"] }));

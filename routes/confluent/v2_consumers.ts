@@ -10,7 +10,7 @@ import { quotaBytesMax } from "../quota_client.ts";
 import type { RestConsumerAnswer } from "../../actors/messages/rest_consumer.ts";
 import { limits } from "../../core/config/limits.ts";
 import { groupIdError } from "../../core/group/group_config.ts";
-import type { Interest } from "../../core/rest_consumer/rest_consumer.ts";
+import { type Interest, patternFault, subscribedTopics } from "../../core/rest_consumer/rest_consumer.ts";
 import { accessOf, checkTopicAccess } from "../access.ts";
 import { parse } from "../endpoint.ts";
 import { clientLeft, pollConsumer } from "../poll_consumer.ts";
@@ -168,11 +168,8 @@ async function subscribe(context: ContractRequest): Promise<Response> {
 }
 
 function checkPattern(pattern: string): void {
-  try {
-    new RegExp(`^(?:${pattern})$`, "u");
-  } catch {
-    throw fieldProblem("topic_pattern", "is not a regular expression");
-  }
+  const fault = patternFault(pattern);
+  if (fault !== null) throw fieldProblem("topic_pattern", `is no regular expression: ${fault}`);
 }
 
 async function records(context: ContractRequest): Promise<Response> {
@@ -268,11 +265,7 @@ export const consumerRoutes: readonly ContractRoute[] = [
     ["POST", "/subscription", subscribe],
     ["GET", "/subscription", async (context) => {
       const { interest } = await describe(context);
-      const { topicsByName } = context.broker.metadata;
-      if (interest.type === "topics") return v2Response({ topics: interest.topics });
-      if (interest.type !== "pattern") return v2Response({ topics: [] });
-      const pattern = new RegExp(`^(?:${interest.pattern})$`, "u");
-      return v2Response({ topics: [...topicsByName.keys()].filter((name) => pattern.test(name)) });
+      return v2Response({ topics: subscribedTopics(interest, context.broker.metadata) });
     }],
     ["DELETE", "/subscription", async (context) => {
       await checkInstance(context);

@@ -216,6 +216,9 @@ Deno.test("v2: bad input of consumers has the contract's error", async () => {
     ["an odd name", "POST", "/consumers/g", { name: "a b" }, 42204],
     ["no topics", "POST", `${consumer}/subscription`, {}, 400],
     ["topics and a pattern", "POST", `${consumer}/subscription`, { topics: [], topic_pattern: "x" }, 400],
+    ["a pattern that would have to look ahead", "POST", `${consumer}/subscription`, {
+      topic_pattern: "(?=t).*",
+    }, 400],
     ["a pattern that is none", "POST", `${consumer}/subscription`, { topic_pattern: "(" }, 400],
     ["a position of what it does not have", "POST", `${consumer}/positions`, {
       offsets: [{ topic: "t", partition: 0, offset: 0 }],
