@@ -7,7 +7,7 @@ import { ZERO_UUID } from "../lib/bytes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { offsetFetch, type OffsetFetchRequest } from "../protocol/messages/09_offset_fetch.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
-import { lookUpTopic } from "./topic_lookup.ts";
+import { hasPartition, lookUpTopic } from "./topic_lookup.ts";
 
 const GROUPS_VERSION = 8;
 const TOPIC_ID_VERSION = 10;
@@ -39,51 +39,65 @@ async function serveOffsetFetch(request: OffsetFetchRequest, context: RequestCon
 
 async function fetchGroup(asked: AskedGroup, request: OffsetFetchRequest, context: RequestContext) {
   const { groupId } = asked;
-  const byId = context.apiVersion >= TOPIC_ID_VERSION;
-  const resolved = asked.topics?.map((topic) => ({
-    ...topic,
-    lookup: lookUpTopic(context.broker.metadata, topic, byId),
-  })) ?? null;
+  const partitions: { topic: string; topicId: string; partition: number }[] = [];
+  const topics = asked.topics === null ? null : placed(asked.topics, partitions, context);
   try {
     const result = await context.broker.group(groupId).ask({
       type: "offsetFetch",
-      partitions: resolved?.flatMap(({ lookup, partitionIndexes }) =>
-        lookup.topic === null ? [] : partitionIndexes.map((partition) => ({
-          topic: lookup.topic.name,
-          topicId: lookup.topic.topicId,
-          partition,
-        }))
-      ) ?? null,
+      partitions: topics === null ? null : partitions,
       memberId: asked.memberId,
       memberEpoch: asked.memberEpoch,
       requireStable: request.requireStable,
     });
     if (result.error !== "NONE") return { groupId, topics: [], errorCode: errorCode(result.error) };
-    const topics = resolved === null
-      ? grouped(result.offsets, context)
-      : resolved.map((topic) => answered(topic, topic.lookup.topic?.topicId ?? null, byId, result.offsets));
-    return { groupId, topics, errorCode: 0 };
+    const answered = topics?.map(({ name, topicId, error, places }) => ({
+      name,
+      topicId,
+      partitions: Array.from(
+        places,
+        ([partition, place]) => partitionAnswer(partition, result.offsets[place], error),
+      ),
+    }));
+    return { groupId, topics: answered ?? grouped(result.offsets, context), errorCode: 0 };
   } catch (error) {
     return { groupId, topics: [], errorCode: errorCode(coordinatorFailure(error)) };
   }
 }
 
-/** A topic asked for by name that does not exist has no offsets; by id it is an error of each partition. */
-function answered(
-  asked: AskedTopic,
-  topicId: string | null,
-  byId: boolean,
-  offsets: readonly CommittedOffset[],
-) {
-  const error: ErrorName = topicId === null && byId ? "UNKNOWN_TOPIC_ID" : "NONE";
-  return {
-    name: asked.name,
-    topicId: asked.topicId,
-    partitions: asked.partitionIndexes.map((partition) => {
-      const found = offsets.find((each) => each.topicId === topicId && each.partition === partition);
-      return partitionAnswer(partition, found, error);
-    }),
-  };
+interface PlacedTopic {
+  readonly name: string;
+  readonly topicId: string;
+  /** Of each partition: a topic asked for by name that does not exist has no offsets, by id it is an error. */
+  readonly error: ErrorName;
+  /** Where each partition is among those that the group is asked for; -1 when it is not. */
+  readonly places: ReadonlyMap<number, number>;
+}
+
+/** Appends what the group is to be asked: each partition that exists, once. A repeated one is answered once, too. */
+function placed(
+  topics: readonly AskedTopic[],
+  partitions: { topic: string; topicId: string; partition: number }[],
+  context: RequestContext,
+): PlacedTopic[] {
+  const byId = context.apiVersion >= TOPIC_ID_VERSION;
+  const seenOf = new Map<string, Set<number>>();
+  return topics.map((asked) => {
+    const { topic } = lookUpTopic(context.broker.metadata, asked, byId);
+    const key = byId ? asked.topicId : asked.name;
+    const seen = seenOf.get(key) ?? new Set();
+    seenOf.set(key, seen);
+    const places = new Map<number, number>();
+    for (const partition of asked.partitionIndexes) {
+      if (seen.has(partition)) continue;
+      seen.add(partition);
+      const place = topic === null || !hasPartition(topic, partition)
+        ? -1
+        : partitions.push({ topic: topic.name, topicId: topic.topicId, partition }) - 1;
+      places.set(partition, place);
+    }
+    const error = topic === null && byId ? "UNKNOWN_TOPIC_ID" : "NONE";
+    return { name: asked.name, topicId: asked.topicId, error, places };
+  });
 }
 
 function grouped(offsets: readonly CommittedOffset[], context: RequestContext) {

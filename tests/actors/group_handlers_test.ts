@@ -1,0 +1,93 @@
+/** Handlers of groups on a whole broker in virtual time: answers stay in proportion to what was asked, whatever is repeated. */
+import assert from "node:assert/strict";
+import type { Broker } from "../../actors/broker.ts";
+import { ZERO_UUID } from "../../lib/bytes.ts";
+import { errorCode } from "../../protocol/errors.ts";
+import { offsetFetch } from "../../protocol/messages/09_offset_fetch.ts";
+import { call } from "../handler_call.ts";
+import { settled, start, type World } from "../local_world.ts";
+
+async function open(): Promise<World> {
+  const world = await start(undefined, { "group.initial.rebalance.delay.ms": "0" });
+  await settled(
+    world.env,
+    world.broker.supervisor.ask({
+      type: "createTopic",
+      name: "t",
+      partitionCount: 3,
+      replicationFactor: 1,
+      configs: {},
+      validateOnly: false,
+    }),
+  );
+  return world;
+}
+
+function topicIdOf({ broker }: World): string {
+  return broker.metadata.topicsByName.get("t")?.topicId ?? "";
+}
+
+async function commit(world: World, partition: number, offset: number, groupId = "g"): Promise<void> {
+  const topicId = topicIdOf(world);
+  const offsets = [{ topic: "t", topicId, partition, offset, leaderEpoch: -1, metadata: "m" }];
+  const message = { type: "offsetCommit", generationId: -1, memberId: "", groupInstanceId: null } as const;
+  await settled(world.env, world.broker.group(groupId).ask({ ...message, offsets }));
+}
+
+/** The broker, and what its groups are asked. */
+function watched({ env, broker }: World) {
+  const asked: unknown[] = [];
+  const proxy: Broker = new Proxy(broker as Broker, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      if (name !== "group") return value.bind(target);
+      return (groupId: string) => {
+        const ref = target.group(groupId);
+        return {
+          ...ref,
+          ask: (message: never, options: never) => (asked.push(message), ref.ask(message, options)),
+        };
+      };
+    },
+  });
+  return { asked, world: { env, broker: proxy } as unknown as World };
+}
+
+Deno.test("OffsetFetch asks the group once for each partition that exists, and answers each once", async () => {
+  const { asked, world } = watched(await open());
+  await commit(world, 0, 5);
+  await commit(world, 2, 7);
+  asked.length = 0;
+  const partitionIndexes = [2, 0, 0, -1, 1_000_000, 2, 1];
+  const topics = [{ name: "t", partitionIndexes }, { name: "absent", partitionIndexes: [0] }, {
+    name: "t",
+    partitionIndexes: [0, 1],
+  }];
+  const { groups } = await call(world, offsetFetch, { groups: [{ groupId: "g", topics }] }, 9);
+  const offsets = groups[0]?.topics.map(({ name, partitions }) => [
+    name,
+    partitions.map(({ partitionIndex, committedOffset }) => [partitionIndex, committedOffset]),
+  ]);
+  assert.deepEqual(offsets, [
+    ["t", [[2, 7], [0, 5], [-1, -1], [1_000_000, -1], [1, -1]]],
+    ["absent", [[0, -1]]],
+    ["t", []],
+  ]);
+  const message = asked[0] as { partitions: { partition: number }[] };
+  assert.deepEqual(message.partitions.map(({ partition }) => partition), [2, 0, 1]);
+});
+
+Deno.test("OffsetFetch by id tells of each partition of an unknown topic", async () => {
+  const world = await open();
+  await commit(world, 1, 4);
+  const topics = [{ topicId: topicIdOf(world), partitionIndexes: [0, 1] }, {
+    topicId: ZERO_UUID,
+    partitionIndexes: [0],
+  }];
+  const { groups } = await call(world, offsetFetch, { groups: [{ groupId: "g", topics }] }, 10);
+  const answered = groups[0]?.topics.map(({ partitions }) =>
+    partitions.map(({ committedOffset, metadata, errorCode }) => [committedOffset, metadata, errorCode])
+  );
+  assert.deepEqual(answered, [[[-1, "", 0], [4, "m", 0]], [[-1, "", errorCode("UNKNOWN_TOPIC_ID")]]]);
+});
