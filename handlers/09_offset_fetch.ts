@@ -5,12 +5,21 @@
 import type { CommittedOffset } from "../actors/messages/consumer_group.ts";
 import { ZERO_UUID } from "../lib/bytes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
-import { offsetFetch, type OffsetFetchRequest } from "../protocol/messages/09_offset_fetch.ts";
+import {
+  offsetFetch,
+  type OffsetFetchRequest,
+  type OffsetFetchResponse,
+} from "../protocol/messages/09_offset_fetch.ts";
+import { answerGroups } from "./group_answers.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 import { hasPartition, lookUpTopic } from "./topic_lookup.ts";
 
 const GROUPS_VERSION = 8;
 const TOPIC_ID_VERSION = 10;
+/** Of a partition in the answer, beside its metadata. */
+const PARTITION_BYTES = 24;
+
+type FetchedGroup = OffsetFetchResponse["groups"][number];
 
 interface AskedTopic {
   readonly name: string;
@@ -29,15 +38,25 @@ export const offsetFetchHandler = handler(offsetFetch, serveOffsetFetch);
 
 async function serveOffsetFetch(request: OffsetFetchRequest, context: RequestContext) {
   if (context.apiVersion >= GROUPS_VERSION) {
-    return { groups: await Promise.all(request.groups.map((group) => fetchGroup(group, request, context))) };
+    const groups = await answerGroups(request.groups, {
+      groupIdOf: ({ groupId }) => groupId,
+      answer: (group) => fetchGroup(group, request, context),
+      bytesOf: bytesOfGroup,
+      refuse: ({ groupId }, error) => ({ groupId, topics: [], errorCode: errorCode(error) }),
+    });
+    return { groups };
   }
   const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
   const asked = { groupId: request.groupId, memberId: null, memberEpoch: -1, topics };
-  const { topics: answered, errorCode } = await fetchGroup(asked, request, context);
-  return { topics: answered, errorCode };
+  const { groupId: _groupId, ...answer } = await fetchGroup(asked, request, context);
+  return answer;
 }
 
-async function fetchGroup(asked: AskedGroup, request: OffsetFetchRequest, context: RequestContext) {
+async function fetchGroup(
+  asked: AskedGroup,
+  request: OffsetFetchRequest,
+  context: RequestContext,
+): Promise<FetchedGroup> {
   const { groupId } = asked;
   const partitions: { topic: string; topicId: string; partition: number }[] = [];
   const topics = asked.topics === null ? null : placed(asked.topics, partitions, context);
@@ -62,6 +81,14 @@ async function fetchGroup(asked: AskedGroup, request: OffsetFetchRequest, contex
   } catch (error) {
     return { groupId, topics: [], errorCode: errorCode(coordinatorFailure(error)) };
   }
+}
+
+function bytesOfGroup({ topics }: FetchedGroup): number {
+  return topics.reduce(
+    (sum, { partitions }) =>
+      partitions.reduce((bytes, { metadata }) => bytes + PARTITION_BYTES + (metadata?.length ?? 0), sum),
+    0,
+  );
 }
 
 interface PlacedTopic {

@@ -3,24 +3,35 @@
  * Dead; since version 6 that is GROUP_ID_NOT_FOUND (KIP-1043).
  */
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
-import { describeGroups, type DescribeGroupsRequest } from "../protocol/messages/15_describe_groups.ts";
+import {
+  describeGroups,
+  type DescribeGroupsRequest,
+  type DescribeGroupsResponse,
+} from "../protocol/messages/15_describe_groups.ts";
+import { answerGroups } from "./group_answers.ts";
 import { groupOperations } from "./group_operations.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 
 const NOT_FOUND_VERSION = 6;
+/** Of a member beside its strings and bytes. */
+const MEMBER_BYTES = 32;
+
+type DescribedGroup = Omit<DescribeGroupsResponse["groups"][number], "authorizedOperations">;
 
 export const describeGroupsHandler = handler(describeGroups, serveDescribeGroups);
 
 async function serveDescribeGroups(request: DescribeGroupsRequest, context: RequestContext) {
-  const groups = [];
-  for (const groupId of request.groups) {
-    const described = await describeOne(groupId, context);
-    groups.push({ ...described, authorizedOperations: groupOperations(request.includeAuthorizedOperations) });
-  }
-  return { groups };
+  const authorizedOperations = groupOperations(request.includeAuthorizedOperations);
+  const described = await answerGroups(request.groups, {
+    groupIdOf: (groupId) => groupId,
+    answer: (groupId) => describeOne(groupId, context),
+    bytesOf: bytesOfGroup,
+    refuse: (groupId, error) => refused(groupId, error, null),
+  });
+  return { groups: described.map((group) => ({ ...group, authorizedOperations })) };
 }
 
-async function describeOne(groupId: string, context: RequestContext) {
+async function describeOne(groupId: string, context: RequestContext): Promise<DescribedGroup> {
   if (groupId === "") return refused(groupId, "INVALID_GROUP_ID", null);
   try {
     const described = await context.broker.group(groupId).ask({ type: "describe" });
@@ -49,7 +60,16 @@ async function describeOne(groupId: string, context: RequestContext) {
   }
 }
 
-function refused(groupId: string, error: ErrorName, errorMessage: string | null) {
+function bytesOfGroup({ members }: DescribedGroup): number {
+  return members.reduce(
+    (sum, { memberId, clientId, memberMetadata, memberAssignment }) =>
+      sum + MEMBER_BYTES + memberId.length + clientId.length + memberMetadata.length +
+      memberAssignment.length,
+    0,
+  );
+}
+
+function refused(groupId: string, error: ErrorName, errorMessage: string | null): DescribedGroup {
   const groupState = error === "NONE" || error === "GROUP_ID_NOT_FOUND" ? "Dead" : "";
   return {
     errorCode: errorCode(error),

@@ -10,10 +10,13 @@ import { hasPartition } from "./topic_lookup.ts";
 export const describeProducersHandler = handler(describeProducers, serveDescribeProducers);
 
 async function serveDescribeProducers(request: DescribeProducersRequest, context: RequestContext) {
-  const topics = await Promise.all(request.topics.map(async ({ name, partitionIndexes }) => ({
-    name,
-    partitions: await Promise.all(partitionIndexes.map((partition) => describe(name, partition, context))),
-  })));
+  // Each partition once: a small request that repeats one must not become a huge answer.
+  const asked = Map.groupBy(request.topics, ({ name }) => name);
+  const topics = await Promise.all(Array.from(asked, async ([name, group]) => {
+    const indexes = new Set(group.flatMap(({ partitionIndexes }) => partitionIndexes));
+    const partitions = await Promise.all([...indexes].map((partition) => describe(name, partition, context)));
+    return { name, partitions };
+  }));
   return { topics };
 }
 

@@ -16,8 +16,9 @@ const OFFSETS_PARTITION_COUNT = 50;
 export const describeTransactionsHandler = handler(describeTransactions, serveDescribeTransactions);
 
 async function serveDescribeTransactions(request: DescribeTransactionsRequest, context: RequestContext) {
+  // Each once: a small request that repeats one must not become a huge answer.
   const transactionStates = await Promise.all(
-    request.transactionalIds.map((transactionalId) => describe(transactionalId, context)),
+    [...new Set(request.transactionalIds)].map((transactionalId) => describe(transactionalId, context)),
   );
   return { transactionStates };
 }

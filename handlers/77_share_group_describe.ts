@@ -6,23 +6,32 @@ import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import {
   shareGroupDescribe,
   type ShareGroupDescribeRequest,
+  type ShareGroupDescribeResponse,
 } from "../protocol/messages/77_share_group_describe.ts";
+import { answerGroups } from "./group_answers.ts";
 import { groupOperations } from "./group_operations.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
+
+/** Of a member, and of a topic in its assignment, beside strings and partitions. */
+const MEMBER_BYTES = 64;
+const TOPIC_BYTES = 20;
+
+type DescribedGroup = Omit<ShareGroupDescribeResponse["groups"][number], "authorizedOperations">;
 
 export const shareGroupDescribeHandler = handler(shareGroupDescribe, serveShareGroupDescribe);
 
 async function serveShareGroupDescribe(request: ShareGroupDescribeRequest, context: RequestContext) {
-  const groups = [];
-  // Each group once: a small request that repeats one must not become a huge answer.
-  for (const groupId of new Set(request.groupIds)) {
-    const described = await describeOne(groupId, context);
-    groups.push({ ...described, authorizedOperations: groupOperations(request.includeAuthorizedOperations) });
-  }
-  return { groups };
+  const authorizedOperations = groupOperations(request.includeAuthorizedOperations);
+  const described = await answerGroups(request.groupIds, {
+    groupIdOf: (groupId) => groupId,
+    answer: (groupId) => describeOne(groupId, context),
+    bytesOf: bytesOfGroup,
+    refuse: (groupId, error) => refused(groupId, error, null),
+  });
+  return { groups: described.map((group) => ({ ...group, authorizedOperations })) };
 }
 
-async function describeOne(groupId: string, context: RequestContext) {
+async function describeOne(groupId: string, context: RequestContext): Promise<DescribedGroup> {
   if (groupId === "") return refused(groupId, "INVALID_GROUP_ID", null);
   try {
     const description = await context.broker.shareGroup(groupId).ask({ type: "describe" });
@@ -54,6 +63,16 @@ function shown(
   };
 }
 
+function bytesOfGroup({ members }: DescribedGroup): number {
+  return members.reduce((sum, { memberId, subscribedTopicNames, assignment }) => {
+    const names = subscribedTopicNames.reduce((length, name) => length + name.length + 2, 0);
+    return sum + MEMBER_BYTES + memberId.length + names + assignment.topicPartitions.reduce(
+      (bytes, part) => bytes + TOPIC_BYTES + part.topicName.length + 4 * part.partitions.length,
+      0,
+    );
+  }, 0);
+}
+
 function topicPartitions(assignment: Assignment, { broker }: RequestContext) {
   return namedTopics(assignment, broker.metadata).map(({ topicId, topicName, partitions }) => ({
     topicId,
@@ -62,7 +81,7 @@ function topicPartitions(assignment: Assignment, { broker }: RequestContext) {
   }));
 }
 
-function refused(groupId: string, error: ErrorName, errorMessage: string | null) {
+function refused(groupId: string, error: ErrorName, errorMessage: string | null): DescribedGroup {
   return {
     errorCode: errorCode(error),
     errorMessage,

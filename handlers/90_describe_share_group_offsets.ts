@@ -6,10 +6,17 @@ import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import {
   describeShareGroupOffsets,
   type DescribeShareGroupOffsetsRequest,
+  type DescribeShareGroupOffsetsResponse,
 } from "../protocol/messages/90_describe_share_group_offsets.ts";
+import { answerGroups } from "./group_answers.ts";
 import { coordinatorFailure, handler, partitionFailure, type RequestContext } from "./handler.ts";
+import { firstOfEach } from "./repeated.ts";
 import { hasPartition } from "./topic_lookup.ts";
 
+/** Of a partition in the answer. */
+const PARTITION_BYTES = 40;
+
+type DescribedGroup = DescribeShareGroupOffsetsResponse["groups"][number];
 type Group = DescribeShareGroupOffsetsRequest["groups"][number];
 interface Asked {
   readonly topicName: string;
@@ -26,12 +33,16 @@ async function serveDescribeShareGroupOffsets(
   request: DescribeShareGroupOffsetsRequest,
   context: RequestContext,
 ) {
-  const groups = [];
-  for (const group of request.groups) groups.push(await describeGroup(group, context));
+  const groups = await answerGroups(request.groups, {
+    groupIdOf: ({ groupId }) => groupId,
+    answer: (group) => describeGroup(group, context),
+    bytesOf: bytesOfGroup,
+    refuse: ({ groupId }, error) => refused(groupId, error, null),
+  });
   return { groups };
 }
 
-async function describeGroup({ groupId, topics }: Group, context: RequestContext) {
+async function describeGroup({ groupId, topics }: Group, context: RequestContext): Promise<DescribedGroup> {
   if (groupId === "") return refused(groupId, "INVALID_GROUP_ID", null);
   try {
     const known = await context.broker.shareGroup(groupId).ask({ type: "listPartitions" });
@@ -40,7 +51,7 @@ async function describeGroup({ groupId, topics }: Group, context: RequestContext
     }
     const asked = topics === null
       ? allOf(known, context)
-      : topics.map(({ topicName, partitions }): Asked => ({
+      : firstOfEach(topics, ({ topicName }) => topicName).map(({ topicName, partitions }): Asked => ({
         topicName,
         topic: context.broker.metadata.topicsByName.get(topicName) ?? null,
         partitions: [...new Set(partitions)],
@@ -100,6 +111,13 @@ function unknown(error: ErrorName) {
   return { startOffset: -1, leaderEpoch: 0, lag: -1, errorCode: errorCode(error), errorMessage: null };
 }
 
-function refused(groupId: string, error: ErrorName, errorMessage: string | null) {
+function bytesOfGroup({ topics }: DescribedGroup): number {
+  return topics.reduce(
+    (sum, { topicName, partitions }) => sum + topicName.length + PARTITION_BYTES * (partitions.length + 1),
+    0,
+  );
+}
+
+function refused(groupId: string, error: ErrorName, errorMessage: string | null): DescribedGroup {
   return { groupId, errorCode: errorCode(error), errorMessage, topics: [] };
 }

@@ -88,6 +88,8 @@ export const limits = {
   configValueLengthMax: 8_192,
   /** `offset.metadata.max.bytes`: then OFFSET_METADATA_TOO_LARGE. */
   offsetMetadataBytesMax: 4_096,
+  /** Of one answer about several groups; then COORDINATOR_LOAD_IN_PROGRESS for the rest. */
+  groupAnswerBytesMax: 64 * 1024 * 1024,
 
   /** Open HTTP connections; then new ones are closed. */
   httpConnectionsMax: 20_000,

@@ -4,6 +4,12 @@ import type { Broker } from "../../actors/broker.ts";
 import { ZERO_UUID } from "../../lib/bytes.ts";
 import { errorCode } from "../../protocol/errors.ts";
 import { offsetFetch } from "../../protocol/messages/09_offset_fetch.ts";
+import { describeGroups } from "../../protocol/messages/15_describe_groups.ts";
+import { describeProducers } from "../../protocol/messages/61_describe_producers.ts";
+import { describeTransactions } from "../../protocol/messages/65_describe_transactions.ts";
+import { consumerGroupDescribe } from "../../protocol/messages/69_consumer_group_describe.ts";
+import { shareGroupDescribe } from "../../protocol/messages/77_share_group_describe.ts";
+import { describeShareGroupOffsets } from "../../protocol/messages/90_describe_share_group_offsets.ts";
 import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -90,4 +96,41 @@ Deno.test("OffsetFetch by id tells of each partition of an unknown topic", async
     partitions.map(({ committedOffset, metadata, errorCode }) => [committedOffset, metadata, errorCode])
   );
   assert.deepEqual(answered, [[[-1, "", 0], [4, "m", 0]], [[-1, "", errorCode("UNKNOWN_TOPIC_ID")]]]);
+});
+
+Deno.test("a repeated group is answered once, whatever is asked of it", async () => {
+  const world = await open();
+  await commit(world, 0, 5);
+  const twice = ["g", "h", "g"];
+  const offsets = { topics: null };
+  const answers = {
+    described: (await call(world, describeGroups, { groups: twice })).groups,
+    consumers:
+      (await call(world, consumerGroupDescribe, { groupIds: twice, includeAuthorizedOperations: false }))
+        .groups,
+    shares:
+      (await call(world, shareGroupDescribe, { groupIds: twice, includeAuthorizedOperations: false })).groups,
+    shareOffsets: (await call(world, describeShareGroupOffsets, {
+      groups: twice.map((groupId) => ({ groupId, ...offsets })),
+    }))
+      .groups,
+    offsets:
+      (await call(world, offsetFetch, { groups: twice.map((groupId) => ({ groupId, ...offsets })) })).groups,
+  };
+  for (const [name, groups] of Object.entries(answers)) {
+    assert.deepEqual(groups.map(({ groupId }) => groupId), ["g", "h"], name);
+  }
+  assert.equal(answers.offsets[0]?.topics[0]?.partitions[0]?.committedOffset, 5);
+});
+
+Deno.test("a repeated producer's partition, and a repeated transaction, are described once", async () => {
+  const world = await open();
+  const topics = [{ name: "t", partitionIndexes: [0, 1, 0] }, { name: "t", partitionIndexes: [1, 2] }];
+  const producers = await call(world, describeProducers, { topics });
+  assert.deepEqual(
+    producers.topics.map(({ name, partitions }) => [name, partitions.map((each) => each.partitionIndex)]),
+    [["t", [0, 1, 2]]],
+  );
+  const transactions = await call(world, describeTransactions, { transactionalIds: ["x", "y", "x"] });
+  assert.deepEqual(transactions.transactionStates.map((each) => each.transactionalId), ["x", "y"]);
 });
