@@ -99,6 +99,8 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   #readings = new Map<string, Reading>();
   /** Those of the assignment before, while the next one is not there. */
   #before: ReadonlyMap<string, Reading> = new Map();
+  /** Of the image that the partitions were looked up in. */
+  #readVersion = -1;
   /** Changes with each assignment: what was begun under an older one is dropped. */
   #round = new AbortController();
   #joining: Promise<void> | null = null;
@@ -258,17 +260,35 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   }
 
   #read(partitions: readonly TopicPartition[]): void {
-    const { topicsByName } = this.#options.metadata();
+    const { topicsByName, version } = this.#options.metadata();
+    this.#readVersion = version;
     this.#readings = new Map(partitions.flatMap(({ topic, partition }) => {
       const image = topicsByName.get(topic);
       if (image === undefined || partition >= image.partitions.length) return [];
       const { topicId } = image;
-      const earlier = this.#before.get(keyOf({ topic, partition }));
+      const key = keyOf({ topic, partition });
+      const same = this.#readings.get(key);
+      if (same?.topicId === topicId) return [[key, same] as const];
+      const earlier = this.#before.get(key);
       const before = earlier?.topicId === topicId ? earlier.place ?? earlier.before : null;
       const reading: Reading = { topic, partition, topicId, place: null, before };
-      return [[keyOf(reading), reading] as const];
+      return [[key, reading] as const];
     }));
     this.#before = new Map();
+  }
+
+  /** Partitions that were assigned by hand may come to be, and cease to. */
+  #readAgain(partitions: readonly TopicPartition[]): void {
+    if (this.#options.metadata().version === this.#readVersion) return;
+    const before = this.#readings;
+    this.#read(partitions);
+    const after = this.#readings;
+    if (before.size === after.size && [...after].every(([key, reading]) => before.get(key) === reading)) {
+      return;
+    }
+    // Who waits for records looks again.
+    this.#round.abort();
+    this.#round = new AbortController();
   }
 
   async #beat(): Promise<void> {
@@ -278,9 +298,9 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     if (!this.#polling && nowMs - this.#lastRequestMs > SILENCE_MS_MAX) return await this.#remove();
     this.#context.setTimer("beat", BEAT_MS, { type: "beat" });
     if (nowMs - this.#lastCommitMs >= AUTO_COMMIT_MS) await this.#autoCommit();
-    if (
-      consumer.interest.type === "none" || consumer.interest.type === "assigned" || this.#joining !== null
-    ) return;
+    const { interest } = consumer;
+    if (interest.type === "assigned") return this.#readAgain(interest.partitions);
+    if (interest.type === "none" || this.#joining !== null) return;
     let joinsAgain = this.#membership.generationId < 0;
     try {
       joinsAgain ||= await this.#membership.beat();
@@ -292,7 +312,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     const before = this.#readings.size > 0 ? this.#readings : this.#before;
     await this.#stopReading(false);
     this.#before = before;
-    this.#join(consumer.interest);
+    this.#join(interest);
   }
 
   async #poll(
@@ -454,9 +474,11 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
 
   /** Up to where the client received, or was given, what is not committed yet. */
   #commitThat(which: "received" | "position"): Promise<RestConsumerAnswer<null>> {
+    const { topicsById } = this.#options.metadata();
     return this.#commit(
-      [...this.#readings.values()].flatMap(({ topic, partition, place }) =>
-        place === null || place[which] <= place.committed
+      [...this.#readings.values()].flatMap(({ topic, topicId, partition, place }) =>
+        // Of a topic that is gone nothing is left; one of the same name now is another one.
+        place === null || place[which] <= place.committed || !topicsById.has(topicId)
           ? []
           : [{ topic, partition, offset: place[which], metadata: "" }]
       ),

@@ -1,6 +1,7 @@
 /**
- * A member of a consumer group that lives on the server: joins, leads when it is its turn, beats, leaves. Not an actor; the consumer's
- * actor owns one and calls one method at a time besides `beat`.
+ * A member of a consumer group that lives on the server: joins, leads when it is its turn, beats, leaves. It joins again when what it
+ * subscribed to has got other topics or partitions. Not an actor; the consumer's actor owns one and calls one method at a
+ * time besides `beat`.
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import {
@@ -37,6 +38,10 @@ export class RestMembership {
   /** -1 while it is no member. */
   generationId = -1;
   readonly #options: RestMembershipOptions;
+  #topics: () => readonly string[] = () => [];
+  /** What those topics were when it joined, by the image of this version. */
+  #subscribed: ReadonlyMap<string, string> = new Map();
+  #version = -1;
 
   constructor(options: RestMembershipOptions, memberId: string) {
     this.#options = options;
@@ -47,9 +52,12 @@ export class RestMembership {
   async join(topics: () => readonly string[], signal: AbortSignal): Promise<TopicPartition[]> {
     const { env } = this.#options;
     this.generationId = -1;
+    this.#topics = topics;
     while (true) {
       signal.throwIfAborted();
-      const joined = await this.#joinOnce(topics(), signal);
+      this.#version = this.#options.metadata().version;
+      this.#subscribed = this.#lookUp();
+      const joined = await this.#joinOnce([...this.#subscribed.keys()], signal);
       if (joined.error === "NONE") {
         this.memberId = joined.memberId;
         const synced = await this.#sync(joined, signal);
@@ -70,6 +78,7 @@ export class RestMembership {
   async beat(): Promise<boolean> {
     const { generationId, memberId } = this;
     if (generationId < 0) return false;
+    if (this.#hasChanged()) return true;
     const { error } = await this.#options.group.ask({
       type: "heartbeat",
       generationId,
@@ -88,6 +97,26 @@ export class RestMembership {
     if (memberId === "") return;
     const member = { memberId, groupInstanceId: null, reason: null };
     await this.#options.group.ask({ type: "leaveGroup", members: [member] });
+  }
+
+  /** Id and number of partitions of each topic; nothing of those that do not exist. */
+  #lookUp(): Map<string, string> {
+    const { topicsByName } = this.#options.metadata();
+    return new Map(
+      this.#topics().map((name) => {
+        const topic = topicsByName.get(name);
+        return [name, topic === undefined ? "" : `${topic.topicId} ${topic.partitions.length}`];
+      }),
+    );
+  }
+
+  #hasChanged(): boolean {
+    const { version } = this.#options.metadata();
+    if (version === this.#version) return false;
+    this.#version = version;
+    const now = this.#lookUp();
+    return now.size !== this.#subscribed.size ||
+      [...now].some(([name, topic]) => this.#subscribed.get(name) !== topic);
   }
 
   async #joinOnce(topics: readonly string[], signal: AbortSignal): Promise<JoinGroupResult> {

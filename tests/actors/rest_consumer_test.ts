@@ -17,7 +17,7 @@ import {
   type MetadataImage,
   type TopicImage,
 } from "../../core/cluster/metadata_image.ts";
-import type { RestConsumerConfig } from "../../core/rest_consumer/rest_consumer.ts";
+import type { Interest, RestConsumerConfig } from "../../core/rest_consumer/rest_consumer.ts";
 import { assignOffsets, buildBatch } from "../../protocol/records/record_batch.ts";
 import { GroupShards } from "../../storage/group_store.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
@@ -159,9 +159,12 @@ class World {
     return await pending;
   }
 
-  async subscribe(name = "c", changes: Partial<RestConsumerConfig> = {}): Promise<void> {
+  async subscribe(
+    name = "c",
+    changes: Partial<RestConsumerConfig> = {},
+    interest: Interest = { type: "topics", topics: ["t"] },
+  ): Promise<void> {
     await this.settled(this.consumer(name).ask({ type: "create", config: { ...config, ...changes } }));
-    const interest = { type: "topics", topics: ["t"] } as const;
     valueOf(await this.settled(this.consumer(name).ask({ type: "setInterest", interest })));
     await this.env.advance(200);
   }
@@ -333,4 +336,71 @@ Deno.test("a position that is set while a request reads stays", async () => {
   world.logs.release();
   assert.deepEqual(await world.settled(polling), ["c"]);
   assert.deepEqual(await world.read(), ["a", "b", "c"]);
+});
+
+Deno.test("a consumer gets the partitions and topics that come to be, and gives up those that are gone", async () => {
+  const world = await World.start(1);
+  await world.subscribe("c", {}, { type: "pattern", pattern: "[tu]" });
+  assert.deepEqual(await world.assigned(), ["t-0"]);
+  world.setTopic("t", 2);
+  await world.env.advance(5_000);
+  assert.deepEqual(await world.assigned(), ["t-0", "t-1"]);
+  world.setTopic("x", 1);
+  const { generationId } = await world.settled(world.group.ask({ type: "describe" }));
+  await world.env.advance(5_000);
+  assert.equal((await world.settled(world.group.ask({ type: "describe" }))).generationId, generationId);
+  world.setTopic("u", 1);
+  await world.env.advance(5_000);
+  assert.deepEqual(await world.assigned(), ["t-0", "t-1", "u-0"]);
+  world.deleteTopic("t");
+  await world.env.advance(5_000);
+  assert.deepEqual(await world.assigned(), ["u-0"]);
+});
+
+Deno.test("the members of a group find new partitions together, and keep what they had read", async () => {
+  const world = await World.start(2);
+  await world.subscribe("c");
+  await world.subscribe("d");
+  await world.env.advance(3_000);
+  world.append(0, "a");
+  world.append(1, "b");
+  assert.deepEqual([...await world.read("c"), ...await world.read("d")].sort(), ["a", "b"]);
+  world.setTopic("t", 4);
+  await world.env.advance(10_000);
+  const all = [...await world.assigned("c"), ...await world.assigned("d")];
+  assert.deepEqual(all.sort(), ["t-0", "t-1", "t-2", "t-3"]);
+  world.append(3, "c");
+  assert.deepEqual([...await world.read("c"), ...await world.read("d")].filter((value) => value === "c"), [
+    "c",
+  ]);
+});
+
+Deno.test("a topic that is made anew under its name is read from its beginning", async () => {
+  const world = await World.start(1);
+  world.append(0, "a");
+  await world.subscribe();
+  assert.deepEqual(await world.read(), ["a"]);
+  const topicId = topicIdOf("T");
+  world.setTopic("t", 1, topicId);
+  assert.deepEqual(await world.read(), []);
+  world.logs.append(`${topicId}/0`, "b");
+  await world.env.advance(5_000);
+  assert.deepEqual(await world.read(), ["b"]);
+});
+
+Deno.test("a partition assigned by hand is read as soon as it exists", async () => {
+  const world = await World.start(1);
+  const partitions = [{ topic: "t", partition: 0 }, { topic: "t", partition: 1 }, {
+    topic: "u",
+    partition: 0,
+  }];
+  world.append(0, "a");
+  await world.subscribe("c", {}, { type: "assigned", partitions });
+  assert.deepEqual(await world.read(), ["a"]);
+  world.setTopic("t", 2);
+  world.append(1, "b");
+  world.setTopic("u", 1);
+  await world.env.advance(2_000);
+  assert.deepEqual(await world.read(), ["b"]);
+  assert.deepEqual(await world.assigned(), ["t-0", "t-1", "u-0"]);
 });
