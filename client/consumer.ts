@@ -78,6 +78,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   /** The join under way. */
   #joining: Promise<void> | null = null;
   #joinFailure: Error | null = null;
+  /** Of the group, when it assigned the partitions that are read now: positions belong to it and to no other. */
+  #assignedGenerationId = -1;
   #nextCommitAtMs: number;
   #nextTopicCheckAtMs = 0;
   /** Partition key and offset of what was committed last. */
@@ -210,8 +212,10 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     try {
       if (this.#autoCommit) await this.#commitQuietly(group);
       const partitions = await group.join(this.#topics, this.#cluster.closed);
+      const { generationId } = group;
       const committed = await group.committed(partitions);
       this.#lastCommitted = committed;
+      this.#assignedGenerationId = generationId;
       this.#fetcher.assign(partitions.map(({ topic, partition }) => ({
         topic,
         partition,
@@ -272,8 +276,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   /** Commits offsets; without an argument, the positions. Throws `CommitFailedError` when the group has rebalanced. */
   async commit(offsets?: readonly CommittedOffset[], options: CallOptions = {}): Promise<void> {
     const group = this.#groupFor("commit");
-    // Without a generation the broker would take it for a commit from outside, which an empty group accepts.
-    if (this.#topics.length > 0 && group.generationId < 0) {
+    if (!this.#ownsPositions(group)) {
       throw new CommitFailedError("Cannot commit: the group has rebalanced and this member is out of it");
     }
     const committed = offsets ?? this.#fetcher.positions();
@@ -316,6 +319,15 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     return { memberId, generationId };
   }
 
+  /**
+   * Whether what is read now was assigned in the generation that the broker would take a commit for. In a newer one the
+   * partitions may be another's; without one it would be a commit from outside, which an empty group accepts.
+   */
+  #ownsPositions({ generationId }: GroupMembership): boolean {
+    if (this.#topics.length === 0) return true;
+    return generationId >= 0 && generationId === this.#assignedGenerationId;
+  }
+
   #groupFor(action: string): GroupMembership {
     if (this.#group === null) throw new ConfigurationError(`Cannot ${action}: the consumer has no group id`);
     return this.#group;
@@ -323,11 +335,12 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
 
   /** Commits what changed; a commit that fails because of a rebalance is the new owner's affair. Never rejects. */
   async #commitQuietly(group: GroupMembership, options: CallOptions = {}): Promise<void> {
+    if (!this.#ownsPositions(group)) return;
     const changed = this.#fetcher.positions().filter(({ topic, partition, offset }) =>
       this.#lastCommitted.get(partitionKey(topic, partition)) !== offset
     );
     try {
-      if (group.memberId !== "") await group.commit(changed, options);
+      await group.commit(changed, options);
       for (const { topic, partition, offset } of changed) {
         this.#lastCommitted.set(partitionKey(topic, partition), offset);
       }

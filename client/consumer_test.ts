@@ -295,6 +295,88 @@ Deno.test("Consumer commits nothing after its group has put it out", async () =>
   assert.equal(broker.requestsOf(offsetCommit).length, 0);
 });
 
+Deno.test("Consumer commits no positions of one generation in the next", async () => {
+  const broker = new FakeBroker({ t: 1 });
+  serve(broker, twoBatches);
+  const committed = new Map<string, number>();
+  const group = serveGroup(broker, committed);
+  await using consumer = newConsumer(broker, {
+    groupId: "g",
+    offsetReset: "earliest",
+    heartbeatIntervalMs: 5,
+  });
+  consumer.subscribe(["t"]);
+  await read(consumer, 5);
+  // The group has rebalanced, others have committed, and the offsets do not come yet.
+  group.rebalance = true;
+  const answer = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  let attempt = 0;
+  broker.on(offsetFetch, async (request) => {
+    committed.set("t/0", 3);
+    asked.resolve();
+    await answer.promise;
+    if (attempt++ === 0) {
+      return {
+        errorCode: errorCode("GROUP_AUTHORIZATION_FAILED"),
+        topics: [],
+        groups: [
+          { groupId: "g", errorCode: errorCode("GROUP_AUTHORIZATION_FAILED"), topics: [] },
+        ],
+      };
+    }
+    return {
+      topics: [],
+      groups: request.groups.map(({ groupId }) => ({
+        groupId,
+        topics: [{
+          name: "t",
+          partitions: [{
+            partitionIndex: 0,
+            committedOffset: committed.get("t/0") ?? -1,
+            metadata: "",
+            errorCode: 0,
+          }],
+        }],
+      })),
+    };
+  });
+  const polling = assert.rejects(consumer.poll({ timeoutMs: 2_000, recordsMax: 1 }), /No permission/);
+  while (group.generation < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  await asked.promise;
+  await assert.rejects(consumer.commit(), CommitFailedError);
+  answer.resolve();
+  await polling;
+  // It is a member of the new generation, and still has the partitions of the old one.
+  await assert.rejects(consumer.commit(), CommitFailedError);
+  assert.deepEqual(await read(consumer, 2), ["3:d", "4:e"]);
+  assert.equal(committed.get("t/0"), 3);
+  await consumer.commit();
+  assert.equal(committed.get("t/0"), 5);
+});
+
+Deno.test("Consumer commits in its generation while the next one is only announced", async () => {
+  const broker = new FakeBroker({ t: 1 });
+  serve(broker, twoBatches);
+  const committed = new Map<string, number>();
+  const group = serveGroup(broker, committed);
+  await using consumer = newConsumer(broker, {
+    groupId: "g",
+    offsetReset: "earliest",
+    autoCommit: false,
+    heartbeatIntervalMs: 2,
+  });
+  consumer.subscribe(["t"]);
+  await read(consumer, 2);
+  group.rebalance = true;
+  const beats = broker.requestsOf(heartbeat).length;
+  while (broker.requestsOf(heartbeat).length < beats + 2) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await consumer.commit();
+  assert.equal(committed.get("t/0"), 2);
+});
+
 Deno.test("Leaving the loop over a consumer gives back the records that were not handed out", async () => {
   const broker = new FakeBroker({ t: 1 });
   serve(broker, twoBatches);
