@@ -115,7 +115,10 @@ export class ShareConsumer {
     this.#sessions.get(nodeId)?.acknowledge({ topicId, partition, offset, type });
   }
 
-  /** Sends what was acknowledged, and waits until it is stored. Throws a `ClientError`. */
+  /**
+   * Sends what was acknowledged, and waits until it is stored. Throws a `ClientError`, also for what an earlier `poll` sent and the
+   * broker refused, for example because the lock had run out.
+   */
   async commit(): Promise<void> {
     await Promise.all([...this.#sessions.values()].map((session) => session.commit()));
   }

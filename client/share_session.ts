@@ -45,6 +45,8 @@ export class ShareSession {
   #pending: Acknowledgement[] = [];
   /** Acknowledgements that ended with a session before the broker had them: `commit` must not say that it does. */
   #lostCount = 0;
+  /** The first acknowledgement since the last `commit` that the answer to a fetch refused. */
+  #refusal: BrokerError | null = null;
 
   constructor(cluster: Cluster, nodeId: number, identity: { groupId: string; memberId: string }) {
     this.#cluster = cluster;
@@ -93,23 +95,38 @@ export class ShareSession {
     });
     this.#known = wantedKeys;
     this.#pending = this.#pending.slice(sent.length);
+    for (const { partitions } of response.responses) {
+      for (const { acknowledgeErrorCode, acknowledgeErrorMessage } of partitions) {
+        if (acknowledgeErrorCode === 0) continue;
+        this.#refusal ??= new BrokerError(acknowledgeErrorCode, acknowledgeErrorMessage);
+      }
+    }
     return response;
   }
 
   /**
-   * Sends what waits to be acknowledged. Throws a `BrokerError` for the first partition that refused, and a
-   * `CommitFailedError` when a session ended since the last call with acknowledgements that were not sent.
+   * Sends what waits to be acknowledged. Throws a `BrokerError` for the first partition that refused since the last call, and
+   * a `CommitFailedError` when a session ended since then with acknowledgements that were not sent.
    */
   async commit(): Promise<void> {
-    const lostCount = this.#lostCount;
-    this.#lostCount = 0;
-    if (lostCount > 0) {
-      throw new CommitFailedError(
-        `${lostCount} acknowledgements were lost with the share session: their records come again`,
-      );
+    const earlier = this.#earlierFailure();
+    try {
+      if (this.#epoch !== 0 && this.#pending.length > 0) await this.#acknowledge(this.#epoch);
+    } catch (error) {
+      throw earlier ?? error;
     }
-    if (this.#epoch === 0 || this.#pending.length === 0) return;
-    await this.#acknowledge(this.#epoch);
+    if (earlier !== null) throw earlier;
+  }
+
+  /** What went wrong with acknowledgements since it was asked for. */
+  #earlierFailure(): BrokerError | CommitFailedError | null {
+    const lostCount = this.#lostCount;
+    const refusal = this.#refusal;
+    this.#lostCount = 0;
+    this.#refusal = null;
+    return lostCount === 0 ? refusal : new CommitFailedError(
+      `${lostCount} acknowledgements were lost with the share session: their records come again`,
+    );
   }
 
   /** Sends what waits, and ends the session: what else was acquired is free again. Never rejects. */
