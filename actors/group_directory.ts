@@ -8,6 +8,7 @@ import type { Logger } from "../lib/log.ts";
 import type { GroupShards, GroupSummary } from "../storage/group_store.ts";
 import { CONSUMER_GROUP_KIND } from "./consumer_group.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
+import { oneByOne } from "./one_by_one.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
 /** Between two groups of a sweep, so that requests come first. */
@@ -20,7 +21,7 @@ export interface GroupListing {
   readonly groupType: "classic" | "consumer" | "share";
   /** Empty for groups of consumers without group management. */
   readonly protocolType: string;
-  /** Kafka's spelling: Empty, PreparingRebalance, CompletingRebalance, Stable; Assigning, Reconciling. */
+  /** Kafka's spelling: Empty, PreparingRebalance, CompletingRebalance, Stable; Assigning, Reconciling; Unknown. */
   readonly state: string;
 }
 
@@ -80,31 +81,57 @@ export class GroupDirectory {
   /** Looks through all groups once. */
   async sweep(): Promise<{ readonly expiredCount: number }> {
     const { env, groupShards, group, retentionMs } = this.#options;
+    const { signal } = this.#stopped;
     const beforeMs = Math.floor(env.now()) - retentionMs;
     let expiredCount = 0;
-    for (const { groupId } of await groupShards.list()) {
-      const result = await group(groupId).ask({ type: "expireOffsets", beforeMs });
-      expiredCount += result.expiredCount;
-      await env.sleep(SWEEP_PAUSE_MS, this.#stopped.signal);
-    }
+    await this.#forEach(
+      "Cannot sweep the offsets of some groups",
+      await groupShards.list(),
+      async (groupId) => {
+        const result = await group(groupId).ask({ type: "expireOffsets", beforeMs });
+        expiredCount += result.expiredCount;
+        await env.sleep(SWEEP_PAUSE_MS, signal);
+      },
+    );
     return { expiredCount };
   }
 
   async #listingOfStored({ groupId, groupType, protocolType, memberCount }: GroupSummary) {
     if (memberCount === 0) return { groupId, groupType, protocolType: protocolType ?? "", state: "Empty" };
-    const { state, protocolType: type, groupType: kind } = await this.#options.group(groupId).ask({
-      type: "describe",
-    });
-    return { groupId, groupType: kind, protocolType: type, state };
+    try {
+      const described = await this.#options.group(groupId).ask({ type: "describe" });
+      return {
+        groupId,
+        groupType: described.groupType,
+        protocolType: described.protocolType,
+        state: described.state,
+      };
+    } catch {
+      // Whoever asks about it is told why; the others are listed all the same.
+      return { groupId, groupType, protocolType: protocolType ?? "", state: "Unknown" };
+    }
+  }
+
+  async #forEach(
+    failure: string,
+    groups: readonly GroupSummary[],
+    act: (groupId: string) => Promise<unknown>,
+  ): Promise<void> {
+    const { signal } = this.#stopped;
+    const { log } = this.#options;
+    const keyOf = ({ groupId }: GroupSummary) => groupId;
+    await oneByOne(groups, keyOf, ({ groupId }) => act(groupId), { signal, log, failure });
   }
 
   async #wake(): Promise<void> {
     const { groupShards, group, log } = this.#options;
     try {
-      for (const { groupId, memberCount } of await groupShards.list()) {
-        if (this.#stopped.signal.aborted) return;
-        if (memberCount > 0) await group(groupId).ask({ type: "describe" });
-      }
+      const asleep = (await groupShards.list()).filter(({ memberCount }) => memberCount > 0);
+      await this.#forEach(
+        "Cannot wake some groups",
+        asleep,
+        (groupId) => group(groupId).ask({ type: "describe" }),
+      );
     } catch (error) {
       // They are woken by their first request all the same.
       log.warn("Cannot wake the groups", { error: String(error) });

@@ -11,6 +11,7 @@ import type { GroupListing } from "./group_directory.ts";
 import { SHARE_GROUP_KIND } from "./kinds.ts";
 import type { ShareGroupMessage } from "./messages/share_group.ts";
 import type { SharePartitionMessage } from "./messages/share_partition.ts";
+import { oneByOne } from "./one_by_one.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
 /** Topics are often deleted several at a time. */
@@ -85,21 +86,34 @@ export class ShareGroupDirectory {
 
   async #sweep(): Promise<void> {
     const { groupShards, metadata, sharePartition } = this.#options;
-    for (const { groupId } of await listShareGroups(groupShards)) {
+    const groups = await listShareGroups(groupShards);
+    await this.#forEach("Cannot forget deleted topics in some share groups", groups, async (groupId) => {
       for (const { topicId, partition } of await listSharePartitions(groupShards, groupId)) {
         if (metadata().topicsById.has(topicId)) continue;
         await sharePartition(groupId, topicId, partition).ask({ type: "remove" });
       }
-    }
+    });
+  }
+
+  async #forEach(
+    failure: string,
+    groups: readonly { readonly groupId: string }[],
+    act: (groupId: string) => Promise<unknown>,
+  ): Promise<void> {
+    const { signal } = this.#stopped;
+    const { log } = this.#options;
+    await oneByOne(groups, ({ groupId }) => groupId, ({ groupId }) => act(groupId), { signal, log, failure });
   }
 
   async #wake(): Promise<void> {
     const { groupShards, shareGroup, log } = this.#options;
     try {
-      for (const { groupId, memberCount } of await listShareGroups(groupShards)) {
-        if (this.#stopped.signal.aborted) return;
-        if (memberCount > 0) await shareGroup(groupId).ask({ type: "describe" });
-      }
+      const asleep = (await listShareGroups(groupShards)).filter(({ memberCount }) => memberCount > 0);
+      await this.#forEach(
+        "Cannot wake some share groups",
+        asleep,
+        (groupId) => shareGroup(groupId).ask({ type: "describe" }),
+      );
     } catch (error) {
       // They are woken by their first request all the same.
       log.warn("Cannot wake the share groups", { error: String(error) });

@@ -9,6 +9,7 @@ import type { Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
 import type { TransactionShards } from "../storage/transaction_store.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
+import { oneByOne } from "./one_by_one.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
 /** Failures of the store are waited out: nobody else would wake a producer that does not come back. */
@@ -51,11 +52,19 @@ export class TransactionDirectory {
 
   /** Forgets what was not used for `expirationMs`. */
   async sweep(): Promise<void> {
-    const { env, transaction, expirationMs } = this.#options;
+    const { env, log, transaction, expirationMs } = this.#options;
     const beforeMs = Math.floor(env.now()) - expirationMs;
-    for (const { transactionalId, changedMs } of await this.list()) {
-      if (changedMs <= beforeMs) await transaction(transactionalId).ask({ type: "expire", beforeMs });
-    }
+    const expired = (await this.list()).filter(({ changedMs }) => changedMs <= beforeMs);
+    await oneByOne(
+      expired,
+      keyOf,
+      ({ transactionalId }) => transaction(transactionalId).ask({ type: "expire", beforeMs }),
+      {
+        signal: this.#stopped.signal,
+        log,
+        failure: "Cannot forget some expired transactional ids",
+      },
+    );
   }
 
   async #sweepEveryInterval(): Promise<void> {
@@ -75,19 +84,24 @@ export class TransactionDirectory {
   async #wake(): Promise<void> {
     const { env, log, transaction } = this.#options;
     const { signal } = this.#stopped;
+    let asleep: readonly TransactionRecord[] | null = null;
     while (!signal.aborted) {
       try {
-        for (const record of await this.list()) {
-          if (isPending(record)) {
-            await transaction(record.transactionalId).ask({ type: "describe" }, { signal });
-          }
-        }
-        return;
+        asleep ??= (await this.list()).filter(isPending);
+        const wake = ({ transactionalId }: TransactionRecord) =>
+          transaction(transactionalId).ask({ type: "describe" }, { signal });
+        const failure = "Cannot wake some transactions yet";
+        asleep = await oneByOne(asleep, keyOf, wake, { signal, log, failure });
+        if (asleep.length === 0) return;
       } catch (error) {
         if (signal.aborted) return;
         log.warn("Cannot wake the transactions yet", { error: String(error) });
-        await env.sleep(WAKE_RETRY_MS, signal).catch(() => undefined);
       }
+      await env.sleep(WAKE_RETRY_MS, signal).catch(() => undefined);
     }
   }
+}
+
+function keyOf({ transactionalId }: TransactionRecord): string {
+  return transactionalId;
 }

@@ -15,19 +15,28 @@ const RETENTION_MS = 3_600_000;
 const CHECK_INTERVAL_MS = 600_000;
 
 class World {
+  /** Groups that cannot be asked, as when their store cannot be read. */
+  readonly broken = new Set<string>();
+  readonly log = new TestLogger();
   readonly directory: GroupDirectory;
+  readonly groupShards: GroupShards;
   readonly runtime: ActorRuntime;
 
-  private constructor(readonly env: TestEnv, shards: ShardStore) {
-    const log = new TestLogger();
-    const groupShards = new GroupShards(shards);
+  private constructor(readonly env: TestEnv, shards: ShardStore, broken: readonly string[]) {
+    for (const groupId of broken) this.broken.add(groupId);
+    const { log } = this;
+    const groupShards = this.groupShards = new GroupShards(shards);
     this.runtime = new ActorRuntime({ env, log, incarnation: env.uuid() });
     this.runtime.register(consumerGroupKind({ groupShards }));
     this.directory = new GroupDirectory({
       env,
       log,
       groupShards,
-      group: (groupId) => this.group(groupId),
+      group: (groupId) => {
+        const ref = this.group(groupId);
+        const ask = () => Promise.reject(new Error("Cannot read the group"));
+        return this.broken.has(groupId) ? { ...ref, ask } : ref;
+      },
       inspect: () => this.runtime.inspect(),
       retentionMs: RETENTION_MS,
       checkIntervalMs: CHECK_INTERVAL_MS,
@@ -35,7 +44,11 @@ class World {
     this.directory.start();
   }
 
-  static async start(env = new TestEnv(), storage = new MemoryStorage()): Promise<World> {
+  static async start(
+    env = new TestEnv(),
+    storage = new MemoryStorage(),
+    broken: readonly string[] = [],
+  ): Promise<World> {
     const opening = ShardStore.open({
       storage,
       env,
@@ -44,7 +57,7 @@ class World {
       incarnation: env.uuid(),
     });
     await env.runUntilIdle();
-    return new World(env, await opening);
+    return new World(env, await opening, broken);
   }
 
   group(groupId: string): ActorRef<ConsumerGroupMessage> {
@@ -136,5 +149,48 @@ Deno.test("groups with members are woken by the start, and expire them", async (
   await env.advance(45_000);
   const [listing] = await next.settled(next.directory.list());
   assert.equal(listing?.state, "Empty");
+  next.directory.stop();
+});
+
+Deno.test("a group that cannot be asked holds up no other: in the sweep, in waking, in the list", async () => {
+  const env = new TestEnv();
+  const storage = new MemoryStorage();
+  const first = await World.start(env, storage);
+  for (const groupId of ["a", "b", "c", "d"]) await first.commit(groupId);
+  const [broken, ...others] = (await first.settled(first.groupShards.list())).map(({ groupId }) => groupId);
+  assert(broken !== undefined);
+  first.broken.add(broken);
+  await first.pass(RETENTION_MS + 2 * CHECK_INTERVAL_MS);
+  assert.deepEqual(await first.names(), [broken]);
+  assert(first.log.lines.some(({ fields }) => fields["count"] === 1 && fields["first"] === broken));
+  first.directory.stop();
+
+  for (const groupId of others) {
+    const join = first.group(groupId).ask({
+      type: "joinGroup",
+      client: { clientId: "c", clientHost: "/127.0.0.1" },
+      memberId: "",
+      groupInstanceId: null,
+      protocolType: "consumer",
+      protocols: [{ name: "range", metadata: new Uint8Array(1) }],
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      requireKnownMemberId: false,
+      supportsSkippingAssignment: false,
+      reason: null,
+    });
+    await first.settled(join);
+  }
+  const listed = (await first.settled(first.groupShards.list())).filter(({ memberCount }) => memberCount > 0)
+    .map(({ groupId }) => groupId);
+  assert.equal(listed.length, 3);
+  const next = await World.start(env, storage, listed.slice(0, 1));
+  await env.advance(1_000);
+  const states = async () =>
+    new Map((await next.settled(next.directory.list())).map(({ groupId, state }) => [groupId, state]));
+  assert.equal((await states()).get(listed[0] ?? ""), "Unknown");
+  // Who was woken has expired its members.
+  await env.advance(60_000);
+  for (const groupId of listed.slice(1)) assert.equal((await states()).get(groupId), "Empty", groupId);
   next.directory.stop();
 });
