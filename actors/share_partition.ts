@@ -118,7 +118,7 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
   #queue: Request[] = [];
   #isServing = false;
   readonly #waiters = new Set<Waiter>();
-  #watch: { readonly offset: number; readonly stop: AbortController } | null = null;
+  #watch: { readonly offset: number; readonly minBytes: number; readonly stop: AbortController } | null = null;
   /** When the lock timer rings (monotonic). */
   #armedAtMs = Infinity;
 
@@ -416,12 +416,12 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
     const config = this.#config;
     if (nextFetchOffset(state, config) === null) return;
     const offset = state.endOffset;
-    if (this.#watch?.offset === offset) return;
-    this.#watch?.stop.abort();
-    const watch = { offset, stop: new AbortController() };
-    this.#watch = watch;
     let minBytes = Infinity;
     for (const { message } of this.#waiters) minBytes = Math.min(minBytes, Math.max(1, message.minBytes));
+    if (this.#watch?.offset === offset && this.#watch.minBytes <= minBytes) return;
+    this.#watch?.stop.abort();
+    const watch = { offset, minBytes, stop: new AbortController() };
+    this.#watch = watch;
     const { isolationLevel } = config;
     this.#context.run(async (signal) => {
       try {

@@ -385,3 +385,19 @@ Deno.test("records that retention took are given up, and what is held is sent wi
   assert.equal((await queue.describe()).startOffset, 5);
   await queue.drain();
 });
+
+Deno.test("who waits for few bytes is told, also when somebody waits for many already", async () => {
+  const queue = await Queue.open();
+  await queue.fromTheStart();
+  const told: string[] = [];
+  const wait = (name: string, minBytes: number) =>
+    void queue.partition().ask({ type: "awaitRecords", minBytes }).then(() => told.push(name));
+  wait("many", 100_000);
+  await queue.world.env.advance(10);
+  wait("few", 1);
+  await queue.world.env.advance(10);
+  assert.equal(told.join(), "");
+  await queue.produce(1);
+  assert(told.includes("few"));
+  await queue.drain();
+});
