@@ -374,6 +374,56 @@ Deno.test("what is not plain goes on to Deno's server also behind a stream, with
   });
 });
 
+Deno.test("what was read ahead while an answer was awaited is the next request, whole and once", async () => {
+  let go = Promise.withResolvers<void>();
+  const fetch: Fetch = async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/wait") {
+      // Reading `signal` is how a route asks to be told when the client leaves.
+      assert.equal(request.signal.aborted, false);
+      await go.promise;
+      return knownResponse("<waited>", {});
+    }
+    if (pathname !== "/stream") return echo(request);
+    return new Response(
+      new ReadableStream({
+        async pull(controller) {
+          controller.enqueue(encoder.encode("<begun>"));
+          await go.promise;
+          controller.close();
+        },
+      }),
+    );
+  };
+  const chunks = "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+  const nexts: readonly [ahead: string, later: string, answer: RegExp][] = [
+    ["POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", "", /\|hello>$/],
+    ["POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "hello", /\|hello>$/],
+    ["POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhel", "lo", /\|hello>$/],
+    [`${chunks}0\r\n\r\n`, "", /\|abc>$/],
+    [chunks, "0\r\n\r\n", /\|abc>$/],
+    ["GET /a HTTP/1.0\r\nHost: x\r\n\r\n", "", /<GET\|\/a\|\|>$/],
+  ];
+  await withServer(fetch, async ({ port }) => {
+    for (const first of ["/wait", "/stream"]) {
+      for (const [ahead, later, answer] of nexts) {
+        go = Promise.withResolvers();
+        const client = await connected(port);
+        await client.send(`GET ${first} HTTP/1.1\r\nHost: x\r\n\r\n`);
+        if (first === "/stream") await client.until("<begun>");
+        await client.send(ahead);
+        // Time for the server to read it; with less the test shows less, and is right all the same.
+        await env.sleep(20);
+        go.resolve();
+        await client.until(first === "/stream" ? "0\r\n\r\n" : "<waited>");
+        await client.send(later);
+        assert.match(await client.until(">"), answer, `${first} ${JSON.stringify(ahead)}`);
+        client.close();
+      }
+    }
+  });
+});
+
 Deno.test("a stream that breaks has no end, so that the client does not take it for whole", async () => {
   const fetch: Fetch = () =>
     new Response(

@@ -81,7 +81,8 @@ export class HttpInput {
 
   /** As a connection's: first what came and was not passed. */
   async read(buffer: Uint8Array): Promise<number | null> {
-    invariant(this.#reading === null, "two reads of one HTTP connection at a time");
+    // What a watch began to read is the first that comes.
+    if (this.isEmpty && this.#reading !== null) await this.#reading;
     const staged = Math.min(this.#end - this.#start, buffer.byteLength);
     if (staged > 0) {
       buffer.set(this.#staging.subarray(this.#start, this.#start + staged));
@@ -89,6 +90,7 @@ export class HttpInput {
       this.#searched = this.#start;
       return staged;
     }
+    invariant(this.#reading === null, "two reads of one HTTP connection at a time");
     const count = this.#ended ? null : await this.#conn.read(buffer);
     this.#ended ||= count === null;
     return count;
