@@ -424,6 +424,34 @@ Deno.test("what was read ahead while an answer was awaited is the next request, 
   });
 });
 
+Deno.test("a signal that is first asked for behind the answer takes nothing from the next request", async () => {
+  const aborted = Promise.withResolvers<void>();
+  const waiting = Promise.withResolvers<void>();
+  let kept: Request | null = null;
+  const fetch: Fetch = async (request) => {
+    if (!request.url.endsWith("/wait")) {
+      kept = request;
+      return knownResponse("<kept>", {});
+    }
+    request.signal.addEventListener("abort", () => aborted.resolve());
+    assert.equal(kept?.signal.aborted, false);
+    waiting.resolve();
+    await aborted.promise;
+    return knownResponse("", {});
+  };
+  await withServer(fetch, async ({ port }) => {
+    const client = await connected(port);
+    await client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+    await client.until("<kept>");
+    await client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    await waiting.promise;
+    client.close();
+    const outcome = await Promise.race([aborted.promise.then(() => "told"), env.sleep(2_000)]);
+    aborted.resolve();
+    assert.equal(outcome, "told");
+  });
+});
+
 Deno.test("a stream that breaks has no end, so that the client does not take it for whole", async () => {
   const fetch: Fetch = () =>
     new Response(

@@ -205,6 +205,8 @@ class PresentRequest implements RequestSource {
   }
 
   whenGone(callback: () => void): void {
+    // The connection belongs to the next request by then.
+    if (this.#isOver) return;
     if (this.#isGone) return callback();
     if (this.#whenGone !== null) {
       this.#whenGone.push(callback);
