@@ -235,6 +235,25 @@ Deno.test("what is no HTTP is refused at once, also by a client that says nothin
   });
 });
 
+Deno.test("a connection that began with HTTP/1.1 stays with it", async () => {
+  await withServer(echo, async ({ port }) => {
+    const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    const first = await connected(port);
+    await first.send(preface);
+    // The server's own settings.
+    assert.match(await first.until("\x04\0\0\0\0\0"), /^\0\0.\x04\0/);
+    first.close();
+    for (const cut of [1, 2, 1_000]) {
+      const later = await connected(port);
+      await later.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+      await later.until("<GET|/a||>");
+      for (let at = 0; at < preface.length; at += cut) await later.send(preface.slice(at, at + cut));
+      assert.match(await later.until(NO_ANSWER), /^HTTP\/1\.1 400 /);
+      later.close();
+    }
+  });
+});
+
 Deno.test("a WebSocket goes through", async () => {
   const fetch: Fetch = (request) => {
     const options = { protocol: null, messageBytesMax: 100, silenceMsMax: 1_000 };
@@ -627,5 +646,26 @@ Deno.test("a head that does not become whole ends its connection, one that waits
     for (let n = 0; n < 121; n++) time.pass(5_000);
     assert.equal(await waiting.until(NO_ANSWER), "");
     for (const client of [slow, later, waiting]) client.close();
+  }, time.env);
+});
+
+Deno.test("a connection of Deno's server over which nothing goes for long is ended", async () => {
+  const time = envWithTime();
+  await withServer(echo, async ({ port, server }) => {
+    const [silent, busy] = await Promise.all([connected(port), connected(port)]);
+    const request = "OPTIONS /a HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (const client of [silent, busy]) {
+      await client.send(request);
+      await client.until(">");
+    }
+    for (let n = 0; n < 60; n++) time.pass(5_000);
+    await busy.send(request);
+    await busy.until(">");
+    for (let n = 0; n < 61; n++) time.pass(5_000);
+    assert.equal(await silent.until(NO_ANSWER), "");
+    await busy.send(request);
+    assert.match(await busy.until(">"), /<OPTIONS/);
+    for (const client of [silent, busy]) client.close();
+    while (server.connectionCount > 0) await env.sleep(1);
   }, time.env);
 });

@@ -39,8 +39,16 @@ const waitMsMax: Readonly<Record<Wait, number>> = {
   write: limits.connectionIdleMsMax,
   body: limits.httpBodyMsMax,
   socket: Infinity,
-  other: Infinity,
+  other: limits.connectionIdleMsMax,
 };
+
+/**
+ * Servers pass over an empty line before a request (RFC 9112 §2.2), and behind it Deno's does not look for what only a new connection may
+ * begin with, which is the `PRI` of HTTP/2. Behind two it refuses heads in pieces, so it goes before nothing else.
+ */
+const emptyLine = new TextEncoder().encode("\r\n");
+const CAPITAL_P = 0x50;
+const noBytes = new Uint8Array(0);
 
 export class HttpConnection {
   readonly #options: HttpConnectionOptions;
@@ -52,6 +60,7 @@ export class HttpConnection {
   #socket: WebSocketEnd | null = null;
   #draining = false;
   #closed = false;
+  #hasAnswered = false;
 
   constructor(conn: Conn, options: HttpConnectionOptions) {
     this.#options = options;
@@ -109,6 +118,7 @@ export class HttpConnection {
       return false;
     }
     this.#wait = "answer";
+    this.#hasAnswered = true;
     const goesOn = await this.#answer(head);
     // Who still reads the body would take bytes of the next request for it.
     if (this.#input.isBodyRead) return false;
@@ -143,8 +153,8 @@ export class HttpConnection {
   }
 
   readonly #write = async (bytes: Uint8Array): Promise<void> => {
-    this.#waitFor("write");
-    await writeAll(this.#conn, bytes);
+    // From piece to piece: a client that reads slowly does read.
+    await writeAll(this.#conn, bytes, () => this.#waitFor("write"));
     this.#wait = "answer";
   };
 
@@ -164,7 +174,7 @@ export class HttpConnection {
   }
 
   async #handOver(): Promise<void> {
-    this.#wait = "other";
+    this.#waitFor("other");
     const { other, log } = this.#options;
     try {
       this.#other = await other();
@@ -172,7 +182,15 @@ export class HttpConnection {
       log.warn("Cannot hand an HTTP connection over", { error: String(error) });
       return;
     }
-    if (!this.#closed) await tunnel({ input: this.#input, client: this.#conn, server: this.#other });
+    if (!this.#closed) {
+      await tunnel({
+        input: this.#input,
+        client: this.#conn,
+        server: this.#other,
+        before: this.#hasAnswered && this.#input.first === CAPITAL_P ? emptyLine : noBytes,
+        carried: () => this.#waitFor("other"),
+      });
+    }
     this.#other.close();
   }
 }

@@ -48,9 +48,9 @@ export class HttpInput {
     return this.#start === this.#end;
   }
 
-  /** Bytes of the present request's body that nobody has read. */
-  get bodyLeft(): number {
-    return this.#bodyLeft;
+  /** The first byte that came and was not passed. */
+  get first(): number | undefined {
+    return this.isEmpty ? undefined : this.#staging[this.#start];
   }
 
   /** Whether somebody waits for bytes of the body now. */

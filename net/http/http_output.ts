@@ -186,7 +186,10 @@ function chunked(bytes: Uint8Array): Uint8Array {
   return chunk;
 }
 
-/** Writes all of `bytes`. */
-export async function writeAll(conn: Conn, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.byteLength;) written += await conn.write(bytes.subarray(written));
+/** Writes all of `bytes`; calls `beforeEach` before each piece. */
+export async function writeAll(conn: Conn, bytes: Uint8Array, beforeEach?: () => void): Promise<void> {
+  for (let written = 0; written < bytes.byteLength;) {
+    beforeEach?.();
+    written += await conn.write(bytes.subarray(written));
+  }
 }
