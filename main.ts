@@ -5,6 +5,7 @@
  */
 import { LocalBroker } from "./actors/local_broker.ts";
 import { advertisedAddress, type Config, resolveConfig } from "./config.ts";
+import { DenoServer } from "./env/deno_server.ts";
 import { openLog } from "./env/log_output.ts";
 import { realEnv, upgradeWebSocket } from "./env/real.ts";
 import type { Env, Listener } from "./lib/env.ts";
@@ -154,11 +155,11 @@ interface HttpDoorOptions {
 async function serveHttp({ env, log, address, fetch }: HttpDoorOptions): Promise<HttpDoor> {
   try {
     const isOnDeploy = (Deno.env.get("DENO_DEPLOYMENT_ID") ?? "") !== "";
-    if (isOnDeploy || isTelemetryOn()) return denoServer(address, fetch);
+    if (isOnDeploy || isTelemetryOn()) return denoServer(address, fetch, log);
     const other = innerServer(fetch, log);
-    if (other === null) return denoServer(address, fetch);
+    if (other === null) return denoServer(address, fetch, log);
     const listener = await env.listen({ hostname: address.host, port: address.port });
-    const server = new HttpServer({ env, log, listener, fetch, otherPort: other.port });
+    const server = new HttpServer({ env, log, listener, fetch, otherPort: () => other.port });
     server.start();
     return { port: listener.port, shutdown: () => Promise.all([server.shutdown(), other.shutdown()]) };
   } catch (error) {
@@ -169,16 +170,18 @@ async function serveHttp({ env, log, address, fetch }: HttpDoorOptions): Promise
 /** Null where there is no loopback, or no permission for it. */
 function innerServer(fetch: HttpDoorOptions["fetch"], log: Logger): HttpDoor | null {
   try {
-    return denoServer({ host: "127.0.0.1", port: 0 }, fetch);
+    return denoServer({ host: "127.0.0.1", port: 0 }, fetch, log);
   } catch (error) {
     log.warn("Cannot listen on loopback: HTTP is served by Deno alone", { error: String(error) });
     return null;
   }
 }
 
-function denoServer({ host, port }: HostPort, fetch: HttpDoorOptions["fetch"]): HttpDoor {
-  const server = Deno.serve({ hostname: host, port, onListen: () => {} }, (request) => fetch(request));
-  return { port: server.addr.port, shutdown: () => server.shutdown() };
+function denoServer({ host, port }: HostPort, fetch: HttpDoorOptions["fetch"], log: Logger): HttpDoor {
+  const onEnded = (error: unknown) => {
+    log.error("Deno's HTTP server ended by itself: it begins anew", { error: String(error) });
+  };
+  return new DenoServer({ hostname: host, port, fetch, onEnded });
 }
 
 function cannotListen(door: "Kafka" | "HTTP", address: HostPort, error: unknown): StartError {

@@ -74,7 +74,8 @@ function isUnreachable(error: unknown): boolean {
     error.cause.message.includes("client error (Connect)");
 }
 
-function timer(ms: number, callback: () => void): Cancel {
+/** Calls back once, unless cancelled. */
+export function timer(ms: number, callback: () => void): Cancel {
   const id = setTimeout(callback, Math.min(ms, TIMER_MS_MAX));
   return () => clearTimeout(id);
 }

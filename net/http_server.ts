@@ -5,6 +5,7 @@
 import { limits } from "../core/config/limits.ts";
 import type { Cancel, Conn, Env, Listener } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import { LogLimiter } from "./log_limiter.ts";
 import { HttpConnection, type HttpConnectionOptions } from "./http/http_connection.ts";
 
 export interface HttpServerOptions {
@@ -13,8 +14,12 @@ export interface HttpServerOptions {
   readonly listener: Listener;
   /** Never rejects. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
-  /** Where Deno's own server listens, on this machine. */
-  readonly otherPort: number;
+  /** Where Deno's own server listens, on this machine; 0 while it does not. */
+  readonly otherPort: () => number;
+}
+
+class OtherAwayError extends Error {
+  override readonly name = "OtherAwayError";
 }
 
 const OTHER_HOST = "127.0.0.1";
@@ -26,6 +31,8 @@ export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #shared: HttpConnectionOptions;
   readonly #connections = new Set<HttpConnection>();
+  /** Of what clients can cause as often as they like. */
+  readonly #logLimiter = new LogLimiter(limits.badRequestLogLinesPerSecondMax);
   #cancelSweep: Cancel | null = null;
   #accepting: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
@@ -39,9 +46,14 @@ export class HttpServer {
     const { env, log, fetch, otherPort } = options;
     this.#shared = {
       log,
+      warn: (message, fields) => this.#warn(message, fields),
       fetch,
       coarseMs: () => this.#coarseMs,
-      other: () => env.connect({ hostname: OTHER_HOST, port: otherPort }),
+      other: async () => {
+        const port = otherPort();
+        if (port === 0) throw new OtherAwayError("Deno's server does not listen at the moment");
+        return await env.connect({ hostname: OTHER_HOST, port });
+      },
       date: () => this.#now(),
     };
   }
@@ -83,9 +95,8 @@ export class HttpServer {
   }
 
   #serve(conn: Conn): void {
-    const { log } = this.#options;
     if (this.#connections.size >= limits.httpConnectionsMax) {
-      log.warn("HTTP connection refused: too many are open", { open: this.#connections.size });
+      this.#warn("HTTP connection refused: too many are open", { open: this.#connections.size });
       conn.close();
       return;
     }
@@ -95,6 +106,11 @@ export class HttpServer {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
+  }
+
+  #warn(message: string, fields: Record<string, unknown>): void {
+    const suppressed = this.#logLimiter.admit(this.#options.env.mono());
+    if (suppressed !== null) this.#options.log.warn(message, { ...fields, suppressed });
   }
 
   /** The present second, as a `Date` header has it. */

@@ -35,7 +35,7 @@ async function withServer(
     return fetch(request);
   });
   const listener = await env.listen({ hostname: "127.0.0.1", port: 0 });
-  const server = new HttpServer({ env, log, listener, fetch, otherPort: other.addr.port });
+  const server = new HttpServer({ env, log, listener, fetch, otherPort: () => other.addr.port });
   server.start();
   try {
     await use({

@@ -40,8 +40,8 @@ export const ENV_IMPLEMENTATION = "env/real.ts";
 /** Members of `Deno` that a folder or a file may use; nobody else uses any but `Deno.errors`. */
 export const ALLOWED_DENO: Readonly<Record<string, readonly string[]>> = {
   "env/log_output.ts": ["stderr"],
+  "env/deno_server.ts": ["serve"],
   "main.ts": [
-    "serve",
     "args",
     "exit",
     "addSignalListener",

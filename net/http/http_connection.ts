@@ -20,6 +20,8 @@ import { socketOf, type WebSocketEnd } from "./web_socket.ts";
 /** What all connections of a server share. */
 export interface HttpConnectionOptions {
   readonly log: Logger;
+  /** Writes some of such lines a second. */
+  readonly warn: (message: string, fields: Record<string, unknown>) => void;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   /** A connection to the server that takes what is not plain. */
   readonly other: () => Promise<Conn>;
@@ -175,11 +177,11 @@ export class HttpConnection {
 
   async #handOver(): Promise<void> {
     this.#waitFor("other");
-    const { other, log } = this.#options;
+    const { other, warn } = this.#options;
     try {
       this.#other = await other();
     } catch (error) {
-      log.warn("Cannot hand an HTTP connection over", { error: String(error) });
+      warn("Cannot hand an HTTP connection over", { error: String(error) });
       return;
     }
     if (!this.#closed) {

@@ -171,7 +171,7 @@ Deno.test("both HTTP servers read the same requests from damaged connections, an
     log: silentLogger,
     listener,
     fetch: appWith(seen.ours),
-    otherPort: behind.addr.port,
+    otherPort: () => behind.addr.port,
   });
   server.start();
   const ports = [listener.port, denos.addr.port] as const;
