@@ -61,7 +61,9 @@ export function browserGuard(broker: Broker, { isLoopback }: BrowserGuardOptions
   function isAllowedHost(authority: string): boolean {
     const known = hosts.get(authority);
     if (known !== undefined) return known;
-    const allowed = anyHost || namesThisServer(hostOf(authority), allowedHosts);
+    // Routes read the URL, which has the Host in it as it was sent.
+    const allowed = URL.canParse(`http://${authority}/`) &&
+      (anyHost || namesThisServer(hostOf(authority), allowedHosts));
     if (hosts.size < REMEMBERED_MAX) hosts.set(authority, allowed);
     return allowed;
   }

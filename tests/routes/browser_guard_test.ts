@@ -1,5 +1,7 @@
 /** What a web page can and cannot do. */
 import assert from "node:assert/strict";
+import { readPlainHead } from "../../lib/http_head.ts";
+import { asRequest } from "../../net/http/plain_request.ts";
 import { httpApp } from "../../routes/app.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { readAnswer } from "./http_client.ts";
@@ -20,6 +22,29 @@ async function send(
   const app = httpApp(broker, { version: "0", isLoopback });
   return await readAnswer(await app.fetch(new Request(url, { method, headers })));
 }
+
+/** A Host as it was sent, which `new Request` would not take. */
+function sentWith(host: string): Request {
+  const head = `GET /v3/clusters HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  const plain = readPlainHead(new TextEncoder().encode(head));
+  assert.ok(plain !== null, host);
+  return asRequest(plain, {
+    bodyChunk: () => Promise.resolve(null),
+    bodyBytes: () => Promise.resolve(new Uint8Array(0)),
+    whenGone() {},
+  });
+}
+
+Deno.test("a Host that no URL can have is 403, not a failure of the server", async () => {
+  for (const config of ["", "*"]) {
+    const broker = new FakeBroker();
+    broker.settings.set("http.allowed.hosts", config);
+    const app = httpApp(broker, { version: "0" });
+    for (const host of ["localhost:99999", "127.0.0.999", "1.2.3.4.5", "[::1::2]"]) {
+      assert.equal((await app.fetch(sentWith(host))).status, 403, host);
+    }
+  }
+});
 
 const page = "http://page.example";
 
