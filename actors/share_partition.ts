@@ -118,7 +118,8 @@ class SharePartitionHost implements ActorHost<SharePartitionMessage, Changed> {
   #queue: Request[] = [];
   #isServing = false;
   readonly #waiters = new Set<Waiter>();
-  #watch: { readonly offset: number; readonly minBytes: number; readonly stop: AbortController } | null = null;
+  #watch: { readonly offset: number; readonly minBytes: number; readonly stop: AbortController } | null =
+    null;
   /** When the lock timer rings (monotonic). */
   #armedAtMs = Infinity;
 

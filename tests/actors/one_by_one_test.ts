@@ -7,7 +7,6 @@ import { ShareGroupDirectory } from "../../actors/share_group_directory.ts";
 import { TransactionDirectory } from "../../actors/transaction_directory.ts";
 import { emptyMetadataImage } from "../../core/cluster/metadata_image.ts";
 import { GroupShards } from "../../storage/group_store.ts";
-import { MemoryStorage } from "../../storage/memory.ts";
 import { ShardStore } from "../../storage/shard.ts";
 import { settled, start } from "../local_world.ts";
 

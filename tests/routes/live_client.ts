@@ -146,7 +146,13 @@ export class HttpDoor implements AsyncDisposable {
     if (isDenoAlone) return new HttpDoor(other.addr.port, app, () => other.shutdown());
     const env = realEnv();
     const listener = await env.listen({ hostname: "127.0.0.1", port: 0 });
-    const server = new HttpServer({ env, log: silentLogger, listener, fetch, otherPort: other.addr.port });
+    const server = new HttpServer({
+      env,
+      log: silentLogger,
+      listener,
+      fetch,
+      otherPort: () => other.addr.port,
+    });
     server.start();
     return new HttpDoor(listener.port, app, () => Promise.all([server.shutdown(), other.shutdown()]));
   }
