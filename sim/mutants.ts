@@ -109,7 +109,7 @@ export const mutantCases: readonly MutantCase[] = [
     name: "no-topic-check",
     about: "late commits of a deleted topic leave rows behind",
     workload: "topic-churn",
-    firstSeed: 1,
+    firstSeed: 150,
     seedCountMax: 100,
     isSlow: false,
   },
@@ -220,7 +220,7 @@ export const mutantCases: readonly MutantCase[] = [
   {
     name: "seals-unchecked",
     about: "heads, entries and records are taken for whole without a look at their seals",
-    workload: "produce-consume",
+    workload: "compaction",
     firstSeed: 1,
     seedCountMax: 60,
     isSlow: false,

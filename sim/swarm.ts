@@ -171,6 +171,9 @@ export function drawSwarm(rng: Rng): Swarm {
   };
 }
 
+/** What stops a broker for many seconds: oftener, and it would do nothing else. */
+const RARE: ReadonlySet<NemesisKind> = new Set(["bitFlip", "storeExchanged"]);
+
 function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
   const kinds: NemesisKind[] = [
     "crash",
@@ -190,7 +193,8 @@ function drawNemesis(rng: Rng, isRemote: boolean): Nemesis {
   const drawn: { -readonly [K in NemesisKind]?: number } = {};
   const wantedCount = NEMESIS_COUNT_MIN + rng.int(kinds.length - NEMESIS_COUNT_MIN);
   while (Object.keys(drawn).length < wantedCount) {
-    drawn[rng.pick(kinds)] = rng.logBetween(800, 15_000);
+    const kind = rng.pick(kinds);
+    drawn[kind] = RARE.has(kind) ? rng.logBetween(4_000, 40_000) : rng.logBetween(800, 15_000);
   }
   return drawn;
 }
