@@ -7,9 +7,14 @@
  * The types offer no `sum`, `min`, `max`, `expireIn` or `enqueue`, because an atomic operation that holds one of
  * them can be applied in part.
  */
-import type { Env, RawKv, RawKvEntry } from "../lib/env.ts";
+import type { Cancel, Env, RawKv, RawKvEntry } from "../lib/env.ts";
 import { checkLimits } from "./commit_size.ts";
-import { CorruptStorageError, StorageUnavailableError, UnknownOutcomeError } from "./errors.ts";
+import {
+  CorruptStorageError,
+  StorageUnavailableError,
+  StoreClosedError,
+  UnknownOutcomeError,
+} from "./errors.ts";
 import { embeddedLimits } from "./limits.ts";
 import type { Commit, CommitResult, KvKey, Storage, StorageLimits, StoredEntry } from "./storage.ts";
 
@@ -33,6 +38,8 @@ export class DenoKvStorage implements Storage {
   readonly #deadlineMs: number;
   #commitsInFlight = 0;
   readonly #waiting: (() => void)[] = [];
+  /** Of calls that wait for the store: each is told when it closes. */
+  readonly #ends = new Set<() => void>();
   readonly #watches = new Set<ReadableStreamDefaultReader<unknown>>();
   #isOpen = true;
 
@@ -92,11 +99,9 @@ export class DenoKvStorage implements Storage {
       else atomic.delete(mutation.key);
     }
     return await new Promise<CommitResult>((resolve, reject) => {
-      const cancel = this.#env.timer(this.#deadlineMs, () => {
+      const cancel = this.#waitFor((why, cause) => {
         reject(
-          new UnknownOutcomeError(
-            `Cannot tell whether the commit was applied: no answer in ${this.#deadlineMs} ms`,
-          ),
+          new UnknownOutcomeError(`Cannot tell whether the commit was applied: ${why}`, { cause }),
         );
       });
       atomic.commit().then(resolve, (cause: unknown) => {
@@ -122,6 +127,7 @@ export class DenoKvStorage implements Storage {
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    for (const end of [...this.#ends]) end();
     for (const reader of this.#watches) this.#stop(reader);
     await Promise.resolve();
     this.#kv.close();
@@ -151,7 +157,7 @@ export class DenoKvStorage implements Storage {
   }
 
   async #enter(): Promise<void> {
-    if (!this.#isOpen) throw new StorageUnavailableError("Cannot use store: it is closed");
+    if (!this.#isOpen) throw new StoreClosedError();
     if (this.#commitsInFlight < COMMITS_IN_FLIGHT_MAX) {
       this.#commitsInFlight++;
       return;
@@ -161,11 +167,10 @@ export class DenoKvStorage implements Storage {
         cancel();
         resolve();
       };
-      const cancel = this.#env.timer(this.#deadlineMs, () => {
+      const cancel = this.#waitFor((_why, closed) => {
         this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-        reject(
-          new StorageUnavailableError(`Cannot commit: ${this.#commitsInFlight} commits without an answer`),
-        );
+        const message = `Cannot commit: ${this.#commitsInFlight} commits without an answer`;
+        reject(closed ?? new StorageUnavailableError(message));
       });
       this.#waiting.push(enter);
     });
@@ -178,11 +183,32 @@ export class DenoKvStorage implements Storage {
     else next();
   }
 
+  /**
+   * Calls back once when the deadline passes or the store closes, which is the end of a call that Deno never answers then; unless it
+   * is cancelled before.
+   */
+  #waitFor(onEnd: (why: string, closed?: StoreClosedError) => void): Cancel {
+    const cancel = () => {
+      cancelTimer();
+      this.#ends.delete(end);
+    };
+    const end = () => {
+      cancel();
+      onEnd("the store was closed", new StoreClosedError());
+    };
+    const cancelTimer = this.#env.timer(this.#deadlineMs, () => {
+      cancel();
+      onEnd(`no answer in ${this.#deadlineMs} ms`);
+    });
+    this.#ends.add(end);
+    return cancel;
+  }
+
   #read<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.#isOpen) return Promise.reject(new StorageUnavailableError("Cannot use store: it is closed"));
+    if (!this.#isOpen) return Promise.reject(new StoreClosedError());
     return new Promise<T>((resolve, reject) => {
-      const cancel = this.#env.timer(this.#deadlineMs, () => {
-        reject(new StorageUnavailableError(`Cannot read store: no answer in ${this.#deadlineMs} ms`));
+      const cancel = this.#waitFor((why, closed) => {
+        reject(closed ?? new StorageUnavailableError(`Cannot read store: ${why}`));
       });
       work().then(resolve, (cause: unknown) => {
         if (cause instanceof CorruptStorageError) reject(cause);

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type { Env, RawKv, RawKvAtomic } from "../lib/env.ts";
 import { DenoKvStorage } from "./deno_kv.ts";
-import { CorruptStorageError, StorageUnavailableError, UnknownOutcomeError } from "./errors.ts";
+import {
+  CorruptStorageError,
+  StorageUnavailableError,
+  StoreClosedError,
+  UnknownOutcomeError,
+} from "./errors.ts";
 import { testEnv } from "./storage_testkit.ts";
 import type { Commit } from "./storage.ts";
 
@@ -124,4 +129,22 @@ Deno.test("reads that fail or hang are unavailable; values that are no bytes are
 Deno.test("a store that cannot be opened is unavailable", async () => {
   const env = { ...testEnv(), kv: () => Promise.reject(new Error("unable to open database file")) };
   await assert.rejects(DenoKvStorage.open({ env, path: "x" }), StorageUnavailableError);
+});
+
+Deno.test("a store that closes answers what waits for it, and leaves no timer behind", async () => {
+  const { env, timers } = world();
+  const storage = await DenoKvStorage.open({ env, path: "x" });
+  const reads = [storage.get(["a"]), storage.getMany([["a"], ["b"]])];
+  const commits = Array.from({ length: 65 }, () => storage.commit(COMMIT));
+  const ended = Promise.all([
+    ...reads.map((read) => assert.rejects(read, StoreClosedError)),
+    ...commits.slice(0, 64).map((commit) => assert.rejects(commit, UnknownOutcomeError)),
+    // It was never sent.
+    assert.rejects(commits[64] ?? Promise.resolve(), StoreClosedError),
+  ]);
+  for (let turn = 0; turn < 10; turn++) await null;
+  await storage.close();
+  await ended;
+  assert.equal(timers.length, 0);
+  await assert.rejects(storage.commit(COMMIT), StoreClosedError);
 });

@@ -15,6 +15,19 @@ export class StorageUnavailableError extends Error {
   override readonly name = "StorageUnavailableError";
 }
 
+/** This process has closed the store: no other try helps. */
+export class StoreClosedError extends StorageUnavailableError {
+  constructor() {
+    super("Cannot use store: it is closed");
+  }
+}
+
+/** Whether a call failed because this process has closed the store, which is no fault of the store. */
+export function isStoreClosed(error: unknown): boolean {
+  return error instanceof StoreClosedError ||
+    (error instanceof UnknownOutcomeError && error.cause instanceof StoreClosedError);
+}
+
 /** What the shard belongs to is being deleted, or was: it gets no keys any more. */
 export class ShardGoneError extends StorageUnavailableError {}
 

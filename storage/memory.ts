@@ -4,7 +4,7 @@
  *
  * Values are copied in and out, as a real store does: a caller that changes bytes later is found out.
  */
-import { StorageUnavailableError, UnknownOutcomeError } from "./errors.ts";
+import { StoreClosedError, UnknownOutcomeError } from "./errors.ts";
 import { checkLimits } from "./commit_size.ts";
 import { compareKeys } from "./key_order.ts";
 import { embeddedLimits } from "./limits.ts";
@@ -182,7 +182,7 @@ export class MemoryStorage implements Storage {
 
   async #turn(): Promise<void> {
     for (let i = 0; i < this.#turns; i++) await null;
-    if (!this.#isOpen) throw new StorageUnavailableError("Cannot use store: it is closed");
+    if (!this.#isOpen) throw new StoreClosedError();
   }
 
   async #turnToRead(): Promise<void> {

@@ -7,6 +7,7 @@
  */
 import type { Cancel, Env } from "../lib/env.ts";
 import type { Logger } from "../lib/log.ts";
+import { isStoreClosed } from "./errors.ts";
 
 /** What can fail by itself: a full disk may still have room inside the store's own file. */
 export type WritePath = "store" | "segments";
@@ -57,7 +58,7 @@ export class WriteHealth {
   }
 
   failed(path: WritePath, cause: unknown): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || isStoreClosed(cause)) return;
     if (!this.#faults.has(path)) this.#faults.set(path, { cause, sinceMs: this.#options.env.mono() });
     this.#probeLater();
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Env } from "../lib/env.ts";
 import { silentLogger } from "../lib/log.ts";
+import { StoreClosedError, UnknownOutcomeError } from "./errors.ts";
 import { testEnv } from "./storage_testkit.ts";
 import { WriteHealth, type WritePath } from "./write_health.ts";
 
@@ -96,4 +97,12 @@ Deno.test("nothing is probed after closing", async () => {
   health.close();
   await pass(10_000);
   assert.deepEqual(probed, []);
+});
+
+Deno.test("that this process closed the store is no fault, and nothing is probed for it", async () => {
+  const { health, probed, pass } = world();
+  health.failed("store", new StoreClosedError());
+  health.failed("store", new UnknownOutcomeError("closed", { cause: new StoreClosedError() }));
+  await pass(10_000);
+  assert.deepEqual([health.fault, probed.length], [null, 0]);
 });
