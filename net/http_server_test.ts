@@ -276,6 +276,38 @@ Deno.test("a WebSocket goes through", async () => {
   });
 });
 
+Deno.test("a handshake that was read ahead loses none of the frames behind it", async () => {
+  const go = Promise.withResolvers<void>();
+  const fetch: Fetch = async (request) => {
+    if (request.url.endsWith("/wait")) {
+      assert.equal(request.signal.aborted, false);
+      await go.promise;
+      return knownResponse("<waited>", {});
+    }
+    const options = { protocol: null, messageBytesMax: 100, silenceMsMax: 1_000 };
+    const { socket, response } = upgradeWith(upgradeWebSocket)(request, options);
+    socket.handlers = { opened() {}, message: (text) => socket.send(`<${text}>`), closed() {} };
+    return response;
+  };
+  await withServer(fetch, async ({ port }) => {
+    const client = await connected(port);
+    await client.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    await client.send(
+      "GET /socket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    // Time for the server to read it, and to wait for more.
+    await env.sleep(20);
+    go.resolve();
+    await client.until("<waited>");
+    await client.until("\r\n\r\n");
+    await client.send(Uint8Array.of(0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69));
+    await client.leave();
+    assert.match(await client.until(">"), /<hi>$/);
+    client.close();
+  });
+});
+
 Deno.test("a server that stops tells its WebSockets", async () => {
   const fetch: Fetch = (request) => {
     const options = { protocol: null, messageBytesMax: 100, silenceMsMax: 1_000 };

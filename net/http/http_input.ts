@@ -120,6 +120,8 @@ export class HttpInput {
 
   /** From now on the connection is only read as one: what is not needed for heads is given back once it is empty. */
   forgetHeads(): void {
+    // A read that is on its way brings its bytes to where they were wanted.
+    if (this.#reading !== null) return;
     if (this.isEmpty) this.#staging = noBytes;
     else this.#staging = this.#staging.slice(this.#start, this.#end);
     this.#end -= this.#start;

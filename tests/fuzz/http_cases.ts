@@ -127,6 +127,8 @@ const lines: readonly string[] = [
   "Connection: upgrade\r\nUpgrade: websocket",
   "Connection: upgrade\r\nUpgrade: h2c",
   "Upgrade: websocket",
+  "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 8",
   "Keep-Alive: timeout=5",
   "Proxy-Connection: close",
   "Expect: 100-continue",
