@@ -122,7 +122,9 @@ test("reports", "routes/x.ts", "Deno.serve(f);", ["env-only"]);
 test("reports", "env/other.ts", "Date.now();", ["env-only"]);
 
 test("allows", "env/real.ts", "Date.now(); setTimeout(f, 1); await Deno.openKv();", []);
-test("allows", "main.ts", "Deno.serve(f); Deno.exit(Deno.args.length);", []);
+test("reports", "main.ts", "Deno.serve(f);", ["env-only"]);
+test("allows", "env/deno_server.ts", "Deno.serve(f);", []);
+test("allows", "main.ts", "Deno.exit(Deno.args.length);", []);
 test("allows", "tests/x.ts", "await Deno.readFile(p); setTimeout(f, 1);", []);
 test("allows", "actors/x.ts", "new Date(env.now()); if (e instanceof Deno.errors.NotFound) f();", []);
 test("allows", "actors/x.ts", "let kv: Deno.Kv; const t = { setTimeout: 1 }; t.setTimeout;", []);
