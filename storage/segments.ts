@@ -136,10 +136,9 @@ export class SegmentStore {
   /** Closes what nobody uses, of one directory or of all. */
   async close(directory = ""): Promise<void> {
     const idle = [...this.#open].filter(([path, open]) => path.startsWith(directory) && open.userCount === 0);
-    for (const [path, open] of idle) {
-      this.#open.delete(path);
-      await this.#close(path, open);
-    }
+    // All at once, so that nobody else closes or uses one while another is being closed.
+    for (const [path] of idle) this.#open.delete(path);
+    for (const [path, open] of idle) await this.#close(path, open);
   }
 
   async #unused(path: string, open: OpenFile): Promise<void> {
@@ -239,7 +238,7 @@ export class PartitionSegments {
   /** Removes all files and the directory; harmless when there are none. Throws what the disk throws. */
   async removeAll(): Promise<void> {
     const { files } = this.#store;
-    await this.#store.close(this.#directory);
+    await this.close();
     const found = await files.list(this.#directory);
     for (const { name } of found) await files.remove(`${this.#directory}/${name}`);
     // Nobody will look here again: what a power failure brought back would stay for ever. Also when nothing was found, since
@@ -254,7 +253,7 @@ export class PartitionSegments {
   }
 
   close(): Promise<void> {
-    return this.#store.close(this.#directory);
+    return this.#store.close(`${this.#directory}/`);
   }
 
   #pathOf(name: SegmentName): string {

@@ -1,6 +1,8 @@
 /** Logs with segment files on a disk that loses what was not synced: order, faults, crashes, space. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { PositionalFile } from "../lib/env.ts";
+import { silentLogger } from "../lib/log.ts";
 import { CorruptStorageError, StorageUnavailableError } from "./errors.ts";
 import { type DiskFate, FakeDisk } from "./fake_disk.ts";
 import { decodeBatchIndex } from "./keys/batch_index.ts";
@@ -10,7 +12,7 @@ import { decodeShardHead } from "./keys/shard_head.ts";
 import { deletePartition, removeTombstone } from "./log_deletion.ts";
 import { type CommitFate, MemoryStorage } from "./memory.ts";
 import { type LogAppend, PartitionLog } from "./partition_log.ts";
-import { EXTENT_BYTES_MIN, fileName } from "./segments.ts";
+import { EXTENT_BYTES_MIN, fileName, SegmentStore } from "./segments.ts";
 import { appendsAfter, openShards, settle, TOPIC_ID } from "./storage_testkit.ts";
 
 const KEYS = new PartitionKeys(TOPIC_ID, 0);
@@ -376,4 +378,34 @@ Deno.test("after a crash at any await nothing acknowledged is lost, and no file 
     ),
     { numRuns: 150 },
   );
+});
+
+Deno.test("closing a store twice at once closes each file once, and whoever uses one meanwhile opens it anew", async () => {
+  const { files } = new FakeDisk();
+  const calls: string[] = [];
+  const noted = (path: string, file: PositionalFile): PositionalFile => ({
+    ...file,
+    close: () => {
+      calls.push(`close ${path.at(-1)}`);
+      return file.close();
+    },
+  });
+  const store = new SegmentStore({
+    files: {
+      ...files,
+      create: async (path) => noted(path, await files.create(path)),
+      open: async (path) => {
+        calls.push(`open ${path.at(-1)}`);
+        return noted(path, await files.open(path));
+      },
+    },
+    log: silentLogger,
+    path: "segments",
+  });
+  await files.makeDirectory("segments");
+  for (const name of ["a", "b"]) await store.use(`segments/${name}`, true, () => Promise.resolve());
+  const closing = [store.close(), store.close()];
+  await store.use("segments/b", false, () => Promise.resolve());
+  await Promise.all(closing);
+  assert.deepEqual(calls.toSorted(), ["close a", "close b", "open b"]);
 });
