@@ -7,7 +7,7 @@ import {
   offsetForLeaderEpoch,
   type OffsetForLeaderEpochRequest,
 } from "../protocol/messages/23_offset_for_leader_epoch.ts";
-import { handler, partitionFailure, type RequestContext } from "./handler.ts";
+import { handler, readFailure, type RequestContext } from "./handler.ts";
 import { hasPartition } from "./topic_lookup.ts";
 
 type Partition = OffsetForLeaderEpochRequest["topics"][number]["partitions"][number];
@@ -43,7 +43,7 @@ async function findOne(name: string, asked: Partition, { broker }: RequestContex
       .ask({ type: "findEpochEnd", leaderEpoch, currentLeaderEpoch });
     return { errorCode: errorCode(error), partition, leaderEpoch: epoch, endOffset };
   } catch (error) {
-    return refused(partition, partitionFailure(error));
+    return refused(partition, readFailure(error));
   }
 }
 

@@ -2,7 +2,7 @@
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { describeLogDirs, type DescribeLogDirsRequest } from "../protocol/messages/35_describe_log_dirs.ts";
-import { handler, partitionFailure, type RequestContext } from "./handler.ts";
+import { handler, readFailure, type RequestContext } from "./handler.ts";
 import { hasPartition } from "./topic_lookup.ts";
 
 /** Partitions asked at a time: an idle one must be opened to know its size. */
@@ -25,7 +25,7 @@ async function serveDescribeLogDirs(request: DescribeLogDirsRequest, context: Re
       sizes.push(...await Promise.all(group.map((place) => sizeOf(place, context))));
     }
   } catch (error) {
-    return { errorCode: 0, results: [{ errorCode: errorCode(partitionFailure(error)), logDir, topics: [] }] };
+    return { errorCode: 0, results: [{ errorCode: errorCode(readFailure(error)), logDir, topics: [] }] };
   }
   const byTopic = Map.groupBy(places.map((place, index) => ({ ...place, index })), ({ topic }) => topic.name);
   const topics = [...byTopic].map(([name, partitions]) => ({

@@ -8,7 +8,7 @@ import type { AcquireRecordsResult } from "../actors/messages/share_partition.ts
 import { takeRecords } from "../actors/share_take.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { shareFetch, type ShareFetchRequest } from "../protocol/messages/78_share_fetch.ts";
-import { handler, partitionFailure, type RequestContext } from "./handler.ts";
+import { handler, readFailure, type RequestContext } from "./handler.ts";
 import {
   acknowledgeAll,
   type AcknowledgedPartition,
@@ -101,7 +101,7 @@ async function fetch(
     offsetReset: null,
     deadlineMs: broker.env.mono() + Math.min(Math.max(request.maxWaitMs, 0), limits.longPollMsMax),
     signal,
-    failure: partitionFailure,
+    failure: readFailure,
   });
   for (const each of taken) outcomeOf(outcomes, each).fetched = each.result;
 }

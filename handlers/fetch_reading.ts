@@ -10,7 +10,7 @@ import { limits } from "../core/config/limits.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";
 import type { FetchResult, IsolationLevel } from "../actors/messages/partition.ts";
 import type { ErrorName } from "../protocol/errors.ts";
-import { partitionFailure, type RequestContext } from "./handler.ts";
+import { readFailure, type RequestContext } from "./handler.ts";
 
 /** One partition of the request: where to read, or why not. */
 export interface FetchPlan {
@@ -117,7 +117,7 @@ async function readOne(
       lastFetchedEpoch,
     }, { signal: context.signal });
   } catch (error) {
-    return failed(partitionFailure(error));
+    return failed(readFailure(error));
   }
 }
 

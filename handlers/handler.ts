@@ -90,6 +90,15 @@ export function partitionFailure(error: unknown): ErrorName {
   return "KAFKA_STORAGE_ERROR";
 }
 
+/**
+ * The same for what consumers read. Of a Fetch and of a ShareFetch Java's consumers know no timeout, and end with an exception at a code
+ * that they do not know.
+ */
+export function readFailure(error: unknown): ErrorName {
+  const failure = partitionFailure(error);
+  return failure === "REQUEST_TIMED_OUT" ? "KAFKA_STORAGE_ERROR" : failure;
+}
+
 /** Kafka's retriable error for a coordinator that did not answer. */
 export function coordinatorFailure(error: unknown): ErrorName {
   return error instanceof ActorStoppedError ? "NOT_COORDINATOR" : "COORDINATOR_NOT_AVAILABLE";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Broker } from "../../actors/broker.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
-import { OverloadedError } from "../../actors/runtime/errors.ts";
+import { AskDeadlineError, OverloadedError } from "../../actors/runtime/errors.ts";
 import { errorName, isRetriable } from "../../protocol/errors.ts";
 import { produce as produceApi } from "../../protocol/messages/00_produce.ts";
 import { fetchApi } from "../../protocol/messages/01_fetch.ts";
@@ -153,4 +153,19 @@ Deno.test("Produce that meets a full mailbox is retriable and asks the client to
   assert.equal(errorName(code), "REQUEST_TIMED_OUT");
   assert.equal(isRetriable(code), true);
   assert.ok(answer.throttleTimeMs > 0);
+});
+
+Deno.test("Fetch never answers a timeout, at which Java's consumers end with an exception", async () => {
+  const whole = await start();
+  const topic = await createTopic(whole, 1);
+  for (const failure of [new OverloadedError("full"), new AskDeadlineError("too late")]) {
+    const failing = withPartitions(whole, (topicId, index) => {
+      const ref = whole.broker.partition(topicId, index);
+      return { ...ref, ask: () => Promise.reject(failure) };
+    });
+    const answer = await call(failing, fetchApi, fetchRequest(topic, [0]));
+    const code = answer.responses[0]?.partitions[0]?.errorCode ?? 0;
+    assert.equal(errorName(code), "KAFKA_STORAGE_ERROR");
+    assert.equal(isRetriable(code), true);
+  }
 });
