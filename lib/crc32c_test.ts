@@ -14,8 +14,14 @@ Deno.test("crc32c() gives the check values of RFC 3720", () => {
 
 Deno.test("crc32c() agrees with an independent implementation on any range", async () => {
   const oracle = await createCRC32(0x82f63b78);
-  const sizes = fc.oneof(fc.nat(300), fc.integer({ min: 1000, max: 5000 }));
-  const inputs = sizes.chain((size) => fc.uint8Array({ minLength: size, maxLength: size }));
+  // Tables alone, two lanes, folding, folding in several slices.
+  const sizes = fc.oneof(
+    fc.nat(300),
+    fc.integer({ min: 1_000, max: 5_000 }),
+    fc.integer({ min: 8_100, max: 9_000 }),
+    fc.integer({ min: 35_000, max: 120_000 }),
+  );
+  const inputs = fc.tuple(sizes, fc.integer()).map(([size, seed]) => noise(size, seed));
   fc.assert(fc.property(inputs, fc.nat(20), fc.nat(20), (bytes, skip, drop) => {
     const start = Math.min(skip, bytes.length);
     const end = Math.max(start, bytes.length - drop);
@@ -23,3 +29,23 @@ Deno.test("crc32c() agrees with an independent implementation on any range", asy
     assert.equal(crc32c(bytes, start, end).toString(16).padStart(8, "0"), expected);
   }));
 });
+
+Deno.test("crc32c() goes on from the CRC of what comes before, at any length", () => {
+  const bytes = noise(100_000, 7);
+  const whole = crc32c(bytes);
+  for (const at of [1, 100, 8_191, 8_192, 8_193, 50_000, 91_808, 99_999]) {
+    const before = crc32c(bytes, 0, at);
+    assert.equal(crc32c(bytes, at, bytes.length, before), whole, `cut at ${at}`);
+  }
+});
+
+/** Bytes without a pattern (xorshift32), from a seed. */
+function noise(size: number, seed: number): Uint8Array {
+  let state = seed | 1;
+  return Uint8Array.from({ length: size }, () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state & 0xff;
+  });
+}
