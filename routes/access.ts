@@ -124,6 +124,8 @@ export function accessGuard(broker: Broker, { adminKey }: AccessOptions): Access
       if (/\/(\.|%2e)(\.|%2e)?(\/|$)/i.test(path)) {
         return new Problem(400, { detail: "The path has a dot segment" });
       }
+      // `URL` takes it for a slash, so the router would see other segments than the table.
+      if (path.includes("\\")) return new Problem(400, { detail: "The path has a backslash" });
       const { need, topic } = needOf(request.method, path);
       if (need === "public") return null;
       const text = keyOf(request);

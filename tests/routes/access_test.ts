@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { createApi } from "../../routes/api.ts";
 import { needOf } from "../../routes/access.ts";
 import { httpApp } from "../../routes/app.ts";
+import type { PlainMethod } from "../../lib/http_head.ts";
+import { asRequest } from "../../net/http/plain_request.ts";
 import { accessRows } from "../../routes/access_table.ts";
 import { compilePattern } from "../../routes/confluent/contract_router.ts";
 import { serveBroker, type ServedBroker } from "../served_broker.ts";
@@ -73,6 +75,24 @@ class Keys implements AsyncDisposable {
     };
     if (body !== undefined) init.body = typeof body === "string" ? body : JSON.stringify(body);
     return await readAnswer(await this.#app.fetch(await plainForm(`http://localhost${path}`, init)));
+  }
+
+  /** `target` as a client may write it: `new Request` would tidy it up. */
+  async sendAsWritten(method: PlainMethod, target: string, authorization: string): Promise<number> {
+    const request = asRequest({
+      method,
+      url: `http://localhost${target}`,
+      names: ["host", "authorization"],
+      values: ["localhost", authorization],
+      bodyBytes: null,
+      keepsAlive: true,
+      isWebSocket: false,
+    }, {
+      bodyBytes: () => Promise.resolve(new Uint8Array(0)),
+      bodyChunk: () => Promise.resolve(null),
+      whenGone: () => {},
+    });
+    return (await readAnswer(await this.#app.fetch(request))).status;
   }
 
   async make(...scopes: string[]): Promise<string> {
@@ -216,6 +236,25 @@ Deno.test("access: scopes hold on every contract", async () => {
     }
     assert.deepEqual(statuses, [p, c, m], `${method} ${path}`);
   }
+});
+
+Deno.test("access: a backslash, which URLs take for a slash, leads to nobody else's topics", async () => {
+  await using keys = await Keys.open();
+  const admin = `Bearer ${ADMIN}`;
+  assert.equal((await keys.send("POST", "/v1/topics", admin, { name: "other" })).status, 201);
+  assert.equal((await keys.send("PUT", "/v1/stream/secret", admin)).status, 201);
+  const key = await keys.make("produce:a*", "consume:a*");
+  const targets: [method: PlainMethod, target: string][] = [
+    ["GET", "/v1/stream/a\\..\\secret"],
+    ["DELETE", "/v1/stream/a/b\\..\\..\\secret"],
+    ["PUT", "/v1/stream/a\\..\\__ds/subscriptions/s"],
+    ["GET", "/topics/a\\..\\other/partitions/0/records"],
+    ["GET", "/produce/a\\..\\other/x"],
+  ];
+  for (const [method, target] of targets) {
+    assert.equal(await keys.sendAsWritten(method, target, key), 400, `${method} ${target}`);
+  }
+  assert.equal((await keys.send("GET", "/v1/stream/secret", admin)).status, 200);
 });
 
 Deno.test("access: a consumer on the server is for the topics of the key that asks", async () => {
