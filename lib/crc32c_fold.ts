@@ -10,9 +10,11 @@
  * The idea, for another polynomial and with scalar words: Chorba (Russell, "Chorba: a novel CRC32 implementation").
  */
 
+import { ByteWriter } from "./byte_writer.ts";
+
 export const BLOCK_BYTES = 16;
 /** What remains of a message. */
-export const WINDOW_BYTES = 209 * BLOCK_BYTES;
+const WINDOW_BYTES = 209 * BLOCK_BYTES;
 const OFFSETS_BYTES = [65, 155, 170, 195, 209].map((blocks) => blocks * BLOCK_BYTES);
 
 /** A message is folded in slices of so many bytes, which stay in the processor's caches; the last window is in front of each. */
@@ -20,7 +22,8 @@ const SLICE_BYTES = 32 * 1_024;
 const PAGE_BYTES = 64 * 1_024;
 
 interface Kernel {
-  readonly memory: WebAssembly.Memory;
+  /** Its whole memory: a window, and a slice behind it. */
+  readonly room: Uint8Array;
   /** Adds to each block in [`at` + a window, `end` + a window) those that fold into it, in order. */
   fold(at: number, end: number): void;
   /** Adds the blocks from `from` on to those in [`to`, `end`). */
@@ -34,8 +37,7 @@ let kernel: Kernel | undefined;
  * the next call overwrites. The range must be whole blocks, more than a window.
  */
 export function foldBlocks(bytes: Uint8Array, start: number, end: number, register: number): Uint8Array {
-  const { memory, fold, add } = kernel ??= makeKernel();
-  const room = new Uint8Array(memory.buffer);
+  const { room, fold, add } = kernel ??= makeKernel();
   const restAt = end - WINDOW_BYTES;
   room.fill(0, 0, WINDOW_BYTES);
   for (let at = start; at < restAt;) {
@@ -99,7 +101,11 @@ function makeKernel(): Kernel {
     ...section(exports, [named("memory", [2, 0]), named("fold", [0, 0]), named("add", [0, 1])]),
     ...section(codes, [sized([0, ...fold, END]), sized([0, ...add, END])]),
   ]);
-  return new WebAssembly.Instance(new WebAssembly.Module(module)).exports as unknown as Kernel;
+  const { exports: made } = new WebAssembly.Instance(new WebAssembly.Module(module));
+  const { memory, ...loops } = made as unknown as
+    & Omit<Kernel, "room">
+    & { readonly memory: WebAssembly.Memory };
+  return { ...loops, room: new Uint8Array(memory.buffer) };
 }
 
 function section(id: number, entries: readonly (readonly number[])[]): number[] {
@@ -114,7 +120,9 @@ function sized(bytes: readonly number[]): number[] {
   return [...unsigned(bytes.length), ...bytes];
 }
 
-/** LEB128. */
+/** What WebAssembly calls LEB128. */
 function unsigned(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
+  const writer = new ByteWriter();
+  writer.unsignedVarint(value);
+  return [...writer.toBytes()];
 }

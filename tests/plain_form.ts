@@ -4,8 +4,15 @@ import { asRequest } from "../net/http/plain_request.ts";
 
 const plainMethods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 
-/** As `new Request`; a real one for what the listener leaves to Deno's server: other methods, bodies of unknown length. */
-export async function plainForm(url: string, init: RequestInit = {}): Promise<Request> {
+/**
+ * As `new Request`, which tidies up the URL unless it is to stay as a client wrote it; a real one for what the listener leaves to Deno's
+ * server: other methods, bodies of unknown length.
+ */
+export async function plainForm(
+  url: string,
+  init: RequestInit = {},
+  { isAsWritten = false } = {},
+): Promise<Request> {
   const real = new Request(url, init);
   if (!plainMethods.has(real.method) || init.body instanceof ReadableStream) return real;
   const headers = new Headers(real.headers);
@@ -21,7 +28,7 @@ export async function plainForm(url: string, init: RequestInit = {}): Promise<Re
   };
   return asRequest({
     method: real.method as PlainMethod,
-    url: real.url,
+    url: isAsWritten ? url : real.url,
     names: [...headers.keys()],
     values: [...headers.values()],
     bodyBytes: length === null ? null : Number(length),
