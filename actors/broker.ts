@@ -25,6 +25,7 @@ import type { SupervisorMessage } from "./messages/supervisor.ts";
 import type { TransactionMessage } from "./messages/transaction.ts";
 import type { WebhookMessage } from "./messages/webhook.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
+import type { ByteBudget } from "./runtime/byte_budget.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 
 export interface Broker {
@@ -82,6 +83,8 @@ export interface Broker {
   readonly quotas: ClientQuotas;
   /** What clients asked for once, so that they need not repeat it (KIP-227). */
   readonly fetchSessions: FetchSessionCache;
+  /** Bytes of batches that wait for their commits. */
+  readonly waitingBytes: ByteBudget;
   /** Every live actor, for introspection. */
   inspect(): ActorSnapshot[];
 }

@@ -56,6 +56,7 @@ import { partitionKey, partitionKind } from "./partition.ts";
 import { ProducerIds } from "./producer_ids.ts";
 import { ProducerSweep } from "./producer_sweep.ts";
 import { RetentionSweep } from "./retention.ts";
+import type { ByteBudget } from "./runtime/byte_budget.ts";
 import { ActorRuntime } from "./runtime/runtime.ts";
 import type { ActorRef, ActorSnapshot } from "./runtime/types.ts";
 import { REST_CONSUMER_KIND, restConsumerKey, restConsumerKind } from "./rest_consumer.ts";
@@ -78,7 +79,7 @@ import { WEBHOOK_KIND, webhookKind } from "./webhook.ts";
 import { WebhookDirectory } from "./webhook_directory.ts";
 
 /** Between two steps of a deletion at least, so that appends come first; as retention does. */
-const PURGE_PAUSE_MS = 10;
+const PURGE_PAUSE_MS = 2;
 
 export interface LocalBrokerOptions {
   readonly env: Env;
@@ -409,6 +410,10 @@ export class LocalBroker implements Broker {
 
   nextProducerId(): Promise<number> {
     return this.#producerIds.next();
+  }
+
+  get waitingBytes(): ByteBudget {
+    return this.#runtime.waitingBytes;
   }
 
   inspect(): ActorSnapshot[] {

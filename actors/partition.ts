@@ -80,6 +80,7 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
   return {
     kind: PARTITION_KIND,
     options: { stagedEffectsMax: STAGED_APPENDS_MAX, mailboxLengthMax: limits.partitionMailboxLengthMax },
+    bytesOf,
     async activate(context) {
       const { topicId, partition } = partitionOfKey(context.address.key);
       const leaderEpoch = options.leaderEpochOf(topicId, partition);
@@ -93,6 +94,13 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
       return new ReadOnlyPartition({ context, reads: host, health: options.shards.health });
     },
   };
+}
+
+/** What a message brings to be stored. */
+function bytesOf(message: PartitionMessage): number {
+  if (message.type === "produce") return message.batch.byteLength;
+  if (message.type !== "restore") return 0;
+  return message.batches.reduce((sum, batch) => sum + batch.byteLength, 0);
 }
 
 /** To be read only, when the store takes no writes. */

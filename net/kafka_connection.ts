@@ -24,10 +24,11 @@ import type { Span, Tracer } from "../lib/tracing.ts";
 import { errorCode } from "../protocol/errors.ts";
 import { decodeRequestHeader, encodeResponseFrame, type RequestHeader } from "../protocol/header.ts";
 import { API_VERSIONS_KEY } from "../protocol/messages/all.ts";
+import { produce } from "../protocol/messages/00_produce.ts";
 import { oldProduce } from "../protocol/messages/00_produce_old.ts";
 import { apiVersions } from "../protocol/messages/18_api_versions.ts";
 import { decodeRequest, supportsVersion } from "../protocol/schema/api.ts";
-import type { ByteBudget } from "./byte_budget.ts";
+import type { ByteBudget } from "../actors/runtime/byte_budget.ts";
 import { FrameError, FrameReader } from "./frame_reader.ts";
 import type { LogLimiter } from "./log_limiter.ts";
 import { ReplyQueue } from "./reply_queue.ts";
@@ -111,15 +112,24 @@ export class KafkaConnection {
     let next = this.#readAhead(frames);
     for (;;) {
       await this.#replies.room();
-      await this.#options.requestBytes.room();
       const frame = await next;
       if (frame === null) return;
       await this.#unmuted();
+      await this.#room(frame);
       this.#lastActiveMs = this.#options.broker.env.mono();
       // One frame is read ahead, so that a peer that leaves is noticed while its request is parked.
       next = this.#readAhead(frames);
       await this.#dispatch(frame);
     }
+  }
+
+  /** Waits until there is room for a batch or whatever is large; what is light goes on, so that consumers are served meanwhile. */
+  async #room(frame: Uint8Array): Promise<void> {
+    const { requestBytes, broker } = this.#options;
+    const isProduce = ((frame[0] ?? 0) << 8 | (frame[1] ?? 0)) === produce.key;
+    if (!isProduce && frame.byteLength <= limits.lightRequestBytesMax) return;
+    await requestBytes.room();
+    await broker.waitingBytes.room();
   }
 
   /** A client that was told to hold back and does not is not read either. */

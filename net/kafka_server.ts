@@ -2,7 +2,7 @@
 import type { Broker } from "../actors/broker.ts";
 import { limits } from "../core/config/limits.ts";
 import type { Cancel, Conn, Listener } from "../lib/env.ts";
-import { ByteBudget } from "./byte_budget.ts";
+import { ByteBudget } from "../actors/runtime/byte_budget.ts";
 import { KafkaConnection } from "./kafka_connection.ts";
 import { LogLimiter } from "./log_limiter.ts";
 

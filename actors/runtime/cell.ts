@@ -7,6 +7,7 @@ import { InvariantError } from "../../lib/invariant.ts";
 import type { LogFields, Logger } from "../../lib/log.ts";
 import { FencedError } from "../../storage/errors.ts";
 import { Activation, type ActivationOwner } from "./activation.ts";
+import type { ByteBudget } from "./byte_budget.ts";
 import { contextOf } from "./context.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { Envelope } from "./envelope.ts";
@@ -31,6 +32,8 @@ export interface CellOwner {
   readonly log: Logger;
   readonly scheduler: Scheduler;
   readonly deadlines: Deadlines;
+  /** Bytes of messages that wait, in all actors together. */
+  readonly waitingBytes: ByteBudget;
   /** Null: nobody records. */
   readonly tracer: Tracer | null;
   nextIncarnation(): string;
@@ -89,11 +92,17 @@ export class Cell implements Runnable, ActivationOwner {
   ): void {
     const signal = options?.signal;
     if (signal?.aborted) return reject(signal.reason);
-    const { deadlines } = this.#owner;
+    const { deadlines, waitingBytes } = this.#owner;
+    const byteLength = this.#kind.bytesOf?.(message) ?? 0;
+    if (byteLength > 0 && waitingBytes.isOverrun) {
+      const why = `${waitingBytes.bytes} bytes wait for their commits`;
+      return reject(new OverloadedError(`Cannot send to "${this.#name}": ${why}`));
+    }
     const envelope = new Envelope(message, { address: this.address, deadlines, resolve, reject });
     const nowMs = this.env.mono();
     const refusal = this.#accept(envelope, nowMs);
     if (refusal !== null) return reject(refusal);
+    if (byteLength > 0) envelope.charge(waitingBytes, byteLength);
     if (this.tracer !== null) this.#trace(this.tracer, envelope);
     if (signal !== undefined) envelope.listen(signal);
     deadlines.add(envelope, nowMs + (options?.deadlineMs ?? this.options.askDeadlineMs), nowMs);

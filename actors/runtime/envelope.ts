@@ -2,6 +2,7 @@
  * A message on its way with the means to answer it: what the mailbox holds and what `receive` gets as its `Reply`.
  * It is settled exactly once: by the output gate, by the actor's death, or by the asker giving up.
  */
+import type { ByteBudget } from "./byte_budget.ts";
 import { Deadline, type Deadlines } from "./deadlines.ts";
 import type { Span } from "../../lib/tracing.ts";
 import { AskDeadlineError } from "./errors.ts";
@@ -42,6 +43,9 @@ export class Envelope extends Deadline implements Reply<unknown> {
   #answer: unknown = undefined;
   #answerFails = false;
   #gaveUp = false;
+  /** What the message's bytes are counted against, until they are let go; null: not (any more). */
+  #budget: ByteBudget | null = null;
+  #byteLength = 0;
   #onAbandon: (() => void) | null = null;
   #unlisten: (() => void) | null = null;
 
@@ -58,21 +62,35 @@ export class Envelope extends Deadline implements Reply<unknown> {
     return this.#state !== "waiting";
   }
 
+  /** Counts bytes that the message holds until the actor is done with it. */
+  charge(budget: ByteBudget, byteLength: number): void {
+    budget.take(byteLength);
+    this.#budget = budget;
+    this.#byteLength = byteLength;
+  }
+
   send(value: unknown): void {
-    if (this.#state !== "waiting") return;
+    if (this.#state !== "waiting") {
+      // Nobody waits any more, and yet the bytes are there until they are durable.
+      if (this.#gaveUp && this.#budget !== null) this.holder?.hold(this);
+      return;
+    }
     this.#state = "answered";
     this.#answer = value;
     this.holder?.hold(this);
   }
 
   fail(error: Error): void {
-    if (this.#state !== "waiting") return;
+    if (this.#state !== "waiting") return this.send(error);
     this.#answerFails = true;
     this.send(error);
   }
 
   sendNow(value: unknown): void {
-    if (this.#state !== "waiting") return;
+    if (this.#state !== "waiting") {
+      if (this.#gaveUp) this.#letGo();
+      return;
+    }
     this.#state = "answered";
     this.#answer = value;
     if (this.parked) this.holder?.unpark(this);
@@ -91,6 +109,7 @@ export class Envelope extends Deadline implements Reply<unknown> {
 
   /** Gives the answer to the asker, unless that one is gone. */
   release(): void {
+    this.#letGo();
     if (this.#state !== "answered") return;
     this.#settle(this.#answerFails ? this.#answer : undefined);
     if (this.#answerFails) this.#asker?.reject(this.#answer);
@@ -100,6 +119,7 @@ export class Envelope extends Deadline implements Reply<unknown> {
 
   /** Fails the ask at once, answered or not: the actor died or refuses the message. */
   reject(error: Error): void {
+    this.#letGo();
     if (this.#state === "settled") {
       this.span?.end(error);
       return;
@@ -138,6 +158,11 @@ export class Envelope extends Deadline implements Reply<unknown> {
     const callback = this.#onAbandon;
     this.#onAbandon = null;
     if (callback !== null) this.holder?.call(callback);
+  }
+
+  #letGo(): void {
+    this.#budget?.give(this.#byteLength);
+    this.#budget = null;
   }
 
   #settle(error: unknown): void {

@@ -7,6 +7,8 @@ import type { Cancel, Env } from "../../lib/env.ts";
 import { invariant } from "../../lib/invariant.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Tracer } from "../../lib/tracing.ts";
+import { limits } from "../../core/config/limits.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import { Cell, type CellOwner } from "./cell.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ActorStoppedError } from "./errors.ts";
@@ -49,6 +51,8 @@ export interface ActorRuntimeOptions {
   readonly onCommit?: (kind: string, ms: number) => void;
   /** Default null: nobody records. */
   readonly tracer?: Tracer | null;
+  /** Bytes of messages that may wait in all actors together; `limits.waitingAppendBytesMax` when absent. */
+  readonly waitingBytesMax?: number;
 }
 
 interface RegisteredKind {
@@ -58,6 +62,11 @@ interface RegisteredKind {
 }
 
 export class ActorRuntime {
+  /**
+   * Bytes of messages that wait for their commits. Doors wait for room before they take more; at twice the bound asks are refused
+   * with `OverloadedError`.
+   */
+  readonly waitingBytes: ByteBudget;
   readonly #env: Env;
   readonly #incarnation: string;
   readonly #defaults: ActorOptions;
@@ -69,7 +78,9 @@ export class ActorRuntime {
   #cancelIdleSweep: Cancel | null = null;
   #draining: Promise<{ drained: number; abandoned: number }> | null = null;
 
-  constructor({ env, log, incarnation, defaults, onCommit = () => {}, tracer = null }: ActorRuntimeOptions) {
+  constructor(options: ActorRuntimeOptions) {
+    const { env, log, incarnation, defaults, onCommit = () => {}, tracer = null } = options;
+    this.waitingBytes = new ByteBudget(options.waitingBytesMax ?? limits.waitingAppendBytesMax);
     this.#env = env;
     this.#incarnation = incarnation ?? env.uuid();
     this.#defaults = { ...ACTOR_OPTION_DEFAULTS, ...defaults };
@@ -80,6 +91,7 @@ export class ActorRuntime {
       log,
       scheduler: this.#scheduler,
       deadlines: this.#deadlines,
+      waitingBytes: this.waitingBytes,
       committed: onCommit,
       tracer,
       nextIncarnation: () => `${this.#incarnation}.${++this.#activationCount}`,

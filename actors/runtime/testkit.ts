@@ -42,11 +42,20 @@ export interface Testbed {
 
 /** A runtime in a virtual world, incarnation `test`. */
 export function createTestbed(
-  { defaults, ...envOptions }: TestEnvOptions & { readonly defaults?: Partial<ActorOptions> } = {},
+  { defaults, waitingBytesMax, ...envOptions }: TestEnvOptions & {
+    readonly defaults?: Partial<ActorOptions>;
+    readonly waitingBytesMax?: number;
+  } = {},
 ): Testbed {
   const env = new TestEnv(envOptions);
   const log = new TestLogger();
-  const runtime = new ActorRuntime({ env, log, incarnation: "test", defaults: defaults ?? {} });
+  const runtime = new ActorRuntime({
+    env,
+    log,
+    incarnation: "test",
+    defaults: defaults ?? {},
+    ...(waitingBytesMax !== undefined && { waitingBytesMax }),
+  });
   return { env, log, runtime };
 }
 

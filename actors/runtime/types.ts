@@ -91,6 +91,11 @@ export interface ActorKind<Message, Effect> {
   /** e.g. `partition`. */
   readonly kind: string;
   readonly options?: Partial<ActorOptions>;
+  /**
+   * Bytes that a message holds from when it is asked until the actor has answered it and that is durable, whether or not its asker
+   * still waits. All actors together have a bound. Absent: none worth counting.
+   */
+  readonly bytesOf?: (message: Message) => number;
   /** Loads the state and returns the host; called at the first message and after every restart. */
   activate(
     context: ActorContext<Message, Effect>,

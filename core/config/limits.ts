@@ -18,8 +18,15 @@ export const limits = {
   requestFrameBytesMax: 104_857_600,
   /** Requests of one connection read and not yet answered; then its socket is not read. */
   inFlightRequestsPerConnectionMax: 100,
-  /** Bytes of requests read and not yet answered, over all connections; then sockets are not read. */
+  /** Bytes of requests read and not yet answered, over all connections; then no Produce is taken, nor anything large. */
   inFlightRequestBytesMax: 128 * 1024 * 1024,
+  /**
+   * Bytes of batches that wait for their commit, over all partitions, whether or not their clients still wait; then Kafka's sockets
+   * are not read, and at twice as many whoever asks is refused with `OverloadedError`.
+   */
+  waitingAppendBytesMax: 128 * 1024 * 1024,
+  /** Requests up to this size, and no Produce, are taken also while there is no room for more: consumers go on. */
+  lightRequestBytesMax: 64 * 1024,
   /** Lines about bad requests a second; the rest are counted in the next line. */
   badRequestLogLinesPerSecondMax: 10,
   /** Answer bytes of one connection queued and not yet written; then its socket is not read. */
@@ -88,6 +95,8 @@ export const limits = {
   configValueLengthMax: 8_192,
   /** `offset.metadata.max.bytes`: then OFFSET_METADATA_TOO_LARGE. */
   offsetMetadataBytesMax: 4_096,
+  /** Producers in one answer of DescribeProducers; then NOT_LEADER_OR_FOLLOWER for the partitions that are left. */
+  describedProducersMax: 50_000,
   /** Of one answer about several groups; then COORDINATOR_LOAD_IN_PROGRESS for the rest. */
   groupAnswerBytesMax: 64 * 1024 * 1024,
 

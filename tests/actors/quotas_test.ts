@@ -4,7 +4,7 @@ import type { TestEnv } from "../../actors/runtime/testkit.ts";
 import { limits } from "../../core/config/limits.ts";
 import { concat } from "../../lib/bytes.ts";
 import type { Conn } from "../../lib/env.ts";
-import { ByteBudget } from "../../net/byte_budget.ts";
+import { ByteBudget } from "../../actors/runtime/byte_budget.ts";
 import { KafkaConnection } from "../../net/kafka_connection.ts";
 import { LogLimiter } from "../../net/log_limiter.ts";
 import { errorName } from "../../protocol/errors.ts";
@@ -227,4 +227,27 @@ Deno.test("a connection whose client is over its quota is not read for the time 
     other.close();
     await world.env.runUntilIdle();
   }
+});
+
+Deno.test("while there is no room for batches, only they wait, and whatever else is large", async () => {
+  const world = await start();
+  await createTopic(world, "orders");
+  const ask = { clientSoftwareName: "test", clientSoftwareVersion: "1" };
+  const answeredBy = (conn: FakeConn) => conn.answered.map(({ correlationId }) => correlationId);
+  const { waitingBytes } = world.broker;
+  waitingBytes.take(limits.waitingAppendBytesMax);
+  const [producer, consumer, large] = [connect(world), connect(world), connect(world)];
+  producer.send(concat(encodeRequestFrame(produceApi, 12, 1, "p", produceRequest(10, -1))));
+  consumer.send(concat(encodeRequestFrame(apiVersions, 3, 2, "c", ask)));
+  const name = "x".repeat(limits.lightRequestBytesMax);
+  large.send(concat(encodeRequestFrame(apiVersions, 3, 3, "l", { ...ask, clientSoftwareName: name })));
+  await world.env.runUntilIdle();
+  assert.deepEqual([producer, consumer, large].map(answeredBy), [[], [2], []]);
+  waitingBytes.give(1);
+  await world.env.runUntilIdle();
+  assert.deepEqual([producer, consumer, large].map(answeredBy), [[1], [2], [3]]);
+  waitingBytes.give(limits.waitingAppendBytesMax - 1);
+  assert.equal(waitingBytes.bytes, 0);
+  for (const conn of [producer, consumer, large]) conn.close();
+  await world.env.runUntilIdle();
 });

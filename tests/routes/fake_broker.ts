@@ -12,6 +12,7 @@ import type { ConsumerLiveness, CreateTopic, SupervisorMessage } from "../../act
 import { EventFeed } from "../../actors/event_feed.ts";
 import { ServerMetrics } from "../../actors/server_metrics.ts";
 import { AskDeadlineError } from "../../actors/runtime/errors.ts";
+import { ByteBudget } from "../../actors/runtime/byte_budget.ts";
 import type { ActorRef, ActorSnapshot, AskOptions, ReplyOf } from "../../actors/runtime/types.ts";
 import {
   emptyMetadataImage,
@@ -168,6 +169,7 @@ export class FakeBroker implements Broker {
   readonly events = new EventFeed(fakeEnv());
   storeFault: string | null = null;
   readonly brokerId = 1;
+  readonly waitingBytes = new ByteBudget(Infinity);
   readonly telemetry = new ClientTelemetry({
     instancesMax: 10,
     pushBytesMax: 1_000_000,

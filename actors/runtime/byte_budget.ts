@@ -1,4 +1,4 @@
-/** A bound that connections share: bytes of requests that were read and are not yet answered. */
+/** A bound on bytes that many share: of requests that were read and not yet answered, or of messages that wait in actors. */
 
 export class ByteBudget {
   readonly #bytesMax: number;
@@ -11,6 +11,11 @@ export class ByteBudget {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** So much more than there is room for that whoever does not wait for room is to be refused. */
+  get isOverrun(): boolean {
+    return this.#bytes >= 2 * this.#bytesMax;
   }
 
   /** Accounts for bytes that are there already; `room` is what makes their readers wait. */
