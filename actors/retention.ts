@@ -13,8 +13,8 @@ import type { PartitionMessage } from "./messages/partition.ts";
 import { PartitionSweep } from "./partition_sweep.ts";
 import type { ActorRef } from "./runtime/types.ts";
 
-/** Between two steps at least, so that requests come first. */
-const STEP_PAUSE_MS = 10;
+/** Between two steps at least, so that requests come first: small steps, that retention may keep up with who appends. */
+const STEP_PAUSE_MS = 2;
 
 export interface RetentionSweepOptions {
   readonly env: Env;

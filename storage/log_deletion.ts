@@ -4,22 +4,18 @@
  * be interrupted and the whole begun again, any number of times. Segment files go when no index entry names them any more.
  */
 import { mutant } from "../lib/mutants.ts";
-import { ShardGoneError } from "./errors.ts";
+import { CorruptStorageError, ShardGoneError } from "./errors.ts";
 import { compareKeys } from "./key_order.ts";
 import { decodeLogHead, encodeLogHead } from "./keys/log_head.ts";
 import { PartitionKeys } from "./keys/partition.ts";
+import { STORE_BYTES_PER_STEP } from "./log_trim.ts";
 import type { Shard, ShardStore } from "./shard.ts";
 import type { Mutation } from "./storage.ts";
 import { topicGuard } from "./topic_guard.ts";
 
 const KEYS_PER_STEP = 64;
-/**
- * Values that one step deletes, unless the first is larger: whoever appends waits behind the commit, which takes the longer the more
- * pages it gives back.
- */
-const STEP_BYTES_MAX = 256 * 1_024;
 
-/** Yields the number of keys deleted after each step; ends when only the tombstone is left. */
+/** Yields the number of keys deleted after each step, 0 after that of a segment file; ends when only the tombstone is left. */
 export async function* deletePartition(
   shards: ShardStore,
   topicId: string,
@@ -30,7 +26,7 @@ export async function* deletePartition(
   if (shard === null) return;
   try {
     yield* deleteAll(shards, shard, keys);
-    await shards.segments?.partition(topicId, partition).removeAll();
+    for await (const _file of shards.segments?.partition(topicId, partition).removeAll() ?? []) yield 0;
   } finally {
     shard.close();
   }
@@ -43,7 +39,7 @@ export async function* deletePartition(
 async function openExisting(shards: ShardStore, topicId: string, keys: PartitionKeys): Promise<Shard | null> {
   const { key } = topicGuard(topicId);
   try {
-    return await shards.openShard(keys.head, { key, isOpen: () => false });
+    return await shards.openShard(keys.head, { key, isOpen: () => false }, true);
   } catch (error) {
     if (error instanceof ShardGoneError) return null;
     throw error;
@@ -55,13 +51,13 @@ async function* deleteAll(
   shard: Shard,
   keys: PartitionKeys,
 ): AsyncGenerator<number, void, void> {
-  if (decodeLogHead(shard.payload).state !== "deleted" && !mutant("no-tombstone")) {
+  if (!isTombstone(shard.payload) && !mutant("no-tombstone")) {
     await shard.commit({ mutations: [], payload: encodeLogHead({ state: "deleted" }) });
     yield 0;
   }
   // The commit writes the head, too.
   const countMax = Math.min(KEYS_PER_STEP, shards.storage.limits.mutationsMax - 1);
-  let count = Math.min(countMax, Math.ceil(STEP_BYTES_MAX / shards.storage.limits.valueBytesMax));
+  let count = Math.min(countMax, Math.ceil(STORE_BYTES_PER_STEP / shards.storage.limits.valueBytesMax));
   while (true) {
     // One more than is deleted, since the head is among them. Values are read along with their keys.
     const found = await shards.storage.list(keys.all(), { limit: count + 1 });
@@ -70,7 +66,7 @@ async function* deleteAll(
     for (const { key, value } of found) {
       if (compareKeys(key, keys.head) === 0) continue;
       const isFull = mutations.length >= count ||
-        (mutations.length > 0 && bytes + value.length > STEP_BYTES_MAX);
+        (mutations.length > 0 && bytes + value.length > STORE_BYTES_PER_STEP);
       if (isFull) break;
       mutations.push({ type: "delete", key });
       bytes += value.length;
@@ -79,8 +75,18 @@ async function* deleteAll(
     await shard.commit({ mutations });
     yield mutations.length;
     // As many as the last ones were small; twice as many at most, since the next may be larger.
-    const wanted = Math.floor(mutations.length * STEP_BYTES_MAX / Math.max(1, bytes));
+    const wanted = Math.floor(mutations.length * STORE_BYTES_PER_STEP / Math.max(1, bytes));
     count = Math.max(1, Math.min(countMax, 2 * count, wanted));
+  }
+}
+
+/** A head that is damaged is as good as a live one: what it is the head of goes. */
+function isTombstone(payload: Uint8Array | null): boolean {
+  try {
+    return decodeLogHead(payload).state === "deleted";
+  } catch (error) {
+    if (error instanceof CorruptStorageError) return false;
+    throw error;
   }
 }
 

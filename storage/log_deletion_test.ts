@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CorruptStorageError } from "./errors.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { deletePartition, removeTombstone } from "./log_deletion.ts";
 import { MemoryStorage } from "./memory.ts";
@@ -136,4 +137,60 @@ Deno.test("a step of a deletion is bounded in bytes where values are large, and 
     assert.ok(deleted.reduce((sum, bytes) => sum + bytes, 0) <= 256 * 1_024);
   }
   assert.ok(storage.commits.length < 60, `${storage.commits.length} commits`);
+});
+
+Deno.test("a step of retention is bounded in the same way, and in what files hold by more", async () => {
+  const storage = new MemoryStorage();
+  const log = await PartitionLog.open(await openShards(storage), TOPIC_ID, 0);
+  const sizes = Array.from({ length: 120 }, (_, i) => i % 40 === 7 ? 1_500_000 : i % 2 === 0 ? 16_000 : 100);
+  const appends = appendsAfter(log.head, sizes.map((valueBytes) => ({ timestamps: [1], valueBytes })));
+  for (let done = 0; done < appends.length;) done += await log.append(appends.slice(done));
+  await log.commitHead({ ...log.head, logStartOffset: log.head.logEndOffset });
+  const list = storage.list.bind(storage);
+  let readBytes = 0;
+  storage.list = async (range, options) => {
+    const page = await list(range, options);
+    readBytes += page.reduce((sum, { value }) => sum + value.length, 0);
+    return page;
+  };
+  const from = storage.commits.length;
+  const valueBytes = new Map(
+    await Promise.all(
+      storage.keys().map(async (key) => {
+        return [JSON.stringify(key), (await storage.get(key))?.value.length ?? 0] as const;
+      }),
+    ),
+  );
+  while (await log.trim());
+  const largest = storage.commits.slice(from).map(({ mutations }) =>
+    mutations.filter(({ type }) => type === "delete")
+      .reduce((sum, { key }) => sum + (valueBytes.get(JSON.stringify(key)) ?? 0), 0)
+  );
+  assert.ok(Math.max(...largest) <= 300_000, `${Math.max(...largest)} bytes in one step`);
+  const total = appends.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  assert.ok(largest.length < 3 * total / 262_144, `${largest.length} steps`);
+  assert.ok(readBytes < 2 * total, `${readBytes} bytes were read to delete ${total}`);
+  assert.equal(log.head.sizeBytes, 0);
+});
+
+Deno.test("a partition whose head is damaged can be deleted like any other", async () => {
+  const storage = new MemoryStorage();
+  const log = await PartitionLog.open(await openShards(storage), TOPIC_ID, 0);
+  const [append] = appendsAfter(log.head, [{ timestamps: [1] }]);
+  if (append !== undefined) await log.append([append]);
+  const { head } = new PartitionKeys(TOPIC_ID, 0);
+  const { length } = (await storage.get(head))?.value ?? { length: 0 };
+  for (const at of [0, 1, length >> 1, length - 1]) {
+    const damaged = new MemoryStorage();
+    for (const key of storage.keys()) {
+      const value = (await storage.get(key))?.value ?? new Uint8Array();
+      await damaged.commit({ checks: [], mutations: [{ type: "set", key, value }] });
+    }
+    damaged.tamper(head, (value) => value.with(at, (value[at] ?? 0) ^ 64));
+    const shards = await openShards(damaged);
+    await assert.rejects(PartitionLog.open(shards, TOPIC_ID, 0), CorruptStorageError);
+    for await (const _step of deletePartition(shards, TOPIC_ID, 0));
+    await removeTombstone(shards, TOPIC_ID, 0);
+    assert.deepEqual(damaged.keys().filter((key) => key[0] === "p"), []);
+  }
 });

@@ -282,6 +282,17 @@ export class LogReader {
     }
   }
 
+  /** A search whose beginning was deleted under it begins again at the new log start. */
+  async #fromStart<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#stable(work);
+      } catch (error) {
+        if (!(error instanceof OffsetTrimmedError) || attempt === ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
   /** The oldest batches below `upTo`; none when there is none. For the log's own writer. */
   async oldestBatches(upTo: number): Promise<StoredBatch[]> {
     const { logStartOffset, logEndOffset } = this.#bounds.head;
@@ -293,7 +304,7 @@ export class LogReader {
 
   /** The first record at or above the log start and below `upTo` whose timestamp is at least `timestamp`. */
   offsetForTimestamp(timestamp: number, upTo: number): Promise<FoundRecord | null> {
-    return this.#stable(() => this.#offsetForTimestamp(timestamp, upTo));
+    return this.#fromStart(() => this.#offsetForTimestamp(timestamp, upTo));
   }
 
   async #offsetForTimestamp(timestamp: number, upTo: number): Promise<FoundRecord | null> {
@@ -323,7 +334,7 @@ export class LogReader {
 
   /** The first record of those with the largest timestamp that is left in the log; null when none has a timestamp. */
   maxTimestampRecord(): Promise<FoundRecord | null> {
-    return this.#stable(() => this.#maxTimestampRecord());
+    return this.#fromStart(() => this.#maxTimestampRecord());
   }
 
   async #maxTimestampRecord(): Promise<FoundRecord | null> {

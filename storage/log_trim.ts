@@ -10,14 +10,20 @@ import { baseOffsetOfKey, type PartitionKeys, pieceOfKey } from "./keys/partitio
 import { decodeTrimmedTimestamp, encodeTrimmedTimestamp } from "./keys/trimmed_timestamp.ts";
 import { timeEntryOfKey } from "./keys/time_index.ts";
 import type { Extent } from "./segment_writer.ts";
-import type { KvKey, Mutation, Storage, StorageLimits } from "./storage.ts";
+import type { KeyRange } from "./keys/keyspace.ts";
+import type { KvKey, Mutation, Storage, StorageLimits, StoredEntry } from "./storage.ts";
 
 const BATCHES_PER_STEP = 250;
 const DELETIONS_PER_STEP = 400;
-/** So that the disk gives back space in small amounts. */
-const STEP_BYTES_MAX = 8 * 1_024 * 1_024;
-/** As many of the largest as that. */
-const PIECES_PER_STEP = 128;
+/** Read at first; then twice as many, as long as they are small. */
+const FIRST_PAGE_LENGTH = 8;
+/**
+ * Values that one step deletes from the store, unless a single one is larger: whoever appends waits behind the commit, which takes
+ * the longer the more pages it gives back.
+ */
+export const STORE_BYTES_PER_STEP = 256 * 1_024;
+/** Of segment files, whose space comes back when the last batch in a file is gone. */
+const EXTENT_BYTES_PER_STEP = 8 * 1_024 * 1_024;
 
 /** One step of deletion or compaction: what changes in the store, and what that frees. */
 export interface TrimPlan {
@@ -61,8 +67,11 @@ export async function planTrim(
   // Half of a commit at most, so that what comes besides has room.
   const forBatches = shareOf(limits, 2);
   const pageLength = Math.min(BATCHES_PER_STEP, limits.mutationsMax >> 2);
-  const entries = await storage.list(keys.indexRange(0, logStartOffset), { limit: pageLength });
-  for (const stored of entries) {
+  const piecesPerStep = Math.max(1, Math.floor(STORE_BYTES_PER_STEP / limits.valueBytesMax));
+  let storeBytes = 0;
+  let first: StoredEntry | null = null;
+  for await (const stored of oldestEntries(storage, keys.indexRange(0, logStartOffset), pageLength)) {
+    first ??= stored;
     let entry: BatchIndexEntry;
     try {
       entry = decodeBatchIndex(stored.value);
@@ -74,15 +83,18 @@ export async function planTrim(
     const { lastOffset, place, sizeBytes } = entry;
     // The batch that contains the log start stays whole.
     if (lastOffset >= logStartOffset && !mutant("trim-too-far")) break;
-    if (batchCount > 0 && freedSizeBytes + sizeBytes > STEP_BYTES_MAX) break;
+    const isInStore = place.kind !== "extent";
+    if (batchCount > 0 && storeBytes + (isInStore ? sizeBytes : 0) > STORE_BYTES_PER_STEP) break;
+    if (batchCount > 0 && freedSizeBytes + sizeBytes > EXTENT_BYTES_PER_STEP) break;
     const baseOffset = baseOffsetOfKey(stored.key);
     const added = deletionsOf(keys, stored.key, entry);
     if (batchCount > 0 && mutations.length + added.length > DELETIONS_PER_STEP) break;
-    if (added.length > PIECES_PER_STEP || !fits(sizeOfMutations(added), forBatches)) {
+    // The entry is one of them.
+    if (added.length - 1 > piecesPerStep || !fits(sizeOfMutations(added), forBatches)) {
       if (batchCount > 0) break;
       // More than one step deletes: from its first piece to its last, and the entry, which names them, with the last of them.
       const left = await piecesLeft(storage, keys, baseOffset, entry);
-      const step = left.slice(0, PIECES_PER_STEP);
+      const step = left.slice(0, piecesPerStep);
       while (
         step.length > 1 && !fits(sizeOfMutations([...step, { type: "delete", key: stored.key }]), forBatches)
       ) step.pop();
@@ -96,9 +108,9 @@ export async function planTrim(
     maxTimestamp = Math.max(maxTimestamp, timestampBound(entry));
     batchCount++;
     freedSizeBytes += sizeBytes;
+    if (isInStore) storeBytes += sizeBytes;
   }
-  const [first] = entries;
-  if (batchCount > 0 && first !== undefined) {
+  if (batchCount > 0 && first !== null) {
     const isFirstEver = baseOffsetOfKey(first.key) === 0;
     mutations.push(...await rememberTimestamp(storage, keys, maxTimestamp, isFirstEver));
   }
@@ -114,6 +126,27 @@ export async function planTrim(
   const aborted = await storage.list(keys.abortedRange(0, logStartOffset), { limit: pageLength });
   for (const { key } of aborted) if (!addIfRoom([{ type: "delete", key }], forOthers)) break;
   return mutations.length === 0 ? null : { mutations, batchCount, sizeBytes: freedSizeBytes, freedBytes };
+}
+
+/** Up to `countMax` entries in order, in pages that grow as long as what they hold is little. */
+async function* oldestEntries(
+  storage: Storage,
+  { start, end }: KeyRange,
+  countMax: number,
+): AsyncGenerator<StoredEntry, void, void> {
+  let from: KvKey = start;
+  let left = countMax;
+  for (let length = FIRST_PAGE_LENGTH; left > 0;) {
+    const limit = Math.min(length, left);
+    const page = await storage.list({ start: from, end }, { limit });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < limit) return;
+    from = [...last.key, new Uint8Array()];
+    left -= page.length;
+    const bytes = page.reduce((sum, { value }) => sum + value.length, 0);
+    if (bytes < STORE_BYTES_PER_STEP / 4) length *= 2;
+  }
 }
 
 /** Whatever is stored of a batch in keys. */

@@ -663,3 +663,33 @@ Deno.test("a log in a file is there after the store is opened again", async () =
     Deno.removeSync(directory, { recursive: true });
   }
 });
+
+Deno.test("a search by timestamp whose beginning is deleted under it goes on at the new log start", async () => {
+  for (const search of ["time", "newest"] as const) {
+    const storage = new MemoryStorage();
+    const log = await openLog(storage);
+    // The largest timestamp is the first to go, so that all of the log has to be looked at.
+    const timestamps = [500, ...Array.from({ length: 100 }, (_, i) => i)];
+    const appends = appendsAfter(log.head, timestamps.map((timestamp) => ({ timestamps: [timestamp] })));
+    for (let done = 0; done < appends.length;) done += await log.append(appends.slice(done));
+    await log.commitHead({ ...log.head, logStartOffset: 1 });
+    while (await log.trim());
+    const list = storage.list.bind(storage);
+    let calls = 0;
+    storage.list = async (range, options) => {
+      if (++calls === 4) {
+        await log.commitHead({ ...log.head, logStartOffset: 60 });
+        while (await log.trim());
+      }
+      return await list(range, options);
+    };
+    const found = search === "time"
+      ? await log.offsetForTimestamp(90, log.head.logEndOffset)
+      : await log.maxTimestampRecord();
+    assert.deepEqual(
+      found,
+      search === "time" ? { offset: 91, timestamp: 90 } : { offset: 100, timestamp: 99 },
+    );
+    assert.ok(calls > 4, "nothing was deleted meanwhile");
+  }
+});

@@ -149,6 +149,7 @@ export class SegmentWriter {
       return extent;
     });
     await segments.use(name, (file) => writeAndSync(file, group.map(({ bytes }) => bytes), extents));
+    this.#throwIfClosed();
     this.#open.set(name.number, (this.#open.get(name.number) ?? 0) + group.length);
     current.extentCount += group.length;
     return extents;
@@ -156,12 +157,24 @@ export class SegmentWriter {
 
   async #file(): Promise<CurrentFile> {
     const { incarnation, opening, segments, fileBytesMax } = this.#options;
-    if (this.#fault !== null) throw this.#fault;
+    this.#throwIfClosed();
     if (this.#current !== null && this.#current.end < fileBytesMax()) return this.#current;
     const name = { number: this.#nextNumber++, incarnation, opening };
-    await segments.create(name);
+    try {
+      await segments.create(name);
+    } catch (error) {
+      // It may be there although its name is not on the disk for certain.
+      segments.drop(name);
+      throw error;
+    }
     this.#current = { name, end: 0, extentCount: 0 };
+    this.#throwIfClosed();
     return this.#current;
+  }
+
+  /** What is written after the log was closed nobody will name, nor look for: it has to go again. */
+  #throwIfClosed(): void {
+    if (this.#fault !== null) throw this.#fault;
   }
 
   /** Its extents stay; one that never had any is removed. */

@@ -41,6 +41,8 @@ interface OpenFile {
   userCount: number;
   /** To be removed as soon as nobody uses it. */
   isDoomed: boolean;
+  /** It was removed: to be closed as soon as nobody uses it. */
+  isGone: boolean;
 }
 
 export interface SegmentStoreOptions {
@@ -91,7 +93,7 @@ export class SegmentStore {
     invariant(open === undefined || !isNew, "A segment file is created once");
     if (open === undefined) {
       const file = isNew ? this.files.create(path) : this.files.open(path);
-      open = { file, userCount: 0, isDoomed: false };
+      open = { file, userCount: 0, isDoomed: false, isGone: false };
     } else {
       this.#open.delete(path);
     }
@@ -114,6 +116,15 @@ export class SegmentStore {
     }
     this.#open.delete(path);
     void this.#remove(path, open ?? null);
+  }
+
+  /** Removes the file at once; who has it open may go on with it. Throws what the disk throws. */
+  async remove(path: string): Promise<void> {
+    const open = this.#open.get(path);
+    this.#open.delete(path);
+    if (open !== undefined && open.userCount > 0) open.isGone = true;
+    else if (open !== undefined) await this.#close(path, open);
+    await this.files.remove(path);
   }
 
   /** Writes a file, syncs it and removes it: whether the disk takes batches. Rejects when it does not. */
@@ -143,6 +154,11 @@ export class SegmentStore {
 
   async #unused(path: string, open: OpenFile): Promise<void> {
     const isBroken = await open.file.then(() => false, () => true);
+    if (open.isGone) {
+      // Else the system would keep its bytes as long as we have it open.
+      if (!isBroken) await this.#close(path, open);
+      return;
+    }
     if (open.isDoomed || isBroken) {
       if (this.#open.get(path) === open) this.#open.delete(path);
       if (open.isDoomed) await this.#remove(path, open);
@@ -162,6 +178,7 @@ export class SegmentStore {
     try {
       await this.files.remove(path);
     } catch (error) {
+      if (!await this.files.exists(path).catch(() => true)) return;
       this.log.warn("Cannot remove a segment file; it goes when its partition is opened again", {
         path,
         error: String(error),
@@ -235,12 +252,16 @@ export class PartitionSegments {
     return removedCount;
   }
 
-  /** Removes all files and the directory; harmless when there are none. Throws what the disk throws. */
-  async removeAll(): Promise<void> {
+  /**
+   * Removes all files, with a step after each, and then the directory; harmless when there are none. Throws what the disk throws.
+   */
+  async *removeAll(): AsyncGenerator<void, void, void> {
     const { files } = this.#store;
-    await this.close();
     const found = await files.list(this.#directory);
-    for (const { name } of found) await files.remove(`${this.#directory}/${name}`);
+    for (const { name } of found) {
+      await this.#store.remove(`${this.#directory}/${name}`);
+      yield;
+    }
     // Nobody will look here again: what a power failure brought back would stay for ever. Also when nothing was found, since
     // an earlier call may have ended before this.
     if (await files.exists(this.#directory)) await files.syncDirectory(this.#directory);

@@ -409,3 +409,63 @@ Deno.test("closing a store twice at once closes each file once, and whoever uses
   await Promise.all(closing);
   assert.deepEqual(calls.toSorted(), ["close a", "close b", "open b"]);
 });
+
+/** The disk's files, told of each file that is opened or made and of each that is closed. */
+function counting(disk: FakeDisk) {
+  const open = new Set<string>();
+  const counted = (path: string, file: PositionalFile): PositionalFile => {
+    open.add(path);
+    return {
+      ...file,
+      close: () => {
+        open.delete(path);
+        return file.close();
+      },
+    };
+  };
+  const { files } = disk;
+  return {
+    open,
+    files: {
+      ...files,
+      create: async (path: string) => counted(path, await files.create(path)),
+      open: async (path: string) => counted(path, await files.open(path)),
+    },
+  };
+}
+
+Deno.test("a file that is removed while somebody reads it is closed when that one is done", async () => {
+  const { files, open } = counting(new FakeDisk());
+  const store = new SegmentStore({ files, log: silentLogger, path: "data/segments" });
+  const segments = store.partition(TOPIC_ID, 0);
+  const name = { number: 1, incarnation: TOPIC_ID, opening: 1 };
+  await segments.create(name);
+  const reading = Promise.withResolvers<void>();
+  const done = segments.use(name, () => reading.promise);
+  await settle();
+  for await (const _file of segments.removeAll());
+  assert.deepEqual(await segments.list(), []);
+  assert.equal(open.size, 1);
+  reading.resolve();
+  await done;
+  // Open, it would take its bytes on the disk for as long as the process lives.
+  assert.equal(open.size, 0);
+});
+
+Deno.test("a file that is being made or written while its log is closed goes again", async () => {
+  for (let turns = 0; turns < 40; turns++) {
+    const world = newWorld();
+    const log = await openLog(world);
+    const [append] = batches(log, [LARGE]);
+    // As compaction does: nobody waits for it when the actor stops.
+    const writing = log.rewriter().writeExtent(append?.bytes ?? new Uint8Array()).catch(() => null);
+    for (let i = 0; i < turns; i++) await null;
+    log.close();
+    const shards = await openShards(world.storage, { disk: world.disk });
+    for await (const _step of deletePartition(shards, TOPIC_ID, 0));
+    const extent = await writing;
+    await settle();
+    if (extent !== null) continue;
+    assert.deepEqual(world.disk.paths, [], `closed after ${turns} turns`);
+  }
+});

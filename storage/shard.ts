@@ -34,6 +34,7 @@ import {
   encodeShardHead,
   isSameWriter,
   noToken,
+  type ShardHead,
   SHARD_HEAD_OVERHEAD_BYTES,
 } from "./keys/shard_head.ts";
 import { keyBytes } from "./key_order.ts";
@@ -138,16 +139,17 @@ export class ShardStore {
 
   /**
    * Fences every older writer of the shard, this process's own included, then reads it (W4). Creates the head when
-   * absent, unless the guard forbids it. Throws `FencedError` when a newer incarnation of this broker runs,
+   * absent, unless the guard forbids it. With `takesDamaged` a head that cannot be read is taken as one without content, for whoever
+   * deletes the shard; else that is a `CorruptStorageError`. Throws `FencedError` when a newer incarnation of this broker runs,
    * `ShardGoneError`, `StorageUnavailableError`.
    */
-  async openShard(headKey: KvKey, guard: ShardGuard | null = null): Promise<Shard> {
+  async openShard(headKey: KvKey, guard: ShardGuard | null = null, takesDamaged = false): Promise<Shard> {
     const token: CommitToken = { incarnation: this.incarnation, opening: ++this.#openingCount, n: 0 };
     const retry = this.retry();
     // Many shards are opened at once when a broker starts: the first attempt goes with the others.
     for (let isAlone = false;; isAlone = true) {
       const read = await this.readBack(headKey, retry);
-      const head = read.head === null ? null : decodeShardHead(read.head.value);
+      const head = read.head === null ? null : decodeHead(read.head, takesDamaged);
       if (head !== null && read.head !== null && isSameToken(head.token, token)) {
         return new Shard(
           this,
@@ -280,6 +282,16 @@ export class ShardStore {
       const size = addSizes(sizeOfChecks(checks), sizeOfMutations(mutations));
       this.#committer.submit({ checks, mutations, size, isAlone, onOutcome });
     });
+  }
+}
+
+/** Null for a damaged one. */
+function decodeHead({ value }: StoredEntry, takesDamaged: boolean): ShardHead | null {
+  try {
+    return decodeShardHead(value);
+  } catch (error) {
+    if (takesDamaged && error instanceof CorruptStorageError) return null;
+    throw error;
   }
 }
 
