@@ -10,7 +10,8 @@ import { askServer, SERVER_OPTION } from "./server_http.ts";
 export interface PartitionFindings {
   /** Its topic's name, or the id of one that is gone. */
   readonly topic: string;
-  readonly partition: number;
+  /** Null: all that is no topic's; its batches are values. */
+  readonly partition: number | null;
   readonly batchCount: number;
   readonly sizeBytes: number;
   readonly faults: readonly string[];
@@ -34,15 +35,18 @@ export class FindingsPrinter {
   async print(
     { topic, partition, batchCount, sizeBytes, faults, garbage = [] }: PartitionFindings,
   ): Promise<void> {
-    this.#partitions++;
-    this.#batches += batchCount;
-    this.#bytes += sizeBytes;
+    if (partition !== null) {
+      this.#partitions++;
+      this.#batches += batchCount;
+      this.#bytes += sizeBytes;
+    }
+    const title = partition === null
+      ? `${topic}: ${batchCount} values`
+      : `${topic}-${partition}: ${batchCount} batches`;
     this.#faults += faults.length;
     this.#garbage += garbage.length;
     const lines = [
-      `${topic}-${partition}: ${batchCount} batches, ${sizeBytes} bytes${
-        faults.length === 0 ? "" : `, ${faults.length} FAULTS`
-      }`,
+      `${title}, ${sizeBytes} bytes${faults.length === 0 ? "" : `, ${faults.length} FAULTS`}`,
       ...faults.map((fault) => `  fault: ${fault}`),
       ...garbage.map((line) => `  garbage: ${line}`),
     ];

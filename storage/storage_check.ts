@@ -1,6 +1,6 @@
 /**
  * Walks everything that a store holds of its partition logs and says what is wrong with it: every batch's length and CRC, the chain of
- * offsets and CRCs, pieces and files that no index entry names, files of partitions that the store does not know, and live bytes
+ * offsets and CRCs, the seals of what is beside them, pieces and files that no index entry names, files of partitions that the store does not know, and live bytes
  * that do not add up. It only reads; nobody may
  * write meanwhile, so the data directory's lock is the caller's.
  */
@@ -11,6 +11,7 @@ import { decodeLogHead, type LiveLogHead, type LogHeadPayload } from "./keys/log
 import { PartitionKeys, partitionOfKey } from "./keys/partition.ts";
 import { decodeShardHead } from "./keys/shard_head.ts";
 import { entryFault } from "./log_verification.ts";
+import { sealFaults } from "./seal_check.ts";
 import { fileName, type SegmentStore } from "./segments.ts";
 import type { KvKey, Storage, StoredEntry } from "./storage.ts";
 import { hasStoredCrc } from "./stored_crc.ts";
@@ -83,6 +84,7 @@ class PartitionCheck {
       await this.#index(payload);
       await this.#pieces();
       await this.#files(payload);
+      for await (const fault of sealFaults(this.#options.storage, this.#keys)) this.#faults.push(fault);
     }
     return {
       topicId: this.#topicId,

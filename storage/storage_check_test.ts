@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
+import { concat } from "../lib/bytes.ts";
+import { crc32c } from "../lib/crc32c.ts";
 import { FakeDisk } from "./fake_disk.ts";
 import { decodeBatchIndex, encodeBatchIndex } from "./keys/batch_index.ts";
+import { groupKey, groupPieceKey } from "./keys/group.ts";
+import { encodeGroupValue } from "./keys/group_record.ts";
 import { PartitionKeys } from "./keys/partition.ts";
 import { MemoryStorage } from "./memory.ts";
+import { MetadataStore } from "./metadata_store.ts";
 import { PartitionLog } from "./partition_log.ts";
 import { EXTENT_BYTES_MIN, SegmentStore } from "./segments.ts";
+import { checkSeals } from "./seal_check.ts";
+import type { KvKey } from "./storage.ts";
 import { checkStorage, type PartitionReport } from "./storage_check.ts";
 import { appendsAfter, openShards, settle, TOPIC_ID } from "./storage_testkit.ts";
 import { silentLogger } from "../lib/log.ts";
@@ -163,4 +170,70 @@ Deno.test("checkStorage() finds segment files of a partition that has no keys; a
     [1, true],
     [1_000, true],
   ]);
+});
+
+/** Values beside the batches, each of its kind. */
+async function fillBeside(world: World): Promise<KvKey[]> {
+  const shards = await openShards(world.storage, { disk: world.disk });
+  const metadata = await MetadataStore.open(shards);
+  const partitions = [{ leader: 1, leaderEpoch: 0, replicas: [1], isr: [1] }];
+  await metadata.createTopic({
+    name: "orders",
+    topicId: TOPIC_ID,
+    partitions,
+    configs: { "retention.ms": "1" },
+  });
+  await metadata.putResourceConfigs([{
+    kind: "group",
+    name: "g",
+    configs: { "share.heartbeat.interval.ms": "1" },
+  }]);
+  const log = await PartitionLog.open(shards, TOPIC_ID, 1);
+  const producer = { producerId: 7, producerEpoch: 0, lastAppendMs: 1, batches: [] };
+  const [append] = appendsAfter(log.head, [{ timestamps: [90], producer }]);
+  const transaction = { type: "opened", producerId: 7, firstOffset: append?.baseOffset ?? 0 } as const;
+  if (append !== undefined) await log.append([{ ...append, transaction }]);
+  return world.storage.keys().filter((key) => key[0] !== "p" || !["i", "c", "h"].includes(String(key[3])));
+}
+
+Deno.test("a flipped bit in any value beside the batches is a fault, and said of that value alone", async () => {
+  const kinds = new Set<string>();
+  const { length } = await fillBeside(await createWorld());
+  for (let i = 0; i < length; i++) {
+    const world = await createWorld();
+    const key = (await fillBeside(world))[i] as KvKey;
+    kinds.add(
+      key[0] === "p" ? `p ${key[3]}` : key.length > 1 && key[0] === "m" ? `m ${key[1]}` : String(key[0]),
+    );
+    const all = async () => {
+      const reports = await check(world);
+      return [...reports.flatMap(({ faults }) => faults), ...(await checkSeals(world.storage)).faults];
+    };
+    assert.deepEqual(await all(), []);
+    world.storage.tamper(key, (value) => value.with(value.length >> 1, (value[value.length >> 1] ?? 0) ^ 4));
+    const faults = await all();
+    assert.equal(faults.length, 1, `${JSON.stringify(key)}: ${faults}`);
+    assert.match(faults[0] ?? "", /its bytes are not those that were written$/);
+  }
+  assert.deepEqual([...kinds].sort(), ["b", "m a", "m c", "m h", "m n", "m t", "p m", "p s", "p t", "p x"]);
+});
+
+Deno.test("a group in pieces is checked as a whole; pieces that it does not name are garbage", async () => {
+  const storage = new MemoryStorage();
+  const pieces = [new Uint8Array(10).fill(200), new Uint8Array(5).fill(3)];
+  const put = (key: KvKey, value: Uint8Array) =>
+    storage.commit({ checks: [], mutations: [{ type: "set", key, value }] });
+  for (const [k, value] of pieces.entries()) await put(groupPieceKey(0, "g", 4, k), value);
+  const body = { writing: 4, pieceCount: 2, byteLength: 15, crc: crc32c(concat(pieces)) };
+  await put(groupKey(0, "g"), encodeGroupValue({ memberCount: 1, body }));
+  assert.deepEqual(await checkSeals(storage), {
+    valueCount: 3,
+    sizeBytes: 15 + ((await storage.get(groupKey(0, "g")))?.value.length ?? 0),
+    faults: [],
+    garbage: [],
+  });
+  await put(groupPieceKey(0, "g", 5, 0), new Uint8Array(3));
+  assert.match((await checkSeals(storage)).garbage.join(), /^value \["g",0,"c","g",5,0\]: pieces that/);
+  storage.tamper(groupPieceKey(0, "g", 4, 1), flip);
+  assert.match((await checkSeals(storage)).faults.join(), /^value \["g",0,"c","g",4,0\]: its bytes are not/);
 });

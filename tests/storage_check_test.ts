@@ -128,7 +128,9 @@ Deno.test("a stopped server's directory is checked under its lock: sizes, faults
     });
     log.close();
     await store.close();
-    const [sound] = await check();
+    const [sound, rest] = await check();
+    assert.deepEqual([rest?.partition, rest?.faults, rest?.garbage], [null, [], []]);
+    assert.ok((rest?.batchCount ?? 0) >= 2, "the store's own values, and the fence");
     assert.deepEqual([sound?.batchCount, sound?.faults], [3, []]);
     assert.deepEqual(sound?.garbage, ["its topic is gone"]);
     const segments = `${path}/segments/${TOPIC_ID}-0`;
