@@ -188,7 +188,7 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     const topicId = wish.topicId ?? this.#context.env.uuid();
     const topic: TopicImage = { name: wish.name, topicId, partitions, configs };
     if (wish.validateOnly) return { topic };
-    await this.#metadata.createTopic(topic);
+    await this.#metadata.createTopic(topic, wish.isRestoring === true ? "RESTORING" : "ACTIVE");
     this.#context.log.info("Topic created", {
       topic: topic.name,
       topicId: topic.topicId,
@@ -241,7 +241,7 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
       if (error instanceof RangeError) return fault("INVALID_REQUEST", error.message);
       throw error;
     }
-    const topics = this.#metadata.topics().filter(({ state }) => state === "ACTIVE").map((topic) => {
+    const topics = this.#metadata.topics().filter(({ state }) => state !== "DELETING").map((topic) => {
       const known = topicsById.get(topic.topicId);
       return known !== undefined && known.name === topic.name ? known : imageOf(topic);
     });
@@ -434,10 +434,13 @@ class SupervisorHost implements ActorHost<SupervisorMessage, never> {
     if (topic === undefined) return;
     this.#context.run(async (signal) => {
       try {
+        let failure: unknown = null;
         for (let partition = 0; partition < topic.partitions.length; partition++) {
           signal.throwIfAborted();
-          await this.#options.purgePartition(topicId, partition, signal);
+          // One that cannot be deleted, because it is damaged for example, keeps no other.
+          await this.#options.purgePartition(topicId, partition, signal).catch((error) => failure = error);
         }
+        if (failure !== null) throw failure;
         await this.#metadata.removeTopic(topicId);
         this.#context.log.info("Topic data removed", { topic: topic.name, topicId });
       } catch (error) {

@@ -114,7 +114,12 @@ export class MetadataStore {
           `Cannot read topic ${topicId}: ${partitionCount} partitions, ${partitions.length} are assigned`,
         );
       }
-      topics.set(topicId, { name, topicId, partitions: partitions.slice(0, partitionCount), configs, state });
+      const topic = { name, topicId, partitions: partitions.slice(0, partitionCount), configs };
+      if (state === "RESTORING") {
+        shards.log.warn("a restore did not end: what there is of it goes", { topic: name, topicId });
+        await shard.commit({ mutations: deletingMutations(topic) });
+      }
+      topics.set(topicId, { ...topic, state: state === "RESTORING" ? "DELETING" : state });
     }
     const next = await storage.get(nextProducerIdKey);
     const apiKeys = new Map<string, ApiKey>();
@@ -135,16 +140,16 @@ export class MetadataStore {
     return store;
   }
 
-  /** ACTIVE and DELETING ones. */
+  /** ACTIVE, DELETING and RESTORING ones. */
   topics(): StoredTopic[] {
     return [...this.#topics.values()];
   }
 
   /** Throws `RangeError` when the name or the id is taken, or when it is too large for the store. */
-  async createTopic(topic: NewTopic): Promise<void> {
+  async createTopic(topic: NewTopic, state: "ACTIVE" | "RESTORING" = "ACTIVE"): Promise<void> {
     if (
       this.#topics.has(topic.topicId) ||
-      this.topics().some((t) => t.state === "ACTIVE" && t.name === topic.name)
+      this.topics().some((t) => t.state !== "DELETING" && t.name === topic.name)
     ) {
       throw new RangeError(`Cannot create topic "${topic.name}": it exists`);
     }
@@ -153,7 +158,7 @@ export class MetadataStore {
       key: topicNameKey(topic.name),
       value: encodeTopicName(topic.topicId),
     };
-    const active = topicMutation(topic, "ACTIVE");
+    const active = topicMutation(topic, state);
     const pages = pagesOf(topic);
     const whole = [nameMutation, active, ...pages];
     if (this.#shard.fits(sizeOfMutations(whole), 0)) {
@@ -163,21 +168,19 @@ export class MetadataStore {
       for (const mutations of this.#split(pages)) await this.#shard.commit({ mutations });
       await this.#shard.commit({ mutations: [active] });
     }
-    this.#topics.set(topic.topicId, { ...topic, state: "ACTIVE" });
+    this.#topics.set(topic.topicId, { ...topic, state });
   }
 
   /** The name is free from here on; the topic's data is not yet gone. Nothing when it is DELETING or unknown. */
   async markDeleting(topicId: string): Promise<void> {
     const topic = this.#topics.get(topicId);
     if (topic === undefined || topic.state === "DELETING") return;
-    await this.#shard.commit({
-      mutations: [{ type: "delete", key: topicNameKey(topic.name) }, topicMutation(topic, "DELETING")],
-    });
+    await this.#shard.commit({ mutations: deletingMutations(topic) });
     this.#topics.set(topicId, { ...topic, state: "DELETING" });
   }
 
   /**
-   * Gives topics other names, in one commit; a topic that bears one of those names is DELETING from then on, and is returned.
+   * Gives topics other names, and makes those ACTIVE that are RESTORING, in one commit; a topic that bears one of those names is DELETING from then on, and is returned.
    * Throws `RangeError` for an unknown topic, and for more topics than one commit takes.
    */
   async renameTopics(nameById: ReadonlyMap<string, string>): Promise<StoredTopic[]> {
@@ -186,7 +189,7 @@ export class MetadataStore {
     const mutations: Mutation[] = [];
     for (const [topicId, name] of nameById) {
       const topic = this.#topics.get(topicId);
-      if (topic === undefined || topic.state !== "ACTIVE") {
+      if (topic === undefined || topic.state === "DELETING") {
         throw new RangeError(`Cannot rename topic ${topicId}: there is no such topic`);
       }
       const old = this.topics().find((each) => each.state === "ACTIVE" && each.name === name);
@@ -194,7 +197,7 @@ export class MetadataStore {
         mutations.push(topicMutation(old, "DELETING"));
         replaced.push({ ...old, state: "DELETING" });
       }
-      const renamed = { ...topic, name };
+      const renamed = { ...topic, name, state: "ACTIVE" } as const;
       mutations.push({ type: "delete", key: topicNameKey(topic.name) }, topicMutation(renamed, "ACTIVE"));
       mutations.push({ type: "set", key: topicNameKey(name), value: encodeTopicName(topicId) });
       changed.push(renamed);
@@ -214,7 +217,9 @@ export class MetadataStore {
   async removeTopic(topicId: string): Promise<void> {
     const topic = this.#topics.get(topicId);
     if (topic === undefined) return;
-    if (topic.state !== "DELETING") throw new RangeError(`Cannot remove topic "${topic.name}": it is ACTIVE`);
+    if (topic.state !== "DELETING") {
+      throw new RangeError(`Cannot remove topic "${topic.name}": it is ${topic.state}`);
+    }
     await removeTopicKeys(this.#shard, topicId, null, topic.partitions.length);
     this.#topics.delete(topicId);
   }
@@ -222,7 +227,7 @@ export class MetadataStore {
   /** Replaces the topic's own configuration. Throws `RangeError` for an unknown topic. */
   async putConfigs(topicId: string, configs: Readonly<Record<string, string>>): Promise<void> {
     const topic = this.#topics.get(topicId);
-    if (topic === undefined || topic.state !== "ACTIVE") {
+    if (topic === undefined || topic.state === "DELETING") {
       throw new RangeError(`Cannot configure topic ${topicId}: there is no such topic`);
     }
     const changed = { ...topic, configs };
@@ -233,7 +238,7 @@ export class MetadataStore {
   /** Gives the topic more partitions: `added` follow those it has. Throws `RangeError` for an unknown topic. */
   async addPartitions(topicId: string, added: readonly PartitionImage[]): Promise<void> {
     const topic = this.#topics.get(topicId);
-    if (topic === undefined || topic.state !== "ACTIVE") {
+    if (topic === undefined || topic.state === "DELETING") {
       throw new RangeError(`Cannot add partitions to topic ${topicId}: there is no such topic`);
     }
     const changed = { ...topic, partitions: [...topic.partitions, ...added] };
@@ -318,6 +323,11 @@ export class MetadataStore {
     }
     return commits;
   }
+}
+
+/** From this commit on the name is free. */
+function deletingMutations(topic: NewTopic): Mutation[] {
+  return [{ type: "delete", key: topicNameKey(topic.name) }, topicMutation(topic, "DELETING")];
 }
 
 function topicMutation(topic: NewTopic, state: TopicState): Mutation {

@@ -2,14 +2,17 @@ import assert from "node:assert/strict";
 import type { PartitionImage } from "../core/cluster/metadata_image.ts";
 import { FencedError } from "./errors.ts";
 import { PartitionKeys } from "./keys/partition.ts";
+import { topicKey } from "./keys/topic.ts";
 import { deletePartition } from "./log_deletion.ts";
 import { MemoryStorage } from "./memory.ts";
 import { PartitionLog } from "./partition_log.ts";
 import { MetadataStore } from "./metadata_store.ts";
 import { openShards, settle } from "./storage_testkit.ts";
+import { topicGuard } from "./topic_guard.ts";
 
 const FIRST = "00000000-0000-4000-8000-000000000001";
 const SECOND = "00000000-0000-4000-8000-000000000002";
+const THIRD = "00000000-0000-4000-8000-000000000003";
 
 function partitions(count: number, replicas = [1]): PartitionImage[] {
   return Array.from(
@@ -149,4 +152,20 @@ Deno.test("added partitions are there after opening again, and none when adding 
   assert.ok(storage.commits.length >= 2);
   storage.fateOf = () => "apply";
   assert.deepEqual((await open(storage)).topics()[0]?.partitions, wanted);
+});
+
+Deno.test("a topic that is being restored is there until it has its name, and goes at the next start if it never got it", async () => {
+  const storage = new MemoryStorage();
+  const store = await open(storage);
+  await store.createTopic(topic(FIRST, "restoring-1"), "RESTORING");
+  await store.createTopic(topic(SECOND, "restoring-2"), "RESTORING");
+  await assert.rejects(store.createTopic(topic(THIRD, "restoring-2")), RangeError);
+  await store.putConfigs(FIRST, { "retention.ms": "1" });
+  await store.renameTopics(new Map([[FIRST, "orders"]]));
+  const states = (each: MetadataStore) => each.topics().map(({ name, state }) => `${name} ${state}`).sort();
+  assert.deepEqual(states(store), ["orders ACTIVE", "restoring-2 RESTORING"]);
+  const again = await open(storage);
+  assert.deepEqual(states(again), ["orders ACTIVE", "restoring-2 DELETING"]);
+  await again.createTopic(topic(THIRD, "restoring-2"));
+  assert.equal(topicGuard(SECOND).isOpen(await storage.get(topicKey(SECOND))), false);
 });

@@ -30,6 +30,8 @@ export interface CreateTopic extends Expects<TopicOutcome> {
   readonly assignments?: ReadonlyMap<number, readonly number[]>;
   readonly configs: Readonly<Record<string, string | null>>;
   readonly validateOnly: boolean;
+  /** It goes at the next start unless it was renamed by then. */
+  readonly isRestoring?: boolean;
 }
 
 /** Deletes by name or id: the name is free at once, the data goes in the background. */

@@ -3,15 +3,18 @@
  * topic under deletion is free at once, while its id lives on until its data is gone. Owner: `metadata_store.ts`.
  *
  * Value v1 of a name: version, topic id (UUID). Value v1 of a topic: version, state (uint8: 0 CREATING, 1 ACTIVE,
- * 2 DELETING), name, partition count (int32), replication factor (int16), configs as counted pairs of strings.
+ * 2 DELETING, 3 RESTORING), name, partition count (int32), replication factor (int16), configs as counted pairs of strings.
  */
 import type { KvKey } from "../storage.ts";
 import { FAMILY } from "./keyspace.ts";
 import { uuidBytes, uuidText } from "./uuid.ts";
 import { decodeValue, encodeValue } from "./value_codec.ts";
 
-/** In the order of their stored numbers. CREATING topics are visible to nobody and rolled back at start. */
-export const TOPIC_STATES = ["CREATING", "ACTIVE", "DELETING"] as const;
+/**
+ * In the order of their stored numbers. CREATING topics are visible to nobody and rolled back at start. RESTORING ones take data
+ * until they are ACTIVE; those that a start finds are of a restore that did not end, and are DELETING from then on.
+ */
+export const TOPIC_STATES = ["CREATING", "ACTIVE", "DELETING", "RESTORING"] as const;
 export type TopicState = typeof TOPIC_STATES[number];
 
 export interface TopicValue {

@@ -31,11 +31,11 @@ async function createdTopic(world: World, name: string): Promise<TopicImage> {
   return outcome.topic;
 }
 
-function produce({ env, broker }: World, topic: TopicImage, value: string) {
+function produce({ env, broker }: World, topic: TopicImage, value: string, partition = 0) {
   const record = { key: null, value: new TextEncoder().encode(value), headers: [], timestamp: 1 };
   return settled(
     env,
-    broker.partition(topic.topicId, 0).ask({
+    broker.partition(topic.topicId, partition).ask({
       type: "produce",
       batch: buildBatch({ records: [record] }),
       maxMessageBytes: 1_000_000,
@@ -147,6 +147,22 @@ Deno.test("deletions of several topics go one partition after the other, with a 
   }
   const order = steps.map(({ topic }) => topic).filter((topic, i, all) => topic !== all[i - 1]);
   assert.equal(order.length, 3, "topics by turns");
+});
+
+Deno.test("a partition that cannot be deleted keeps none of its topic's others, and is tried again", async () => {
+  const world = await start();
+  const { env, broker, storage } = world;
+  const topic = await createdTopic(world, "orders");
+  for (const partition of [0, 1]) await produce(world, topic, "v", partition);
+  const left = () => storage.keys().filter((key) => key[0] === "p").map((key) => key[2]);
+  storage.fateOf = ({ mutations }) =>
+    mutations.some(({ key }) => key[0] === "p" && key[2] === 0) ? "throwBefore" : "apply";
+  await settled(env, broker.supervisor.ask({ type: "deleteTopic", name: "orders" }));
+  await env.advance(120_000);
+  assert.deepEqual([...new Set(left())], [0]);
+  storage.fateOf = () => "apply";
+  await env.advance(120_000);
+  assert.deepEqual(left(), []);
 });
 
 Deno.test("supervisor goes on with a deletion that a crash interrupted", async () => {
