@@ -27,27 +27,35 @@ export async function backup(args: readonly string[], terminal: Terminal): Promi
   const options = parseOptions<BackupOptions>(command, args);
   const [path = ""] = command.args;
   const { files } = terminal.env;
-  if (await files.exists(path)) {
-    if (options.force !== true) {
-      throw new UsageError(`"${path}" is there already: choose another name, or --force`);
-    }
-    await files.remove(path);
+  if (options.force !== true && await files.exists(path)) {
+    throw new UsageError(`"${path}" is there already: choose another name, or --force`);
   }
   const query = options.topics === undefined ? "" : `?topics=${encodeURIComponent(options.topics)}`;
   const response = await askServer(terminal, { server: options.server, path: `/v1/backup${query}` });
-  const file = await createFile(terminal, path);
+  // What is there may be the only copy: it goes when the new one is whole.
+  const newPath = `${path}.part`;
+  // Of a command that was ended in the middle.
+  if (await files.exists(newPath)) await files.remove(newPath);
+  const file = await createFile(terminal, newPath);
   try {
     const header = await download(response, file, terminal);
     await file.syncData();
     await file.close();
+    await files.rename(newPath, path);
+    await files.syncDirectory(directoryOf(path));
     terminal.writeError(`${header.topics.length} topics in ${path}`);
     return 0;
   } catch (error) {
     await file.close().catch(() => undefined);
-    await files.remove(path);
+    await files.remove(newPath).catch(() => undefined);
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`The backup failed, and nothing is kept of it: ${why}`);
   }
+}
+
+function directoryOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
 async function createFile({ env }: Terminal, path: string): Promise<PositionalFile> {

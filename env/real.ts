@@ -106,6 +106,7 @@ const realFiles: Files = {
   list,
   syncDirectory,
   removeDirectory: (path) => Deno.remove(path),
+  rename: (from, to) => Deno.rename(from, to),
   lock,
 };
 

@@ -90,6 +90,8 @@ export interface Files {
   readText(path: string): Promise<string>;
   writeText(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Gives a file another name, in place of a file that had it. */
+  rename(from: string, to: string): Promise<void>;
   exists(path: string): Promise<boolean>;
   /** Makes a file that must not exist yet. Its name is on the disk only after `syncDirectory` of its directory. */
   create(path: string): Promise<PositionalFile>;

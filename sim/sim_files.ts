@@ -122,6 +122,10 @@ export class SimFiles implements Files {
     );
   }
 
+  rename(): Promise<void> {
+    return Promise.reject(new Error("Servers rename no files"));
+  }
+
   removeDirectory(path: string): Promise<void> {
     return this.#later(
       "disk removes directory",

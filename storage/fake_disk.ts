@@ -46,6 +46,7 @@ export class FakeDisk {
       readText: refuse,
       writeText: refuse,
       lock: refuse,
+      rename: refuse,
       makeDirectory: (path) => this.#do(epoch, () => model.makeDirectory(path)),
       exists: (path) => this.#do(epoch, () => model.find(path) !== null || model.hasDirectory(path)),
       create: (path) =>

@@ -1,6 +1,8 @@
 /** Backup, restore and check of a running broker over HTTP, with what clients wrote. */
 import assert from "node:assert/strict";
+import { backup as backupCommand } from "../cli/backup.ts";
 import { Consumer, Producer } from "../client/mod.ts";
+import { cliTerminal, run } from "./cli_terminal.ts";
 import { backupMagic, BackupReader, encodeBackupFrame } from "../protocol/backup/backup_file.ts";
 import { iterateRecords, readBatchHeader } from "../protocol/records/record_batch.ts";
 import { buildControlBatch } from "../protocol/records/control_record.ts";
@@ -267,4 +269,39 @@ Deno.test("a running broker's logs are checked: sizes, and nothing wrong", async
   }
   // Those that DeleteRecords left behind are not yet deleted.
   assert.ok(sizeBytes < described && sizeBytes > described * 0.9, `${sizeBytes} ${described}`);
+});
+
+Deno.test("kavka backup --force replaces a backup only with one that is whole, and leaves nothing of one that is not", async () => {
+  await using served = await serveBroker();
+  await fill(served);
+  const file = await backup(served);
+  const answers = { body: file, status: 200 };
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => new Response(answers.body, { status: answers.status }),
+  );
+  const directory = Deno.makeTempDirSync();
+  const path = `${directory}/topics.backup`;
+  const command = (more = "") =>
+    run(backupCommand, `${path} --server http://127.0.0.1:${server.addr.port} ${more}`, cliTerminal(""));
+  const names = () => [...Deno.readDirSync(directory)].map(({ name }) => name);
+  try {
+    Deno.writeTextFileSync(`${path}.part`, "of a command that was killed");
+    assert.equal((await command()).code, 0);
+    assert.deepEqual(Deno.readFileSync(path), file);
+    assert.notEqual((await command()).code, 0, "it is there already");
+    answers.body = file.slice(0, file.length - 10);
+    assert.match((await command("--force")).error ?? "", /nothing is kept of it/);
+    answers.status = 500;
+    assert.notEqual((await command("--force")).code, 0);
+    assert.deepEqual(Deno.readFileSync(path), file, "the old one is still there");
+    answers.status = 200;
+    answers.body = await backup(served, "?topics=empty");
+    assert.equal((await command("--force")).code, 0);
+    assert.deepEqual(Deno.readFileSync(path), answers.body);
+    assert.deepEqual(names(), ["topics.backup"]);
+  } finally {
+    await server.shutdown();
+    Deno.removeSync(directory, { recursive: true });
+  }
 });
