@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { Broker } from "../../actors/broker.ts";
 import { ZERO_UUID } from "../../lib/bytes.ts";
-import { errorCode } from "../../protocol/errors.ts";
+import { limits } from "../../core/config/limits.ts";
+import { errorCode, errorName } from "../../protocol/errors.ts";
 import { offsetFetch } from "../../protocol/messages/09_offset_fetch.ts";
 import { describeGroups } from "../../protocol/messages/15_describe_groups.ts";
 import { describeProducers } from "../../protocol/messages/61_describe_producers.ts";
@@ -15,18 +16,13 @@ import { settled, start, type World } from "../local_world.ts";
 
 async function open(): Promise<World> {
   const world = await start(undefined, { "group.initial.rebalance.delay.ms": "0" });
-  await settled(
-    world.env,
-    world.broker.supervisor.ask({
-      type: "createTopic",
-      name: "t",
-      partitionCount: 3,
-      replicationFactor: 1,
-      configs: {},
-      validateOnly: false,
-    }),
-  );
+  await addTopic(world, "t", 3);
   return world;
+}
+
+async function addTopic({ env, broker }: World, name: string, partitionCount: number): Promise<void> {
+  const message = { type: "createTopic", replicationFactor: 1, configs: {}, validateOnly: false } as const;
+  await settled(env, broker.supervisor.ask({ ...message, name, partitionCount }));
 }
 
 function topicIdOf({ broker }: World): string {
@@ -133,4 +129,42 @@ Deno.test("a repeated producer's partition, and a repeated transaction, are desc
   );
   const transactions = await call(world, describeTransactions, { transactionalIds: ["x", "y", "x"] });
   assert.deepEqual(transactions.transactionStates.map((each) => each.transactionalId), ["x", "y"]);
+});
+
+Deno.test("an answer about producers has a bound over all partitions; those beyond it are to be asked again", async () => {
+  const world = await open();
+  const producers = Array.from({ length: 10_000 }, (_, producerId) => ({
+    producerId,
+    producerEpoch: 0,
+    lastAppendMs: 0,
+    batches: [],
+    transactionStartOffset: -1,
+  }));
+  let askedCount = 0;
+  const partition = () => ({
+    ask: () => {
+      askedCount++;
+      return Promise.resolve({ error: "NONE", producers });
+    },
+  });
+  const broker = new Proxy(world.broker, {
+    get: (target, name) => {
+      if (name === "partition") return partition;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const names = ["a", "b"];
+  for (const name of names) await addTopic(world, name, 6);
+  const partitionIndexes = [0, 1, 2, 3, 4, 5];
+  const { topics } = await call({ env: world.env, broker }, describeProducers, {
+    topics: names.map((name) => ({ name, partitionIndexes })),
+  });
+  const answers = topics.flatMap(({ partitions }) => partitions);
+  const full = limits.describedProducersMax / producers.length;
+  assert.equal(askedCount, full);
+  assert.deepEqual(
+    answers.map(({ errorCode, activeProducers }) => [errorName(errorCode), activeProducers.length]),
+    answers.map((_, i) => i < full ? ["NONE", producers.length] : ["NOT_LEADER_OR_FOLLOWER", 0]),
+  );
 });
