@@ -3,23 +3,29 @@
  *
  * ```
  * deno run -A bench/background.ts compaction [--records 1000000] [--keys 1000]
- * deno run -A bench/background.ts deletion [--mb 1024] [--rounds 3]
+ * deno run -A bench/background.ts deletion [--mb 1024] [--samples 3000] [--rounds 20]
  * deno run -A bench/background.ts space [--rounds 8] [--mb 64]
  * ```
  *
  * Each starts a server of its own in a temporary directory. Latencies are of single records of 1 KB, one after the other,
- * acknowledged; "idle" is the same before the work.
+ * acknowledged; "idle" is the same before the work. Of deletion there are as many rounds as it takes to have `--samples` latencies
+ * while something is being deleted, and at most `--rounds`; percentiles are of all rounds together.
  */
 import { Admin, Consumer, Producer, realEnv } from "../client/mod.ts";
 import { type Server, startServer } from "./servers.ts";
 
 const PROBE_PAUSE_MS = 4;
+/** While something is deleted, which takes a second, many have to look. */
+const DELETION_PROBES = 4;
+const DELETION_PROBE_PAUSE_MS = 1;
 
 interface World {
   readonly directory: string;
   readonly server: Server;
   readonly options: { readonly bootstrapServers: string };
   readonly admin: Admin;
+  /** Resolves when the server has deleted all of a topic. */
+  dataRemoved(): Promise<void>;
 }
 
 function flag(name: string, fallback: number): number {
@@ -32,11 +38,16 @@ async function withServer(
   work: (world: World) => Promise<void>,
 ): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "kavka-bench-", ...tempRoot() });
-  const server = await startServer("kavka", { libs: "", directory: `${directory}/data`, overrides });
+  let removed = () => {};
+  const onLine = (line: string) => {
+    if (line.includes("Topic data removed")) removed();
+  };
+  const server = await startServer("kavka", { libs: "", directory: `${directory}/data`, overrides, onLine });
+  const dataRemoved = () => new Promise<void>((resolve) => removed = resolve);
   const options = { bootstrapServers: server.address };
   const admin = new Admin(realEnv(), options);
   try {
-    await work({ directory, server, options, admin });
+    await work({ directory, server, options, admin, dataRemoved });
   } finally {
     await admin.close();
     await server.stop();
@@ -50,7 +61,7 @@ function tempRoot(): { dir?: string } {
 }
 
 /** Appends one record after the other until told to stop; gives the latencies. */
-function probe({ options }: World, topic: string, key: string | null = null) {
+function probe({ options }: World, topic: string, key: string | null = null, pauseMs = PROBE_PAUSE_MS) {
   const latencies: number[] = [];
   let isStopped = false;
   const done = (async () => {
@@ -60,7 +71,7 @@ function probe({ options }: World, topic: string, key: string | null = null) {
       const startedMs = performance.now();
       await producer.send({ topic, key, value });
       latencies.push(performance.now() - startedMs);
-      await sleep(PROBE_PAUSE_MS);
+      await sleep(pauseMs);
     }
   })();
   return {
@@ -208,34 +219,37 @@ async function verify({ options }: World, last: ReadonlyMap<string, string>): Pr
 /** Latency on another log while `--mb` of one topic go, by retention, and by deletion of the topic. */
 async function deletion(): Promise<void> {
   const bytes = flag("mb", 1_024) * 1e6;
-  const rounds = flag("rounds", 3);
+  const samples = flag("samples", 3_000);
+  const rounds = flag("rounds", 20);
   await withServer(["log.retention.check.interval.ms=500"], async (world) => {
     await world.admin.createTopic({ name: "other", partitionCount: 1, replicationFactor: 1 });
     for (const how of ["retention", "topic"] as const) {
       for (const batchBytes of [900_000, 16_000]) {
-        const ratios: number[] = [];
-        for (let round = 0; round < rounds; round++) {
+        const all: Latencies = { idle: [], during: [] };
+        for (let round = 0; round < rounds && all.during.length < samples; round++) {
+          const name = `bulk-${how}-${batchBytes}-${round}`;
           // Batches of the smaller size lie in the store, where a gigabyte is much.
           const share = batchBytes > 32_768 ? bytes : bytes / 4;
-          ratios.push(
-            await deleteOnce(world, {
-              how,
-              batchBytes,
-              bytes: share,
-              name: `bulk-${how}-${batchBytes}-${round}`,
-            }),
-          );
+          const { idle, during } = await deleteOnce(world, { how, batchBytes, bytes: share, name });
+          all.idle.push(...idle);
+          all.during.push(...during);
         }
-        ratios.sort((a, b) => a - b);
-        const median = ratios[ratios.length >> 1] ?? 0;
         console.log(
-          `${how}, batches of ${batchBytes}: p99 ${median.toFixed(2)} times idle (${
-            ratios.map((each) => each.toFixed(2))
-          })`,
+          `${how}, batches of ${batchBytes}: idle ${summary(all.idle)}; meanwhile ${summary(all.during)}; ` +
+            `p99 ${ratioOf(all).toFixed(2)} times idle`,
         );
       }
     }
   });
+}
+
+interface Latencies {
+  readonly idle: number[];
+  readonly during: number[];
+}
+
+function ratioOf({ idle, during }: Latencies): number {
+  return percentile(during, 0.99) / percentile(idle, 0.99);
 }
 
 async function deleteOnce(
@@ -246,7 +260,7 @@ async function deleteOnce(
     readonly bytes: number;
     readonly name: string;
   },
-): Promise<number> {
+): Promise<Latencies> {
   await world.admin.createTopic({ name, partitionCount: 1, replicationFactor: 1 });
   {
     await using producer = new Producer(realEnv(), { ...world.options, batchBytesMax: batchBytes });
@@ -258,36 +272,38 @@ async function deleteOnce(
     await producer.flush();
   }
   await sleep(3_000);
-  const other = probe(world, "other");
+  const probes = Array.from(
+    { length: DELETION_PROBES },
+    () => probe(world, "other", null, DELETION_PROBE_PAUSE_MS),
+  );
+  const take = () => probes.flatMap((each) => each.take());
   await sleep(1_000);
-  other.take();
-  await sleep(8_000);
-  const idle = other.take();
-  const beganMs = performance.now();
+  take();
+  await sleep(4_000);
   const before = onDisk(world.directory);
-  if (how === "topic") await world.admin.deleteTopic(name);
-  else await world.admin.alterConfigs({ type: "topic", name }, [{ name: "retention.bytes", value: "1" }]);
-  await sleep(500);
-  while (
-    how === "retention"
-      ? await sizeOf(world, name) > bytes / 50
-      : onDisk(world.directory).segments > bytes / 20
-  ) {
-    await sleep(50);
+  const idle = take();
+  const beganMs = performance.now();
+  const removed = world.dataRemoved();
+  if (how === "topic") {
+    await world.admin.deleteTopic(name);
+    await removed;
+  } else {
+    await world.admin.alterConfigs({ type: "topic", name }, [{ name: "retention.bytes", value: "1" }]);
+    while (await sizeOf(world, name) > bytes / 50) await sleep(50);
   }
-  // Small batches go with their keys: nothing on the disk says when.
-  if (how === "topic" && batchBytes <= 32_768) await sleep(5_000);
   const tookMs = performance.now() - beganMs;
-  const during = other.take();
-  await other.stop();
-  if (how === "retention") await world.admin.deleteTopic(name);
-  await sleep(3_000);
-  const ratio = percentile(during, 0.99) / percentile(idle, 0.99);
+  const during = take();
+  await Promise.all(probes.map((each) => each.stop()));
+  if (how === "retention") {
+    await world.admin.deleteTopic(name);
+    await removed;
+  }
+  await sleep(2_000);
   console.log(
     `${name}: ${mb(before.segments + before.store)} on the disk, ${(tookMs / 1_000).toFixed(1)} s; ` +
-      `idle ${summary(idle)}; meanwhile ${summary(during)}; ${ratio.toFixed(2)} times`,
+      `idle ${summary(idle)}; meanwhile ${summary(during)}; ${ratioOf({ idle, during }).toFixed(2)} times`,
   );
-  return ratio;
+  return { idle, during };
 }
 
 /** Size of the files over rounds of producing and deleting the same amount. */

@@ -33,19 +33,28 @@ export async function startServer(
     readonly directory: string;
     /** Of Kavka's settings, NAME=VALUE. */
     readonly overrides?: readonly string[];
+    /** Told of each line that Kavka logs; without it only warnings are logged, to nobody. */
+    readonly onLine?: (line: string) => void;
   },
 ): Promise<Server> {
   const port = freePort();
   const command = name === "kavka"
-    ? kavkaCommand(port, options.directory, options.overrides)
+    ? kavkaCommand(port, options)
     : await kafkaCommand(port, { ...options, flush: name === "kafka-fsync" });
-  const server = serverOf(name, port, command);
+  const server = serverOf(name, port, command, options.onLine);
   server.spawn();
   await server.listening();
   return server;
 }
 
-function kavkaCommand(port: number, directory: string, overrides: readonly string[] = []): string[] {
+function kavkaCommand(
+  port: number,
+  { directory, overrides = [], onLine }: {
+    readonly directory: string;
+    readonly overrides?: readonly string[];
+    readonly onLine?: (line: string) => void;
+  },
+): string[] {
   const main = new URL("../main.ts", import.meta.url).pathname;
   const flags = [
     "--http",
@@ -55,7 +64,7 @@ function kavkaCommand(port: number, directory: string, overrides: readonly strin
     "--data",
     directory,
     "--log",
-    "warn",
+    onLine === undefined ? "warn" : "info",
     ...overrides.flatMap((override) => ["--override", override]),
   ];
   return [Deno.execPath(), "run", "-A", main, ...flags];
@@ -98,7 +107,21 @@ async function kafkaCommand(port: number, { libs, directory, flush }: KafkaOptio
   return ["java", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-cp", `${libs}/*`, "kafka.Kafka", file];
 }
 
-function serverOf(name: Server["name"], port: number, [program = "", ...args]: string[]): Server {
+async function tellLines(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream() as never) as ReadableStream<string>) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(onLine);
+  }
+}
+
+function serverOf(
+  name: Server["name"],
+  port: number,
+  [program = "", ...args]: string[],
+  onLine?: (line: string) => void,
+): Server {
   let child: Deno.ChildProcess | null = null;
   const processOf = (): Deno.ChildProcess => {
     if (child === null) throw new Error(`${name} does not run`);
@@ -122,7 +145,11 @@ function serverOf(name: Server["name"], port: number, [program = "", ...args]: s
       return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
     },
     spawn() {
-      child = new Deno.Command(program, { args, stdout: "null", stderr: "null" }).spawn();
+      const output = onLine === undefined ? "null" : "piped";
+      child = new Deno.Command(program, { args, stdout: output, stderr: output }).spawn();
+      if (onLine === undefined) return;
+      void tellLines(child.stdout, onLine);
+      void tellLines(child.stderr, onLine);
     },
     async listening() {
       for (let attempt = 0;; attempt++) {
