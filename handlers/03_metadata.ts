@@ -7,6 +7,7 @@ import { topicNameFault } from "../core/config/topic_name.ts";
 import { ZERO_UUID } from "../lib/bytes.ts";
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { metadata, type MetadataRequest } from "../protocol/messages/03_metadata.ts";
+import { clusterOperations, topicOperations } from "./authorized_operations.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 export const metadataHandler = handler(metadata, serveMetadata);
@@ -14,7 +15,7 @@ export const metadataHandler = handler(metadata, serveMetadata);
 async function serveMetadata(request: MetadataRequest, context: RequestContext) {
   const { broker } = context;
   const all = request.topics === null || (context.apiVersion === 0 && request.topics.length === 0);
-  const topics = [];
+  const topics: ReturnType<typeof refused | typeof described>[] = [];
   if (all) {
     topics.push(...[...broker.metadata.topicsByName.values()].map(described));
   } else {
@@ -23,11 +24,13 @@ async function serveMetadata(request: MetadataRequest, context: RequestContext) 
     }
   }
   const image = broker.metadata;
+  const topicAuthorizedOperations = topicOperations(request.includeTopicAuthorizedOperations);
   return {
     brokers: image.brokers.map(({ brokerId, host, port, rack }) => ({ nodeId: brokerId, host, port, rack })),
     clusterId: image.clusterId,
     controllerId: image.controllerId,
-    topics,
+    topics: topics.map((topic) => ({ ...topic, topicAuthorizedOperations })),
+    clusterAuthorizedOperations: clusterOperations(request.includeClusterAuthorizedOperations),
     errorCode: 0,
   };
 }

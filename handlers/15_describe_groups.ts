@@ -9,7 +9,7 @@ import {
   type DescribeGroupsResponse,
 } from "../protocol/messages/15_describe_groups.ts";
 import { answerGroups } from "./group_answers.ts";
-import { groupOperations } from "./group_operations.ts";
+import { groupOperations } from "./authorized_operations.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 
 const NOT_FOUND_VERSION = 6;

@@ -1,6 +1,7 @@
 /** DescribeCluster (API 60): the brokers and the controller (KIP-700). There is no separate controller endpoint. */
 import { errorCode } from "../protocol/errors.ts";
 import { describeCluster, type DescribeClusterRequest } from "../protocol/messages/60_describe_cluster.ts";
+import { clusterOperations } from "./authorized_operations.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 const BROKER_ENDPOINT = 1;
@@ -23,5 +24,6 @@ function serveDescribeCluster(request: DescribeClusterRequest, context: RequestC
     clusterId: image.clusterId,
     controllerId: image.controllerId,
     brokers: image.brokers.map(({ brokerId, host, port, rack }) => ({ brokerId, host, port, rack })),
+    clusterAuthorizedOperations: clusterOperations(request.includeClusterAuthorizedOperations),
   };
 }

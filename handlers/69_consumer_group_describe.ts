@@ -7,7 +7,7 @@ import {
   type ConsumerGroupDescribeResponse,
 } from "../protocol/messages/69_consumer_group_describe.ts";
 import { answerGroups } from "./group_answers.ts";
-import { groupOperations } from "./group_operations.ts";
+import { groupOperations } from "./authorized_operations.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 
 /** KIP-1099's kinds of members. */

@@ -10,6 +10,7 @@ import {
   describeTopicPartitions,
   type DescribeTopicPartitionsRequest,
 } from "../protocol/messages/75_describe_topic_partitions.ts";
+import { topicOperations } from "./authorized_operations.ts";
 import { handler, type RequestContext } from "./handler.ts";
 
 /** Kafka's `max.request.partition.size.limit`. */
@@ -22,6 +23,11 @@ function serveDescribeTopicPartitions(request: DescribeTopicPartitionsRequest, c
   const asked = request.topics.map((topic) => topic.name);
   const names = (asked.length === 0 ? [...topicsByName.keys()] : [...new Set(asked)]).sort();
   const { cursor } = request;
+  if (
+    cursor !== null && (cursor.partitionIndex < 0 || (asked.length > 0 && !asked.includes(cursor.topicName)))
+  ) {
+    return { topics: names.map((name) => refused(name, "INVALID_REQUEST")), nextCursor: null };
+  }
   let room = Math.min(Math.max(request.responsePartitionLimit, 1), PARTITIONS_PER_ANSWER_MAX);
   const topics = [];
   for (const name of names) {
@@ -58,9 +64,16 @@ function described(topic: TopicImage, from: number, to: number) {
       lastKnownElr: [],
       offlineReplicas: [],
     })),
+    topicAuthorizedOperations: topicOperations(true),
   };
 }
 
 function refused(name: string, error: ErrorName) {
-  return { errorCode: errorCode(error), name, topicId: ZERO_UUID, partitions: [] };
+  return {
+    errorCode: errorCode(error),
+    name,
+    topicId: ZERO_UUID,
+    partitions: [],
+    topicAuthorizedOperations: topicOperations(true),
+  };
 }

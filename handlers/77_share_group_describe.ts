@@ -9,7 +9,7 @@ import {
   type ShareGroupDescribeResponse,
 } from "../protocol/messages/77_share_group_describe.ts";
 import { answerGroups } from "./group_answers.ts";
-import { groupOperations } from "./group_operations.ts";
+import { groupOperations } from "./authorized_operations.ts";
 import { coordinatorFailure, handler, type RequestContext } from "./handler.ts";
 
 /** Of a member, and of a topic in its assignment, beside strings and partitions. */

@@ -1,6 +1,7 @@
 /** Admin requests of the Kafka door, asked as handlers, on a whole broker under virtual time. */
 import assert from "node:assert/strict";
 import { errorName } from "../../protocol/errors.ts";
+import { metadata } from "../../protocol/messages/03_metadata.ts";
 import { alterConfigs } from "../../protocol/messages/33_alter_configs.ts";
 import { createPartitions } from "../../protocol/messages/37_create_partitions.ts";
 import { createTopics } from "../../protocol/messages/19_create_topics.ts";
@@ -10,6 +11,7 @@ import { describeAcls } from "../../protocol/messages/29_describe_acls.ts";
 import { describeLogDirs } from "../../protocol/messages/35_describe_log_dirs.ts";
 import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts";
 import { describeTopicPartitions } from "../../protocol/messages/75_describe_topic_partitions.ts";
+import { describeCluster } from "../../protocol/messages/60_describe_cluster.ts";
 import { incrementalAlterConfigs } from "../../protocol/messages/44_incremental_alter_configs.ts";
 import { listConfigResources } from "../../protocol/messages/74_list_config_resources.ts";
 import { ZERO_UUID } from "../../lib/bytes.ts";
@@ -137,6 +139,53 @@ Deno.test("DescribeTopicPartitions pages through topics and partitions without a
     ["b", "NONE"],
     ["nobody", "UNKNOWN_TOPIC_OR_PARTITION"],
   ]);
+});
+
+Deno.test("DescribeTopicPartitions refuses a cursor that points to nothing that was asked for", async () => {
+  const world = await start();
+  await create(world, "a", 2);
+  const ask = async (cursor: { topicName: string; partitionIndex: number }, names = ["a", "b"]) => {
+    const topics = names.map((name) => ({ name }));
+    const answer = await call(world, describeTopicPartitions, { topics, responsePartitionLimit: 5, cursor });
+    return answer.topics.map((topic) => [topic.name, errorName(topic.errorCode), topic.partitions.length]);
+  };
+  assert.deepEqual(await ask({ topicName: "a", partitionIndex: 1 }), [
+    ["a", "NONE", 1],
+    ["b", "UNKNOWN_TOPIC_OR_PARTITION", 0],
+  ]);
+  const refused = ["a", "b"].map((name) => [name, "INVALID_REQUEST", 0]);
+  assert.deepEqual(await ask({ topicName: "a", partitionIndex: -1 }), refused);
+  assert.deepEqual(await ask({ topicName: "aa", partitionIndex: 0 }), refused);
+  // Of all topics, one that was deleted between two pages is no reason to end.
+  assert.deepEqual(await ask({ topicName: "Z", partitionIndex: 0 }, []), [["a", "NONE", 2]]);
+});
+
+Deno.test("what a client may do to topics and the cluster is told to whoever asks", async () => {
+  const world = await start();
+  await create(world, "a");
+  // Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs.
+  const topicBits = 0b1101_1111_1000;
+  // Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite.
+  const clusterBits = 0b1_1111_1010_0000;
+  const notAsked = -0x8000_0000;
+  const ask = async (isAsked: boolean) => {
+    const { topics, clusterAuthorizedOperations } = await call(world, metadata, {
+      topics: [{ name: "a", topicId: ZERO_UUID }],
+      includeClusterAuthorizedOperations: isAsked,
+      includeTopicAuthorizedOperations: isAsked,
+    }, 10);
+    const cluster = await call(world, describeCluster, { includeClusterAuthorizedOperations: isAsked });
+    return [
+      topics[0]?.topicAuthorizedOperations,
+      clusterAuthorizedOperations,
+      cluster.clusterAuthorizedOperations,
+    ];
+  };
+  assert.deepEqual(await ask(true), [topicBits, clusterBits, clusterBits]);
+  assert.deepEqual(await ask(false), [notAsked, notAsked, notAsked]);
+  // Nobody has to ask here, as in Kafka.
+  const pages = await call(world, describeTopicPartitions, { topics: [{ name: "a" }] });
+  assert.equal(pages.topics[0]?.topicAuthorizedOperations, topicBits);
 });
 
 Deno.test("ListConfigResources names topics and the broker, as asked", async () => {
