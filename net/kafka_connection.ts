@@ -204,11 +204,14 @@ export class KafkaConnection {
       const response = await serving;
       throttle(this.#recordTime(busyMs, context));
       this.#options.onAnswer?.(header.apiKey, response);
+      const sendingSinceMs = env.mono();
       if (response === null) fill([]);
       else {
         const told = withThrottleTime(response, throttleMs);
         fill(encodeResponseFrame(handler.api, header.apiVersion, header.correlationId, told as never));
       }
+      // As the time of Kafka's network threads: it is the next request that hears of it.
+      this.#recordTime(env.mono() - sendingSinceMs, context);
       this.#mutedUntilMs = Math.max(this.#mutedUntilMs, env.mono() + throttleMs);
     } catch (error) {
       span?.end(error);

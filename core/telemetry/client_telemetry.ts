@@ -159,6 +159,8 @@ export class ClientTelemetry {
 
   #decode(codec: Compression, bytes: Uint8Array): MetricPoint[] | TelemetryErrorName {
     const { inflatedBytesMax, pointsPerPushMax, attributesPerPointMax } = this.#options;
+    // A client that ends may have nothing to say, in whatever codec.
+    if (bytes.byteLength === 0) return [];
     try {
       const inflated = decompress(codec, bytes, { maxBytes: inflatedBytesMax });
       return decodeMetrics(inflated, { pointsMax: pointsPerPushMax, attributesMax: attributesPerPointMax });

@@ -106,6 +106,7 @@ Deno.test("pushes that cannot be taken have Kafka's errors", () => {
     const metrics = compress(codec as "none", payload());
     assert.equal(attempt({ compressionType, metrics }), "NONE", codec);
   }
+  assert.equal(attempt({ compressionType: 4, metrics: new Uint8Array() }), "NONE", "nothing to say");
   assert.equal(attempt({ compressionType: 5 }), "UNSUPPORTED_COMPRESSION_TYPE");
   assert.equal(attempt({ compressionType: -1 }), "UNSUPPORTED_COMPRESSION_TYPE");
   assert.equal(attempt({ metrics: new Uint8Array(1_001) }), "TELEMETRY_TOO_LARGE");

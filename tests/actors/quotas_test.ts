@@ -151,6 +151,7 @@ class FakeConn implements Conn {
   #incoming: Uint8Array = new Uint8Array();
   #wake: (() => void) | null = null;
   closed = false;
+  onWrite: () => void = () => {};
 
   constructor(env: TestEnv) {
     this.#env = env;
@@ -173,6 +174,7 @@ class FakeConn implements Conn {
   }
 
   write(bytes: Uint8Array): Promise<number> {
+    this.onWrite();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += 4 + view.getInt32(at)) {
       this.answered.push({ correlationId: view.getInt32(at + 4), atMs: this.#env.mono() });
@@ -249,5 +251,25 @@ Deno.test("while there is no room for batches, only they wait, and whatever else
   waitingBytes.give(limits.waitingAppendBytesMax - 1);
   assert.equal(waitingBytes.bytes, 0);
   for (const conn of [producer, consumer, large]) conn.close();
+  await world.env.runUntilIdle();
+});
+
+Deno.test("what sending an answer takes of the thread counts for request_percentage, from the next request on", async () => {
+  const world = await start();
+  await setQuota(world, { "client-id": "c" }, { request_percentage: 1 });
+  const conn = connect(world);
+  const mono = world.env.mono.bind(world.env);
+  let busyMs = 0;
+  world.env.mono = () => mono() + busyMs;
+  conn.onWrite = () => busyMs += 500;
+  const ask = { clientSoftwareName: "test", clientSoftwareVersion: "1" };
+  for (const id of [1, 2, 3]) {
+    conn.send(concat(encodeRequestFrame(apiVersions, 3, id, "c", ask)));
+    await world.env.runUntilIdle();
+  }
+  assert.deepEqual(conn.answered.map(({ correlationId }) => correlationId), [1, 2]);
+  await world.env.advance(1_000);
+  assert.deepEqual(conn.answered.map(({ correlationId }) => correlationId), [1, 2, 3]);
+  conn.close();
   await world.env.runUntilIdle();
 });
