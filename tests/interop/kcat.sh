@@ -1,6 +1,15 @@
 #!/usr/bin/env bash
-# kcat: metadata, produce, consume, offsets, headers, groups.
+# kcat: metadata, produce, consume, offsets, headers, groups, errors.
 . "$(dirname "$0")/checks.sh"
+
+version() {
+  kcat -V | tr '\n' ' ' | grep -qE "Version ${KCAT_VERSION//./\\.}( |$)" && return 0
+  echo "Cannot run the checks: kcat $KCAT_VERSION is wanted, this one is: $(kcat -V | grep Version)"
+  return 1
+}
+KCAT_VERSION=${KCAT_VERSION:?set by the runner}
+check "kcat has the pinned version" version
+[ "$FAILED" -eq 0 ] || finish
 
 topic=kcat-$RANDOM$RANDOM
 k() { timeout 60 kcat -b "$BOOTSTRAP" -X broker.address.family=v4 "$@"; }
@@ -69,5 +78,26 @@ group() {
   same "$WORK/in" "$WORK/out"
 }
 check "-G consumes 1,000 as a group and continues behind them" group
+
+# refused WORDS ARGUMENTS…: kcat fails, and says so in librdkafka's words for Kafka's code.
+refused() {
+  local words=$1 code
+  shift
+  k "$@" >"$WORK/out" 2>&1 </dev/null
+  code=$?
+  grep -qF "$words" "$WORK/out" && { [ "$code" -ne 0 ] || [ "$1" = -P ]; } && return 0
+  echo "expected \"$words\", got exit $code:"
+  cat "$WORK/out"
+  return 1
+}
+check "an unknown topic is an error" refused "Unknown topic or partition" -C -t "$topic-nowhere" -p 0 -e -q
+check "a partition that is not there is an error" refused "Unknown partition" -C -t "$topic" -p 99 -e -q
+check "a bad name is an error" refused "Invalid topic" -L -t "no/slash"
+check "an offset out of range is an error" refused "Offset out of range" -C -t "$topic" -p 0 -o 99999 -e -q -X auto.offset.reset=error
+too_large() {
+  head -c 900000 /dev/urandom | base64 -w 0 >"$WORK/large" # 1.2 million characters on one line
+  refused "Message size too large" -P -t "$topic-l" -p 0 -X message.max.bytes=2000000 -l "$WORK/large"
+}
+check "a record that is too large is an error" too_large
 
 finish

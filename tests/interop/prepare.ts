@@ -2,7 +2,8 @@
  * Other people's programs for tests/interop, installed into .cache/interop and kept there.
  *
  * Versions are pinned in requirements.txt and pom.xml; a stamp with their text says what is installed. What only
- * the system's package manager has is installed when we are root, else named in a clear message.
+ * the system's package manager has (kcat's version is pinned below) is installed when we are root, else named in a
+ * clear message.
  */
 
 import { ROOT } from "../../tools/run.ts";
@@ -16,6 +17,9 @@ export interface Programs {
 
 export const CACHE = `${ROOT}.cache/interop`;
 
+/** kcat comes from the system's packages; its suite refuses any other version. librdkafka's is that of the system. */
+export const KCAT_VERSION = "1.7.1";
+
 /** Installs what is missing. Throws an Error whose message says what to do. */
 export async function prepare(): Promise<Programs> {
   await Deno.mkdir(CACHE, { recursive: true });
@@ -24,7 +28,7 @@ export async function prepare(): Promise<Programs> {
     ["python3", ["--version"], "python3-venv"],
     ["java", ["-version"], "default-jre-headless"],
     ["mvn", ["--version"], "maven"],
-    ["kcat", ["-V"], "kcat"],
+    ["kcat", ["-V"], `kcat=${KCAT_VERSION}*`],
     ["gcc", ["--version"], "gcc"],
   ];
   for (const [command, args, name] of wants) {

@@ -9,7 +9,15 @@
 import { report, ROOT, type Tally } from "../../tools/run.ts";
 import { writeKcatResult } from "./clients/kcat.ts";
 import { writeCompatibility } from "./clients/compatibility.ts";
-import { CACHE, DENOKV, prepare, prepareClients, prepareDenoKv, type Programs } from "./prepare.ts";
+import {
+  CACHE,
+  DENOKV,
+  KCAT_VERSION,
+  prepare,
+  prepareClients,
+  prepareDenoKv,
+  type Programs,
+} from "./prepare.ts";
 
 interface Suite {
   readonly name: string;
@@ -250,7 +258,7 @@ async function main(names: readonly string[]): Promise<number> {
     try {
       if (suite.clients === true) await clientPrograms();
       if (suite.denokv === true) await denokv();
-      const env = { KAVKA_COMMAND: JSON.stringify(command), DENOKV };
+      const env = { KAVKA_COMMAND: JSON.stringify(command), DENOKV, KCAT_VERSION };
       const tally = suite.server === "suite" || outside !== undefined
         ? await runSuite(suite, programs, env)
         : await withServer(suite, command, (at) => runSuite(suite, programs, { ...env, ...at }));

@@ -18,7 +18,13 @@ const STANDS_FOR: Readonly<Record<string, readonly string[]>> = {
   "offsets by timestamp": ["-Q finds the end offset", "-Q finds the offset of a time"],
   "group classic": ["-G consumes 1,000 as a group and continues behind them"],
   "admin": [],
-  "errors": [],
+  "errors": [
+    "an unknown topic is an error",
+    "a partition that is not there is an error",
+    "a bad name is an error",
+    "an offset out of range is an error",
+    "a record that is too large is an error",
+  ],
   "group consumer": [],
 };
 
