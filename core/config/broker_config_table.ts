@@ -127,7 +127,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["log.cleaner.min.compaction.lag.ms", "LONG", "0", "now", "Server-wide min.compaction.lag.ms.", { min: 0 }],
   ["log.cleaner.threads", "INT", "1", "none", "Threads of the log cleaner.", { min: 0 }],
   ["log.cleanup.policy", "LIST", "delete", "now", "Server-wide cleanup.policy.", { oneOf: ["compact", "delete"] }],
-  ["log.dir", "STRING", "/tmp/kafka-logs", "now", "The older name of log.dirs, which wins over it."],
+  ["log.dir", "LIST", "/tmp/kafka-logs", "now", "The older name of log.dirs, which wins over it."],
   ["log.dirs", "LIST", null, "now", "Where the data lies; --data on the command line. One directory."],
   ["log.flush.interval.messages", "LONG", "9223372036854775807", "none", "Server-wide flush.messages; here every acknowledged batch is already on the disk.", { min: 1 }],
   ["log.flush.interval.ms", "LONG", null, "none", "Server-wide flush.ms; here every acknowledged batch is already on the disk."],
