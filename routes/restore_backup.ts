@@ -1,7 +1,8 @@
 /**
  * One restore under way: the frames of a backup as they come, into topics made for them under names of their own. Batches lie at
  * their offsets again. Only when the whole file was there and sound do the topics get their names, at one stroke, and what bore them
- * before goes; what a crash leaves of one is deleted at the next start. Offsets of groups come last, and not those of groups with members.
+ * before goes; what a crash leaves of one is deleted at the next start. Offsets of groups come last, and not those of groups with
+ * members.
  */
 import type { Broker } from "../actors/broker.ts";
 import type { TopicImage } from "../core/cluster/metadata_image.ts";

@@ -180,8 +180,8 @@ export class MetadataStore {
   }
 
   /**
-   * Gives topics other names, and makes those ACTIVE that are RESTORING, in one commit; a topic that bears one of those names is DELETING from then on, and is returned.
-   * Throws `RangeError` for an unknown topic, and for more topics than one commit takes.
+   * Gives topics other names, and makes those ACTIVE that are RESTORING, in one commit; a topic that bears one of those names is
+   * DELETING from then on, and is returned. Throws `RangeError` for an unknown topic, and for more topics than one commit takes.
    */
   async renameTopics(nameById: ReadonlyMap<string, string>): Promise<StoredTopic[]> {
     const changed: StoredTopic[] = [];

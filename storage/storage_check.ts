@@ -1,8 +1,8 @@
 /**
  * Walks everything that a store holds of its partition logs and says what is wrong with it: every batch's length and CRC, the chain of
- * offsets and CRCs, the seals of what is beside them, pieces and files that no index entry names, files of partitions that the store does not know, and live bytes
- * that do not add up. It only reads; nobody may
- * write meanwhile, so the data directory's lock is the caller's.
+ * offsets and CRCs, the seals of what is beside them, pieces and files that no index entry names, files of partitions that the store
+ * does not know, and live bytes that do not add up. It only reads; nobody may write meanwhile, so the data directory's lock is the
+ * caller's.
  */
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { FAMILY } from "./keys/keyspace.ts";
