@@ -15,6 +15,7 @@ import type {
 import type { UpgradeWebSocket } from "../lib/server_socket.ts";
 import { DenoSocket } from "./deno_socket.ts";
 import { positionalFile } from "./positional_file.ts";
+import { removeInSteps } from "./remove_in_steps.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -100,6 +101,7 @@ const realFiles: Files = {
   readText: (path) => Deno.readTextFile(path),
   writeText,
   remove: (path) => Deno.remove(path),
+  removeInSteps,
   exists,
   create: (path) => open(path, true),
   open: (path) => open(path, false),

@@ -90,6 +90,8 @@ export interface Files {
   readText(path: string): Promise<string>;
   writeText(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Removes a file a piece at a time, so that the disk is never busy with it for long; what a crash leaves is shorter. */
+  removeInSteps(path: string): Promise<void>;
   /** Gives a file another name, in place of a file that had it. */
   rename(from: string, to: string): Promise<void>;
   exists(path: string): Promise<boolean>;

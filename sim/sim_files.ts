@@ -87,6 +87,19 @@ export class SimFiles implements Files {
     });
   }
 
+  async removeInSteps(path: string): Promise<void> {
+    await this.#later("disk shrinks", nameOf(path), "diskOtherThrown", ({ disk, scheduler }) => {
+      const inode = disk.model.open(path);
+      try {
+        disk.onRemove?.(path);
+      } catch (error) {
+        scheduler.fail(error as Error);
+      }
+      inode.shrink();
+    });
+    await this.remove(path);
+  }
+
   exists(path: string): Promise<boolean> {
     return this.#now((disk) =>
       disk.texts.has(path) || disk.model.find(path) !== null || disk.model.hasDirectory(path)

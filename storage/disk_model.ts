@@ -49,6 +49,13 @@ export class Inode {
     this.#put(bytes, position);
   }
 
+  /** As on the way to being removed. */
+  shrink(): void {
+    this.#length >>= 1;
+    this.#bytes = this.#bytes.slice(0, this.#length);
+    this.#unsynced = [];
+  }
+
   /** Returns how many bytes came. */
   read(buffer: Uint8Array, position: number): number {
     const found = this.bytes.subarray(position, position + buffer.length);

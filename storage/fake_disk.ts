@@ -67,6 +67,16 @@ export class FakeDisk {
           this.calls.push(`remove ${nameOf(path)}`);
           model.remove(path);
         }),
+      removeInSteps: async (path) => {
+        await this.#do(epoch, () => {
+          this.calls.push(`shrink ${nameOf(path)}`);
+          model.open(path).shrink();
+        });
+        await this.#do(epoch, () => {
+          this.calls.push(`remove ${nameOf(path)}`);
+          model.remove(path);
+        });
+      },
       removeDirectory: (path) => this.#do(epoch, () => model.removeDirectory(path)),
     };
   }

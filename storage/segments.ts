@@ -25,7 +25,7 @@ export interface SegmentName {
  */
 export const EXTENT_BYTES_MIN = 32 * 1_024;
 
-/** Removing a larger file holds up the disk for longer. */
+/** Space comes back in pieces of this size, when nothing names a file any more. */
 export const SEGMENT_BYTES = 128 * 1_024 * 1_024;
 
 /** Files kept open while nobody uses them; many systems let a process have 1,024. */
@@ -65,6 +65,8 @@ export class SegmentStore {
   readonly fileBytesMax: number;
   /** Least recently used first. */
   readonly #open = new Map<string, OpenFile>();
+  /** One after the other, so that the disk has time for who appends. */
+  #removals: Promise<void> = Promise.resolve();
 
   constructor(options: SegmentStoreOptions) {
     this.files = options.files;
@@ -115,16 +117,24 @@ export class SegmentStore {
       return;
     }
     this.#open.delete(path);
-    void this.#remove(path, open ?? null);
+    this.#removals = this.#removals.then(() => this.#remove(path, open ?? null));
+  }
+
+  /** Resolves when all files that were dropped are gone, but for those that cannot be removed. */
+  removed(): Promise<void> {
+    return this.#removals;
   }
 
   /** Removes the file at once; who has it open may go on with it. Throws what the disk throws. */
   async remove(path: string): Promise<void> {
     const open = this.#open.get(path);
     this.#open.delete(path);
-    if (open !== undefined && open.userCount > 0) open.isGone = true;
-    else if (open !== undefined) await this.#close(path, open);
-    await this.files.remove(path);
+    if (open !== undefined && open.userCount > 0) {
+      open.isGone = true;
+      return await this.files.remove(path);
+    }
+    if (open !== undefined) await this.#close(path, open);
+    await this.files.removeInSteps(path);
   }
 
   /** Writes a file, syncs it and removes it: whether the disk takes batches. Rejects when it does not. */
@@ -161,7 +171,7 @@ export class SegmentStore {
     }
     if (open.isDoomed || isBroken) {
       if (this.#open.get(path) === open) this.#open.delete(path);
-      if (open.isDoomed) await this.#remove(path, open);
+      if (open.isDoomed) this.#removals = this.#removals.then(() => this.#remove(path, open));
       return;
     }
     if (this.#open.size <= IDLE_FILES_MAX) return;
@@ -176,7 +186,7 @@ export class SegmentStore {
   async #remove(path: string, open: OpenFile | null): Promise<void> {
     if (open !== null) await this.#close(path, open);
     try {
-      await this.files.remove(path);
+      await this.files.removeInSteps(path);
     } catch (error) {
       if (!await this.files.exists(path).catch(() => true)) return;
       this.log.warn("Cannot remove a segment file; it goes when its partition is opened again", {

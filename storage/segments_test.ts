@@ -469,3 +469,22 @@ Deno.test("a file that is being made or written while its log is closed goes aga
     assert.deepEqual(world.disk.paths, [], `closed after ${turns} turns`);
   }
 });
+
+Deno.test("files go one after the other, each in steps, so that the disk has time for who appends", async () => {
+  const disk = new FakeDisk();
+  const store = new SegmentStore({ files: disk.files, log: silentLogger, path: "data/segments" });
+  const segments = store.partition(TOPIC_ID, 0);
+  const names = [1, 2].map((number) => ({ number, incarnation: TOPIC_ID, opening: 1 }));
+  for (const name of names) await segments.create(name);
+  disk.calls.length = 0;
+  for (const name of names) segments.drop(name);
+  await store.removed();
+  const [first, second] = names.map(fileName);
+  assert.deepEqual(disk.calls, [
+    `shrink ${first}`,
+    `remove ${first}`,
+    `shrink ${second}`,
+    `remove ${second}`,
+  ]);
+  assert.deepEqual(disk.paths, []);
+});

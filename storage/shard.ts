@@ -34,8 +34,8 @@ import {
   encodeShardHead,
   isSameWriter,
   noToken,
-  type ShardHead,
   SHARD_HEAD_OVERHEAD_BYTES,
+  type ShardHead,
 } from "./keys/shard_head.ts";
 import { keyBytes } from "./key_order.ts";
 import { Retry } from "./retry.ts";

@@ -42,6 +42,7 @@ export function testEnv(): Env {
       list: unavailable,
       syncDirectory: unavailable,
       removeDirectory: unavailable,
+      removeInSteps: unavailable,
       rename: unavailable,
       lock: unavailable,
     },

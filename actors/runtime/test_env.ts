@@ -225,6 +225,7 @@ function refusingFiles(): Files {
     list: () => refuse("files"),
     syncDirectory: () => refuse("files"),
     removeDirectory: () => refuse("files"),
+    removeInSteps: () => refuse("files"),
     rename: () => refuse("files"),
     lock: () => refuse("files"),
   };
