@@ -101,7 +101,14 @@ const realFiles: Files = {
   readText: (path) => Deno.readTextFile(path),
   writeText,
   remove: (path) => Deno.remove(path),
-  removeInSteps,
+  removeInSteps: (path) =>
+    removeInSteps(path, {
+      sizeOf: async (each) => (await Deno.stat(each)).size,
+      truncate: Deno.truncate,
+      remove: (each) => Deno.remove(each),
+      mono: () => performance.now(),
+      sleep,
+    }),
   exists,
   create: (path) => open(path, true),
   open: (path) => open(path, false),

@@ -3,36 +3,44 @@ import { removeInSteps } from "./remove_in_steps.ts";
 
 const MIB = 1_024 * 1_024;
 
-Deno.test("removeInSteps() takes four mebibytes at most off a file at a time, and then the file", async () => {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/file`;
-  const { truncate, remove } = Deno;
+/** What was done to a file of that size, whose truncations take `stepMs`. */
+async function stepsOf(sizeBytes: number, stepMs: number): Promise<string[]> {
+  let size = sizeBytes;
+  let nowMs = 0;
   const steps: string[] = [];
-  Deno.truncate = (name, length) => {
-    steps.push(`${name === path} ${length}`);
-    return truncate(name, length);
-  };
-  Deno.remove = (name, options) => {
-    steps.push(`${name === path} removed at ${Deno.statSync(name).size}`);
-    return remove(name, options);
-  };
-  try {
-    for (
-      const [size, lengths] of [[0, []], [1, []], [4 * MIB, []], [4 * MIB + 1, [4 * MIB]], [
-        12 * MIB,
-        [8 * MIB, 4 * MIB],
-      ]] as const
-    ) {
-      await Deno.writeFile(path, new Uint8Array());
-      await truncate(path, size);
-      steps.length = 0;
-      await removeInSteps(path);
-      const last = Math.min(size, 4 * MIB);
-      assert.deepEqual(steps, [...lengths.map((each) => `true ${each}`), `true removed at ${last}`]);
-      await assert.rejects(removeInSteps(path), Deno.errors.NotFound);
-    }
-  } finally {
-    Object.assign(Deno, { truncate, remove });
-    await remove(directory, { recursive: true });
-  }
+  await removeInSteps("file", {
+    sizeOf: () => Promise.resolve(size),
+    truncate(path, length) {
+      steps.push(`${path} to ${length}`);
+      size = length;
+      nowMs += stepMs;
+      return Promise.resolve();
+    },
+    remove(path) {
+      steps.push(`${path} of ${size} removed`);
+      return Promise.resolve();
+    },
+    mono: () => nowMs,
+    sleep(ms) {
+      steps.push(`${ms} ms`);
+      return Promise.resolve();
+    },
+  });
+  return steps;
+}
+
+Deno.test("removeInSteps() takes four mebibytes at most off a file at a time, with a pause, and then the file", async () => {
+  for (const size of [0, 1, 4 * MIB]) assert.deepEqual(await stepsOf(size, 1), [`file of ${size} removed`]);
+  assert.deepEqual(await stepsOf(4 * MIB + 1, 1), [
+    `file to ${4 * MIB}`,
+    "2 ms",
+    `file of ${4 * MIB} removed`,
+  ]);
+  assert.deepEqual(await stepsOf(12 * MIB, 7), [
+    `file to ${8 * MIB}`,
+    "7 ms",
+    `file to ${4 * MIB}`,
+    "7 ms",
+    `file of ${4 * MIB} removed`,
+  ]);
 });
