@@ -60,8 +60,7 @@ export class RetentionSweep {
 
   async #clean(topic: TopicImage, partition: number, signal: AbortSignal): Promise<void> {
     const { env, storage } = this.#options;
-    // Without settings what DeleteRecords left goes all the same.
-    const settings = this.#options.settings(topic) ?? { retentionMs: -1, retentionBytes: -1 };
+    const settings = this.#settingsOf(topic);
     const peek = await peekOldest(storage, topic.topicId, partition);
     if (peek === null) return;
     const { head, oldest } = peek;
@@ -72,9 +71,17 @@ export class RetentionSweep {
     const actor = this.#options.partition(topic.topicId, partition);
     while (true) {
       const stepMs = env.mono();
-      if (!await actor.ask({ type: "clean", ...settings }, { signal })) return;
+      // Looked up for each step: who changes settings means it from now on, however long this goes on.
+      const current = this.#options.metadata().topicsById.get(topic.topicId);
+      if (current === undefined) return;
+      if (!await actor.ask({ type: "clean", ...this.#settingsOf(current) }, { signal })) return;
       // Half of the time at most: the busier the disk, the less it is asked for.
       await env.sleep(Math.max(STEP_PAUSE_MS, env.mono() - stepMs), signal);
     }
+  }
+
+  /** Without settings what DeleteRecords left goes all the same. */
+  #settingsOf(topic: TopicImage): RetentionSettings {
+    return this.#options.settings(topic) ?? { retentionMs: -1, retentionBytes: -1 };
   }
 }

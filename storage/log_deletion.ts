@@ -39,7 +39,11 @@ export async function* deletePartition(
 async function openExisting(shards: ShardStore, topicId: string, keys: PartitionKeys): Promise<Shard | null> {
   const { key } = topicGuard(topicId);
   try {
-    return await shards.openShard(keys.head, { key, isOpen: () => false }, true);
+    return await shards.openShard(
+      keys.head,
+      { key, isOpen: () => false },
+      encodeLogHead({ state: "deleted" }),
+    );
   } catch (error) {
     if (error instanceof ShardGoneError) return null;
     throw error;

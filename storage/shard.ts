@@ -139,17 +139,21 @@ export class ShardStore {
 
   /**
    * Fences every older writer of the shard, this process's own included, then reads it (W4). Creates the head when
-   * absent, unless the guard forbids it. With `takesDamaged` a head that cannot be read is taken as one without content, for whoever
-   * deletes the shard; else that is a `CorruptStorageError`. Throws `FencedError` when a newer incarnation of this broker runs,
-   * `ShardGoneError`, `StorageUnavailableError`.
+   * absent, unless the guard forbids it. A head that cannot be read gets the content `damagedAs`, for whoever deletes the shard; when
+   * that is null it is a `CorruptStorageError`. Throws `FencedError` when a newer incarnation of this broker runs, `ShardGoneError`,
+   * `StorageUnavailableError`.
    */
-  async openShard(headKey: KvKey, guard: ShardGuard | null = null, takesDamaged = false): Promise<Shard> {
+  async openShard(
+    headKey: KvKey,
+    guard: ShardGuard | null = null,
+    damagedAs: Uint8Array | null = null,
+  ): Promise<Shard> {
     const token: CommitToken = { incarnation: this.incarnation, opening: ++this.#openingCount, n: 0 };
     const retry = this.retry();
     // Many shards are opened at once when a broker starts: the first attempt goes with the others.
     for (let isAlone = false;; isAlone = true) {
       const read = await this.readBack(headKey, retry);
-      const head = read.head === null ? null : decodeHead(read.head, takesDamaged);
+      const head = read.head === null ? null : decodeHead(read.head, damagedAs);
       if (head !== null && read.head !== null && isSameToken(head.token, token)) {
         return new Shard(
           this,
@@ -285,13 +289,12 @@ export class ShardStore {
   }
 }
 
-/** Null for a damaged one. */
-function decodeHead({ value }: StoredEntry, takesDamaged: boolean): ShardHead | null {
+function decodeHead({ value }: StoredEntry, damagedAs: Uint8Array | null): ShardHead {
   try {
     return decodeShardHead(value);
   } catch (error) {
-    if (takesDamaged && error instanceof CorruptStorageError) return null;
-    throw error;
+    if (damagedAs === null || !(error instanceof CorruptStorageError)) throw error;
+    return { token: noToken, fencedToken: noToken, payload: damagedAs };
   }
 }
 

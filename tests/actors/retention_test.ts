@@ -31,13 +31,14 @@ async function createWorld(settings: Partial<RetentionSettings> | null) {
   const shards = await opening;
   runtime.register(partitionKind({ shards, tailCacheBytesMax: 0, leaderEpochOf: () => 0 }));
   const probe = new ActorProbe<PartitionMessage>(runtime, PARTITION_KIND, partitionKey(TOPIC_ID, 0));
-  const topic = { name: "t", topicId: TOPIC_ID, partitions: [{}], configs: {} } as unknown as TopicImage;
+  const topic = () =>
+    ({ name: "t", topicId: TOPIC_ID, partitions: [{}], configs: world.settings }) as unknown as TopicImage;
   const sweep = new RetentionSweep({
     env,
     log,
     storage,
-    metadata: () => ({ ...emptyMetadataImage, topicsById: new Map([[TOPIC_ID, topic]]) }),
-    settings: () => world.settings && { retentionMs: -1, retentionBytes: -1, ...world.settings },
+    metadata: () => ({ ...emptyMetadataImage, topicsById: new Map([[TOPIC_ID, topic()]]) }),
+    settings: ({ configs }) => configs && { retentionMs: -1, retentionBytes: -1, ...configs },
     partition: () => probe.ref,
     checkIntervalMs: 300_000,
   });
@@ -114,6 +115,20 @@ Deno.test("retention by size keeps as many bytes as it must, in bounded steps, w
   assert.equal(indexed(storage), 330 - logStartOffset);
   assert.equal((await world.fetch(logStartOffset)).records.length, 330 - logStartOffset);
   assert.ok(storage.commits.slice(before).every(({ mutations }) => mutations.length < 420));
+});
+
+Deno.test("a setting that is changed while records go holds from the next step on", async () => {
+  const { world, sweep, storage, done, produce, describe } = await createWorld({ retentionBytes: 1_000 });
+  for (let i = 0; i < 320; i++) await produce(20_000);
+  const commit = storage.commit.bind(storage);
+  let commitCount = 0;
+  storage.commit = (request) => {
+    if (++commitCount === 3) world.settings = { retentionBytes: -1 };
+    return commit(request);
+  };
+  await done(sweep.sweep());
+  const { logStartOffset } = await describe();
+  assert.ok(logStartOffset > 0 && logStartOffset < 300, `log start ${logStartOffset}`);
 });
 
 Deno.test("records without timestamps are kept for as long from their append on", async () => {
