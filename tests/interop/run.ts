@@ -9,6 +9,7 @@
 import { report, ROOT, type Tally } from "../../tools/run.ts";
 import { writeKcatResult } from "./clients/kcat.ts";
 import { writeCompatibility } from "./clients/compatibility.ts";
+import { endLeftovers } from "./leftovers.ts";
 import {
   CACHE,
   DENOKV,
@@ -212,6 +213,10 @@ async function runSuite(suite: Suite, programs: Programs, env: Record<string, st
   });
   const { code } = await child.status;
   clearTimeout(deadline);
+  for (const left of await endLeftovers(scratch)) {
+    console.log(`FAIL ${suite.name}: it left a program running: ${left.slice(0, 200)}`);
+    tally.failed++;
+  }
   await Deno.remove(scratch, { recursive: true });
   if (tally.failed === 0 && (code !== 0 || tally.passed === 0)) {
     console.log(`FAIL ${suite.name}: the suite ended with code ${code} after ${tally.passed} checks`);

@@ -321,4 +321,5 @@ def _():
     equal(given, [f"committed {number}" for number in range(3)] * 2, "records")
 
 
+server.kill()
 finish()

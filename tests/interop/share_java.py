@@ -51,4 +51,5 @@ def _():
 
 
 deadline.cancel()
+server.kill()
 finish()
