@@ -57,7 +57,7 @@ export class FindingsPrinter {
   async end(): Promise<number> {
     const garbage = this.#garbage === 0
       ? ""
-      : `, ${this.#garbage} pieces of garbage (the next start removes them)`;
+      : `, ${this.#garbage} pieces of garbage (they go when their partitions are opened again)`;
     const line =
       `${this.#partitions} partitions, ${this.#batches} batches, ${this.#bytes} bytes: ${this.#faults} faults${garbage}\n`;
     await this.#terminal.writeOut(utf8(line));

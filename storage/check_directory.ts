@@ -47,7 +47,9 @@ export async function* checkDataDirectory(
       });
       for await (const report of checkStorage({ storage, segments })) {
         const name = names.get(report.topicId);
-        const garbage = name === undefined ? [...report.garbage, "its topic is gone"] : report.garbage;
+        const garbage = name === undefined
+          ? [...report.garbage, "its topic is gone: nothing removes it"]
+          : report.garbage;
         yield { ...report, garbage, topic: name ?? report.topicId };
       }
       const { valueCount, ...rest } = await checkSeals(storage);
