@@ -32,6 +32,8 @@ export interface Config {
   readonly insecure: boolean;
   /** A key of the HTTP door that may do everything, with which keys are required; null for none. */
   readonly adminKey: string | null;
+  /** Certificate authorities that receivers of webhooks may have besides the usual ones, as PEM. */
+  readonly webhookAuthorities: readonly string[];
   /** Server-wide settings by Kafka's names over their defaults, the flags' values included. */
   readonly server: ServerConfigReader;
   /** One line each, to be logged at the start. */
@@ -259,6 +261,7 @@ async function buildConfig(flags: Flags, { env, readText }: ConfigSources): Prom
   if (kafka !== null) explicit.set("listeners", `PLAINTEXT://${formatHostPort(kafka)}`);
   if (advertise !== null) explicit.set("advertised.listeners", `PLAINTEXT://${formatHostPort(advertise)}`);
   const server = serverConfigReader(explicit);
+  const webhookAuthorities = await readAuthorities(server("webhook.ca.location"), readText);
   return {
     mode: "single",
     http,
@@ -271,6 +274,7 @@ async function buildConfig(flags: Flags, { env, readText }: ConfigSources): Prom
     logLevel,
     insecure,
     adminKey,
+    webhookAuthorities,
     server,
     warnings,
   };
@@ -304,22 +308,41 @@ async function readFile(
     if (flag !== undefined) throw new ConfigFault("Flag --config needs a value");
     return { path, properties: new Map() };
   }
+  const text = await readSetting(path, "the configuration file", readText);
+  return { path, properties: parseProperties(text) };
+}
+
+/** The text of a file that the configuration names. */
+async function readSetting(
+  path: string,
+  what: string,
+  readText: ConfigSources["readText"],
+): Promise<string> {
   let text: string;
   try {
     text = await readText(path);
   } catch (error) {
     // Deno names the call and the path again behind the system's own words.
     const reason = error instanceof Error ? error.message.split(/\n|: readfile /)[0] : String(error);
-    throw new ConfigFault(`Cannot read the configuration file ${quoted(path)}: ${reason}`);
+    throw new ConfigFault(`Cannot read ${what} ${quoted(path)}: ${reason}`);
   }
   if (text.length > limits.configFileLengthMax) {
     throw new ConfigFault(
-      `Cannot read the configuration file ${
-        quoted(path)
-      }: longer than ${limits.configFileLengthMax} characters`,
+      `Cannot read ${what} ${quoted(path)}: longer than ${limits.configFileLengthMax} characters`,
     );
   }
-  return { path, properties: parseProperties(text) };
+  return text;
+}
+
+/** The certificates of a PEM file. */
+async function readAuthorities(path: string, readText: ConfigSources["readText"]): Promise<string[]> {
+  if (path === "") return [];
+  const text = await readSetting(path, "webhook.ca.location", readText);
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g);
+  if (certificates !== null) return certificates;
+  throw new ConfigFault(
+    `Cannot read webhook.ca.location ${quoted(path)}: there is no certificate in PEM form`,
+  );
 }
 
 /** Checks every setting; unknown names are left out with one warning, as in Kafka. */

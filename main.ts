@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const log = openLog(config.logLevel);
   for (const warning of config.warnings) log.warn(warning);
   try {
-    await serve(config, env, log);
+    await serve(config, realEnv({ authorities: config.webhookAuthorities }), log);
   } catch (error) {
     if (!(error instanceof Error) || !expectedAtStart.has(error.name)) throw error;
     console.error(`kavka: ${error.message}`);

@@ -4,7 +4,7 @@
  */
 import { type AddressRange, parseAddress } from "../core/webhook/address_ranges.ts";
 import { addressesFault, hostOf, webhookUrlFault } from "../core/webhook/webhook_url.ts";
-import type { Env } from "../lib/env.ts";
+import { type Env, UnreachableError } from "../lib/env.ts";
 
 /** What is read of an answer; the rest does not matter. */
 const ANSWER_BYTES_MAX = 65_536;
@@ -52,7 +52,6 @@ export async function postWebhook(env: Env, post: WebhookPost, stopped: AbortSig
       method: "POST",
       headers: post.headers,
       body: post.body,
-      redirect: "manual",
       signal,
       addresses,
     });
@@ -122,8 +121,8 @@ function retryAfterMs({ headers }: Response, nowMs: number): number | null {
 
 /** In a few words, without the URL, which may hold a secret. */
 function reasonOf(error: unknown): string {
-  const causes = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-  const [, inner] = /client error \(\w+\): (.*)$/s.exec(causes) ?? [];
-  const words = inner ?? (/ENOTFOUND|EAI_AGAIN/.test(causes) ? "the name has no address" : "broken off");
-  return `cannot be reached: ${words.slice(0, REASON_LENGTH_MAX)}`;
+  if (error instanceof UnreachableError) return error.message.slice(0, REASON_LENGTH_MAX);
+  return /ENOTFOUND|EAI_AGAIN/.test(String(error))
+    ? "cannot be reached: the name has no address"
+    : "cannot be reached: broken off";
 }

@@ -2,26 +2,25 @@
  * The production Env on Deno: the only file that touches clocks, randomness, timers, files, key-value stores and sockets.
  */
 import { lookup } from "node:dns/promises";
-import type {
-  Cancel,
-  Conn,
-  Env,
-  Files,
-  Listener,
-  OutboundRequest,
-  PositionalFile,
-  RawKv,
-} from "../lib/env.ts";
+import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
+import type { Cancel, Conn, Env, Files, Listener, PositionalFile, RawKv } from "../lib/env.ts";
 import type { UpgradeWebSocket } from "../lib/server_socket.ts";
 import { DenoSocket } from "./deno_socket.ts";
+import { type ByteConn, type Dialer, requestPinned, type SecureTarget } from "./pinned_request.ts";
 import { positionalFile } from "./positional_file.ts";
 import { removeInSteps } from "./remove_in_steps.ts";
+import { TlsSocket } from "./tls_socket.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** The world as it is. */
-export function realEnv(): Env {
+/** The world as it is. `authorities`: certificate authorities that other servers may have besides those that Deno knows, as PEM. */
+export function realEnv({ authorities = [] }: { readonly authorities?: readonly string[] } = {}): Env {
+  let trusted: SecureContext | null = null;
+  const dialer: Dialer = {
+    connect: tcpConn,
+    connectSecurely: (target) => secureConn(trusted ??= trusting(authorities), target),
+  };
   return {
     now: () => Date.now(),
     mono: () => performance.now(),
@@ -35,7 +34,7 @@ export function realEnv(): Env {
     listen,
     connect,
     resolve,
-    fetch: fetchFrom,
+    fetch: (url, request) => requestPinned(url, request, dialer),
   };
 }
 
@@ -44,35 +43,52 @@ async function resolve(hostname: string): Promise<string[]> {
   return (await lookup(hostname, { all: true })).map(({ address }) => address);
 }
 
-/**
- * Plain `http` has nobody's certificate to check, so the connection goes to an address that was looked at. With `https` the name is
- * resolved once more; who answers must have a certificate for it.
- */
-async function fetchFrom(url: string, { addresses, ...init }: OutboundRequest): Promise<Response> {
-  const { protocol, port } = new URL(url);
-  if (addresses === undefined || protocol !== "http:") return await fetch(url, init);
-  let unreachable: unknown = new TypeError("Cannot fetch: there is no address to connect to");
-  for (const address of addresses) {
-    const hostname = address.includes(":") ? `[${address}]` : address;
-    const proxy = { transport: "tcp", hostname, port: port === "" ? 80 : Number(port) } as const;
-    const client = Deno.createHttpClient({ proxy, poolMaxIdlePerHost: 0 });
-    try {
-      return await fetch(url, { ...init, client });
-    } catch (error) {
-      // Once there is a connection, the request may have been read.
-      if (!isUnreachable(error)) throw error;
-      unreachable = error;
-    } finally {
-      // An answer that has begun can be read to its end all the same.
-      client.close();
-    }
-  }
-  throw unreachable;
+const READ_BYTES = 16 * 1024;
+
+async function tcpConn(hostname: string, port: number, signal: AbortSignal | null): Promise<ByteConn> {
+  const conn = await Deno.connect({ hostname, port, ...(signal === null ? {} : { signal }) });
+  conn.setNoDelay(true);
+  let isClosed = false;
+  return {
+    async read() {
+      const buffer = new Uint8Array(READ_BYTES);
+      const count = await conn.read(buffer);
+      return count === null ? null : buffer.subarray(0, count);
+    },
+    async write(bytes) {
+      for (let written = 0; written < bytes.byteLength;) written += await conn.write(bytes.subarray(written));
+    },
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      conn.close();
+    },
+  };
 }
 
-function isUnreachable(error: unknown): boolean {
-  return error instanceof TypeError && error.cause instanceof Error &&
-    error.cause.message.includes("client error (Connect)");
+/** Who is trusted: whom Deno knows, DENO_CERT included, and these authorities, as PEM. */
+function trusting(authorities: readonly string[]): SecureContext {
+  const secure = createSecureContext();
+  // Its option `ca` would take the place of those that are known; to list them needs --allow-sys.
+  for (const authority of authorities) secure.context.addCACert(authority);
+  return secure;
+}
+
+function secureConn(
+  secureContext: SecureContext,
+  { address, port, hostname, signal }: SecureTarget,
+): Promise<TlsSocket> {
+  const socket = connectTls({
+    host: address,
+    port,
+    // Names alone are told; for an address in the URL the certificate is held against `host`.
+    ...(hostname === address ? {} : { servername: hostname }),
+    secureContext,
+    ALPNProtocols: ["http/1.1"],
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+    rejectUnauthorized: true,
+  });
+  return TlsSocket.reach(socket, signal);
 }
 
 /** Calls back once, unless cancelled. */

@@ -1,6 +1,6 @@
 /** The real Env against the real machine: sockets on loopback, files in a temporary directory. */
 import assert from "node:assert/strict";
-import type { Conn } from "../lib/env.ts";
+import { type Conn, UnreachableError } from "../lib/env.ts";
 import { realEnv } from "./real.ts";
 
 const env = realEnv();
@@ -207,7 +207,7 @@ Deno.test("real env resolves names, and plain http goes to the addresses that ar
       expected,
       "the second answers",
     );
-    await assert.rejects(get(hostname === "::1" ? "127.0.0.1" : "::1"), TypeError);
-    await assert.rejects(get(), TypeError);
+    await assert.rejects(get(hostname === "::1" ? "127.0.0.1" : "::1"), UnreachableError);
+    await assert.rejects(get(), UnreachableError);
   }
 });

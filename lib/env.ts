@@ -133,14 +133,22 @@ export interface Env {
   connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<Conn>;
   /** The addresses of a host name as the system knows them; throws when there are none. */
   resolve(hostname: string): Promise<readonly string[]>;
-  /**
-   * An HTTP request to another server; the `Fetch` standard's, with one more option. Throws when there is no answer, or the signal is
-   * aborted.
-   */
+  /** An HTTP request to another server. Throws `UnreachableError` when there is no answer, and the signal's reason when it is aborted. */
   fetch(url: string, init: OutboundRequest): Promise<Response>;
 }
 
-export interface OutboundRequest extends RequestInit {
-  /** Over `http`: the addresses to connect to, in this order, instead of whatever the name resolves to at that moment. */
-  readonly addresses?: readonly string[];
+/** Redirects are not followed: they are answers. */
+export interface OutboundRequest {
+  /** To connect to, in this order, instead of whatever the name resolves to at that moment. */
+  readonly addresses: readonly string[];
+  /** Default GET. */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | null;
+  readonly signal?: AbortSignal;
+}
+
+/** Another server gave no answer. The message is for people, without the URL, which may hold a secret. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
 }

@@ -25,11 +25,12 @@ export interface ServeOptions {
   readonly path?: string;
   readonly config?: Readonly<Record<string, string>>;
   readonly log?: Logger;
+  /** Default the real one. */
+  readonly env?: Env;
 }
 
 export async function serveBroker(options: ServeOptions = {}): Promise<ServedBroker> {
-  const { path = ":memory:", log = silentLogger } = options;
-  const env = realEnv();
+  const { path = ":memory:", log = silentLogger, env = realEnv() } = options;
   const incarnation = env.uuid();
   const settings = { "group.initial.rebalance.delay.ms": "0", ...options.config };
   const config = serverConfigReader(new Map(Object.entries(settings)));

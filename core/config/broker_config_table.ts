@@ -200,6 +200,7 @@ export const brokerConfigRows: readonly BrokerConfigRow[] = [
   ["transactional.id.expiration.ms", "INT", "604800000", "now", "How long an idle transactional id is remembered.", { min: 1 }],
   ["unclean.leader.election.enable", "BOOLEAN", "false", "none", "Server-wide unclean.leader.election.enable."],
   ["webhook.allowed.addresses", "LIST", "", "now", "Private address ranges that webhooks may go to, over http too, as 10.1.0.0/16; * for every address. Kavka's own.", { check: rangesFault }],
+  ["webhook.ca.location", "STRING", null, "now", "A PEM file of certificate authorities that receivers of webhooks may have besides the usual ones, read at the start. Kavka's own."],
   ["zookeeper.connect", "STRING", null, "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],
   ["zookeeper.connection.timeout.ms", "INT", null, "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],
   ["zookeeper.session.timeout.ms", "INT", "18000", "none", "The supervisor plays ZooKeeper's role, so nothing is connected to."],
