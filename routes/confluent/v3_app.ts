@@ -5,6 +5,7 @@ import { Problem } from "../problem.ts";
 import { confluentErrorResponse, type ErrorCodes } from "./confluent_error.ts";
 import { contractRouter } from "./contract_router.ts";
 import { clusterRoutes } from "./v3_cluster.ts";
+import { configRoutes } from "./v3_configs.ts";
 import { groupRoutes } from "./v3_groups.ts";
 import { recordRoutes } from "./v3_records.ts";
 import { replicaRoutes, topicRoutes } from "./v3_topics.ts";
@@ -13,6 +14,7 @@ const codes: ErrorCodes = { unknownTopic: 40403, kafkaRefusal: 40002 };
 
 export const v3Routes = [
   ...clusterRoutes,
+  ...configRoutes,
   ...topicRoutes,
   ...replicaRoutes,
   ...groupRoutes,

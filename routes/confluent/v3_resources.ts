@@ -3,10 +3,10 @@
  *
  * Source: the documented behaviour of Confluent's REST Proxy, API v3.
  */
-import type { TopicImage } from "../../core/cluster/metadata_image.ts";
+import type { BrokerImage, TopicImage } from "../../core/cluster/metadata_image.ts";
 import { jsonResponse } from "../endpoint.ts";
 import { confluentProblem } from "./confluent_error.ts";
-import type { ContractRequest } from "./contract_router.ts";
+import { type ContractRequest, numberParam } from "./contract_router.ts";
 
 export interface Related {
   readonly related: string;
@@ -30,6 +30,7 @@ const collectionNames: Readonly<Record<string, string>> = {
   replicas: "replica",
   brokers: "broker",
   configs: "config",
+  "broker-configs": "broker-config",
   "consumer-groups": "consumer-group",
   consumers: "consumer",
   assignments: "assignment",
@@ -71,6 +72,13 @@ export function checkCluster({ broker, params }: ContractRequest): void {
   const { clusterId } = broker.metadata;
   if (params["cluster_id"] === clusterId) return;
   throw confluentProblem(404, `Cluster ${(params["cluster_id"] ?? "").slice(0, 100)} cannot be found.`);
+}
+
+export function brokerOf({ broker, params }: ContractRequest): BrokerImage {
+  const brokerId = numberParam(params["broker_id"], "Broker");
+  const found = broker.metadata.brokers.find((each) => each.brokerId === brokerId);
+  if (found === undefined) throw confluentProblem(404, `Broker ${brokerId} cannot be found.`);
+  return found;
 }
 
 export function topicOf({ broker, params }: ContractRequest): TopicImage {
