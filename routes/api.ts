@@ -3,7 +3,7 @@
  * become answers. `app.ts` loads it on demand, because zod and the document's generator take their time.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { Broker } from "../actors/broker.ts";
 import type { UpgradeWebSocket } from "../lib/server_socket.ts";
 import { type AccessGuard, accessGuard } from "./access.ts";
@@ -30,6 +30,7 @@ import {
 } from "./contract_document.ts";
 import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
+import { wholeAnswers } from "./head_answer.ts";
 import { liveApp } from "./live/live_app.ts";
 import { LiveTails } from "./live/live_tails.ts";
 import { metricsResponse } from "./metrics.ts";
@@ -53,6 +54,7 @@ export interface ApiOptions {
 }
 
 export interface Api {
+  /** To HEAD the answer has the body of GET's. */
   fetch(request: Request): Response | Promise<Response>;
   /** Ends the live tails, and takes no more of them. Resolves when the last has been told; the caller brings the deadline. */
   endStreams(): Promise<void>;
@@ -105,7 +107,7 @@ export function createApi(broker: Broker, { version, adminKey, upgradeWebSocket 
   app.get("/openapi.json", () => jsonTextResponse(200, document ??= openApiDocument(app, version)));
 
   const allowed = allowedMethods(app);
-  app.notFound(({ req }) => {
+  const notFound = ({ req }: Context): Response => {
     const methods = allowed(req.path);
     if (methods.length === 0) {
       return problemResponse(new Problem(404, { detail: "There is nothing at this path" }));
@@ -115,11 +117,15 @@ export function createApi(broker: Broker, { version, adminKey, upgradeWebSocket 
     return problemResponse(
       new Problem(405, { detail: `Method ${req.method} does not apply here`, headers: { allow } }),
     );
-  });
+  };
+  app.notFound(notFound);
   app.onError((error) => problemResponse(problemOf(error, broker)));
-  const limited = quotaGuard(broker, access, (request) => app.fetch(request), refusalResponse);
+  let whole: ((request: Request) => Promise<Response>) | null = null;
+  const answer = (request: Request) =>
+    request.method === "HEAD" ? (whole ??= wholeAnswers(app, notFound))(request) : app.fetch(request);
+  const limited = quotaGuard(broker, access, answer, refusalResponse);
   return {
-    fetch: (request) => broker.quotas.isEmpty ? app.fetch(request) : limited(request),
+    fetch: (request) => broker.quotas.isEmpty ? answer(request) : limited(request),
     endStreams: () => tails.end(),
     routes: () => routesOf(app),
   };

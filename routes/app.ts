@@ -8,6 +8,7 @@ import { limits } from "../core/config/limits.ts";
 import { knownResponse } from "../lib/known_body.ts";
 import type { Api } from "./api.ts";
 import { browserGuard } from "./browser_guard.ts";
+import { headOf } from "./head_answer.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { routeLabel } from "./route_label.ts";
 import { compressResponse } from "./response_compression.ts";
@@ -54,6 +55,10 @@ export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
     return guard.finish(request, await compressResponse(request, response));
   }
 
+  async function cut(answered: Response | Promise<Response>): Promise<Response> {
+    return headOf(await answered);
+  }
+
   return {
     fetch(request) {
       if (request.url.length > limits.httpUrlLengthMax) {
@@ -61,7 +66,8 @@ export function httpApp(broker: Broker, options: HttpAppOptions): HttpApp {
           new Problem(414, { detail: `The URL is longer than ${limits.httpUrlLengthMax} characters` }),
         );
       }
-      return guard.check(request) ?? answer(request);
+      const answered = guard.check(request) ?? answer(request);
+      return request.method === "HEAD" ? cut(answered) : answered;
     },
     async warmUp() {
       await load();

@@ -2,6 +2,8 @@
  * `/docs`: the reference page, made in the browser from `/openapi.json`. It loads nothing from anywhere else, so that it works offline,
  * and puts text into the page as text only.
  */
+import { knownResponse } from "../lib/known_body.ts";
+
 const style = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
@@ -98,7 +100,7 @@ export async function docsPage(): Promise<Response> {
     "base-uri 'none'",
     "frame-ancestors 'none'",
   ].join("; ");
-  return new Response(page, {
+  return knownResponse(page, {
     headers: {
       "content-type": "text/html; charset=utf-8",
       "cache-control": "no-store",

@@ -6,6 +6,7 @@
 import type { Broker } from "../actors/broker.ts";
 import { partitionOfKey } from "../actors/partition.ts";
 import type { ActorSnapshot } from "../actors/runtime/types.ts";
+import { knownResponse } from "../lib/known_body.ts";
 import { type Family, gauge, type Labels, openMetricsText } from "../lib/metrics.ts";
 
 const PARTITIONS_MAX = 2_000;
@@ -16,7 +17,7 @@ const LAG_DEADLINE_MS = 2_000;
 type Sampled = { readonly labels: Labels; readonly value: number };
 
 export async function metricsResponse(broker: Broker, version: string): Promise<Response> {
-  return new Response(openMetricsText(await metricFamilies(broker, version)), {
+  return knownResponse(openMetricsText(await metricFamilies(broker, version)), {
     headers: {
       "content-type": "application/openmetrics-text; version=1.0.0; charset=utf-8",
       "cache-control": "no-store",

@@ -15,7 +15,8 @@ const compressibleType =
 
 /** The answer as it goes out. Takes what `Accept-Encoding` says; resolves at once when there is nothing to do. */
 export function compressResponse(request: Request, response: Response): Response | Promise<Response> {
-  if (request.method !== "GET" || response.status !== 200) return response;
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (!isRead || response.status !== 200) return response;
   if (bodyOf(response) === undefined && response.body === null) return response;
   const { headers } = response;
   if (!compressibleType.test(headers.get("content-type") ?? "")) return response;

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { DenoServer } from "../../env/deno_server.ts";
 import { createApi } from "../../routes/api.ts";
 import { FakeBroker } from "./fake_broker.ts";
+import { plainForm } from "../plain_form.ts";
 import { HttpClient, readAnswer } from "./http_client.ts";
 
 Deno.test("the probes answer without the API", async () => {
@@ -49,8 +51,78 @@ Deno.test("a wrong method is 405 with Allow, OPTIONS tells it, HEAD is GET witho
   }
   const options = await client.send("OPTIONS", "/v1/topics");
   assert.deepEqual([options.status, options.headers.get("allow")], [204, "GET, HEAD, POST"]);
-  const head = await client.send("HEAD", "/v1/topics/t");
-  assert.deepEqual([head.status, head.text], [200, ""]);
+});
+
+Deno.test("HEAD says what GET does, the length included, and has no body", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("t");
+  const bodies: string[] = [];
+  for (
+    const [path, encoding] of [
+      ["/v1/topics/t", ""],
+      ["/v1/topics/nope", ""],
+      ["/nope", ""],
+      ["/healthz", ""],
+      ["/openapi.json", ""],
+      ["/openapi.json", "gzip"],
+      ["/docs", ""],
+      ["/metrics", ""],
+      ["/v3/clusters/nope", ""],
+      ["/topics/nope", ""],
+      ["/v1/topics/t/partitions/0/records?offset=x", ""],
+    ]
+  ) {
+    const headers = { "accept-encoding": encoding ?? "" };
+    const get = await client.app.fetch(await plainForm(`http://localhost${path}`, { headers }));
+    const body = new Uint8Array(await get.arrayBuffer());
+    const head = await client.send("HEAD", path ?? "", { headers });
+    assert.deepEqual([head.status, head.text], [get.status, ""], path);
+    const { "content-length": length, ...others } = Object.fromEntries(head.headers);
+    assert.deepEqual(others, Object.fromEntries(get.headers), path);
+    // The numbers in the metrics change with each request.
+    if (path !== "/metrics") assert.equal(length, String(body.byteLength), path);
+    assert.ok(Number(length) > 0, path);
+    bodies.push(length ?? "");
+  }
+  assert.notEqual(bodies[4], bodies[5], "the length is that of the compressed answer");
+});
+
+Deno.test("Deno's server, which takes HEAD, sends the length as it was told, and none of what flows", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("t");
+  const server = new DenoServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => client.app.fetch(request),
+    onEnded() {},
+  });
+  const head = async (path: string) => {
+    const init = { method: "HEAD", headers: { "accept-encoding": "identity" } };
+    const { status, headers } = await fetch(`http://127.0.0.1:${server.port}${path}`, init);
+    return [status, headers.get("content-length")];
+  };
+  try {
+    const length = new TextEncoder().encode((await client.get("/v1/topics/t")).text).length;
+    assert.deepEqual(await head("/v1/topics/t"), [200, String(length)]);
+    assert.deepEqual(await head("/v1/topics/t/live"), [200, null]);
+    assert.deepEqual(await head("/v1/topics/t"), [200, String(length)]);
+  } finally {
+    await server.shutdown();
+  }
+});
+
+Deno.test("HEAD of what flows tells no length", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("t");
+  for (const path of ["/v1/topics/t/live", "/v1/live?topics=t", "/v1/events"]) {
+    const head = await client.send("HEAD", path);
+    assert.deepEqual([head.status, head.headers.get("content-type"), head.headers.get("content-length")], [
+      200,
+      "text/event-stream",
+      null,
+    ], path);
+    assert.equal(head.text, "");
+  }
 });
 
 Deno.test("a URL of 100 KB is 414", async () => {
