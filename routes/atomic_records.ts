@@ -8,6 +8,7 @@ import { limits } from "../core/config/limits.ts";
 import { findOrCreateTopic } from "./append_records.ts";
 import { answerAtomically, onceHeaders, type TopicRecord } from "./atomic_append.ts";
 import { addEndpoint, parse } from "./endpoint.ts";
+import { clientIdParam, onceHeaderParams, traceParam } from "./header_params.ts";
 import { recordSchema } from "./produce_records.ts";
 import { isJsonType, mediaTypeOf, readJson, unsupportedMediaType } from "./request_body.ts";
 
@@ -43,6 +44,7 @@ export function atomicRecordsApp(broker: Broker): OpenAPIHono {
       "request is stored once and answered 204; 403 to an older epoch, 409 with Producer-Expected-Seq to a gap. With an " +
       "Idempotency-Key a repeated request is stored once and answered as at first, with Idempotent-Replayed; 409 while it is " +
       "under way, 422 to another request with the key.",
+    headers: { ...onceHeaderParams, ...clientIdParam, ...traceParam },
     body: { "application/json": { schema: bodySchema } },
     responses: {
       200: { description: "All are stored", content: { "application/json": { schema: outcomeSchema } } },

@@ -8,6 +8,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import type { NumberedEvent } from "../actors/event_feed.ts";
 import { addEndpoint } from "./endpoint.ts";
+import { lastEventIdParam } from "./header_params.ts";
 import { fieldProblem } from "./problem.ts";
 
 const SILENCE_MS = 15_000;
@@ -29,6 +30,7 @@ export function clusterEventsApp(broker: Broker): OpenAPIHono {
     query: {
       types: z.string().optional().openapi({ description: "Only these types, with commas between them" }),
     },
+    headers: lastEventIdParam,
     responses: {
       200: {
         description: "Events until the client leaves",

@@ -14,6 +14,8 @@ interface Contract {
   readonly routes: readonly Pick<ContractRoute, "method" | "pattern">[];
   /** Of request bodies. */
   readonly accepts: readonly string[];
+  /** Headers that are read, by method and pattern, with their schemas. */
+  readonly headers?: Readonly<Record<string, Readonly<Record<string, object>>>>;
   /** Of answers, failures included; none where some answers have any type, or no body. */
   readonly answers: readonly string[];
 }
@@ -23,23 +25,29 @@ const v2RecordTypes = ["json", "binary", "text"].map((format) => `application/vn
 
 export function contractPaths(contracts: readonly Contract[]): Paths {
   const paths: Paths = {};
-  for (const { tag, mount, routes, accepts, answers } of contracts) {
+  for (const { tag, mount, routes, accepts, headers, answers } of contracts) {
     for (const { method, pattern } of routes) {
       const path = `${mount}${pattern.replaceAll("*}", "}")}`;
       const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
+      const parameters = [
+        ...names.map((name) => ({
+          name,
+          in: "path",
+          required: true,
+          schema: { type: "string", minLength: 1 },
+        })),
+        ...Object.entries(headers?.[`${method} ${pattern}`] ?? {}).map(([name, schema]) => ({
+          name,
+          in: "header",
+          schema,
+        })),
+      ];
       const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
       (paths[path] ??= {})[method.toLowerCase()] = {
         tags: [tag],
         operationId: operationId(tag, method, pattern),
         summary: `${method} ${pattern}`,
-        ...(names.length === 0 ? {} : {
-          parameters: names.map((name) => ({
-            name,
-            in: "path",
-            required: true,
-            schema: { type: "string", minLength: 1 },
-          })),
-        }),
+        ...(parameters.length === 0 ? {} : { parameters }),
         ...(hasBody ? { requestBody: { content: contentOf(accepts, jsonObject) } } : {}),
         responses: {
           ...(method === "DELETE" ? { 204: { description: "Done" } } : {}),
@@ -74,6 +82,12 @@ export const confluentV2 = {
 export const upstash = {
   tag: "Upstash Kafka REST",
   mount: "",
+  headers: {
+    "POST /consume/{group}/{instance}": {
+      "Kafka-Auto-Offset-Reset": { type: "string", enum: ["earliest", "latest", "none"] },
+      "Kafka-Enable-Auto-Commit": { type: "string", enum: ["true", "false"] },
+    },
+  },
   accepts: ["application/json"],
   answers: ["application/json"],
 };
@@ -85,11 +99,33 @@ export const confluentV3 = {
   answers: ["application/json"],
 };
 
+const text = { type: "string", minLength: 1 } as const;
+const whole = { type: "integer", minimum: 0 } as const;
+const truth = { type: "string", enum: ["true"] } as const;
+
 export const durableStreams = {
   tag: "Durable Streams",
   mount: "/v1/stream/",
   routes: (["PUT", "POST", "GET", "DELETE"] as const).map((method) => ({ method, pattern: "{path*}" })),
   accepts: ["application/json", "application/octet-stream", "text/plain"],
+  headers: {
+    "PUT {path*}": {
+      "Stream-TTL": whole,
+      "Stream-Expires-At": { type: "string", format: "date-time" },
+      "Stream-Closed": truth,
+      "Stream-Forked-From": text,
+      "Stream-Fork-Offset": text,
+      "Stream-Fork-Sub-Offset": whole,
+    },
+    "POST {path*}": {
+      "Stream-Seq": text,
+      "Stream-Closed": truth,
+      "Producer-Id": text,
+      "Producer-Epoch": whole,
+      "Producer-Seq": whole,
+    },
+    "GET {path*}": { "If-None-Match": text },
+  },
   answers: [],
 };
 

@@ -1,7 +1,8 @@
 /**
  * One endpoint: its place in the OpenAPI document, the check of its parameters, and its handler, from one description.
  *
- * The body is left to the handler (`request_body.ts` reads it within bounds); its schema is here for the document.
+ * The body and the headers are left to the handler (`request_body.ts` reads the body within bounds); their schemas are here for the
+ * document.
  */
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -21,6 +22,8 @@ export interface Endpoint<P extends Fields, Q extends Fields> {
   readonly description?: string;
   readonly params?: P;
   readonly query?: Q;
+  /** For the document: the handler reads and checks them. */
+  readonly headers?: Fields;
   readonly body?: Readonly<Record<string, { schema: z.ZodType }>>;
   /** Default false. */
   readonly isBodyOptional?: boolean;
@@ -71,6 +74,7 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
     request: {
       ...(endpoint.params === undefined ? {} : { params }),
       ...(endpoint.query === undefined ? {} : { query }),
+      ...(endpoint.headers === undefined ? {} : { headers: z.object(endpoint.headers) }),
       ...(endpoint.body === undefined
         ? {}
         : { body: { required: endpoint.isBodyOptional !== true, content: { ...endpoint.body } } }),

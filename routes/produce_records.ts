@@ -14,6 +14,7 @@ import { appendRecords, findOrCreateTopic, type GivenRecord, type RecordOutcome 
 import { answerAtomically, onceHeaders, type StoredRecord } from "./atomic_append.ts";
 import { eventTypes, readEvents } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonResponse, parse } from "./endpoint.ts";
+import { clientIdParam, eventHeaderParams, onceHeaderParams, traceParam } from "./header_params.ts";
 import { fieldProblem, Problem } from "./problem.ts";
 import { decodeData, recordDataSchema } from "./record_data.ts";
 import { timed } from "./request_time.ts";
@@ -107,6 +108,7 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
         description: "Timestamp of a raw value, in milliseconds",
       }).optional(),
     },
+    headers: { ...onceHeaderParams, ...eventHeaderParams, ...clientIdParam, ...traceParam },
     body: {
       "application/json": { schema: z.union([recordsSchema, recordSchema]) },
       "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) },

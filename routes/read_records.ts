@@ -16,6 +16,7 @@ import { BATCH_TYPE } from "../protocol/cloudevents/http_binding.ts";
 import type { KafkaRecord } from "../protocol/records/record_batch.ts";
 import { eventsAnswer } from "./cloud_events.ts";
 import { addEndpoint, integerParam, jsonTextResponse } from "./endpoint.ts";
+import { clientIdParam } from "./header_params.ts";
 import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
 import { quotaBytesMax } from "./quota_client.ts";
 import { timed } from "./request_time.ts";
@@ -104,6 +105,7 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
           "cloudevents: a batch of CloudEvents",
       }),
     },
+    headers: clientIdParam,
     responses: {
       200: {
         description: "Records",

@@ -10,6 +10,7 @@ import type { Broker } from "../../actors/broker.ts";
 import { limits } from "../../core/config/limits.ts";
 import type { UpgradeWebSocket } from "../../lib/server_socket.ts";
 import { addEndpoint } from "../endpoint.ts";
+import { clientIdParam, lastEventIdParam } from "../header_params.ts";
 import { Problem } from "../problem.ts";
 import { quotaClientOf } from "../quota_client.ts";
 import { topicParam } from "../topic_lookup.ts";
@@ -39,6 +40,7 @@ const responses = {
   101: { description: "A WebSocket, for a request that asks for one" },
 };
 const problems = [400, 403, 404, 426];
+const headers = { ...lastEventIdParam, ...clientIdParam };
 
 export interface LiveAppOptions {
   readonly tails: LiveTails;
@@ -58,6 +60,7 @@ export function liveApp(broker: Broker, { tails, upgradeWebSocket }: LiveAppOpti
     description,
     params: { topic: topicParam },
     query: topicQuery,
+    headers,
     responses,
     problems,
     handle: ({ params, query, request }) =>
@@ -71,6 +74,7 @@ export function liveApp(broker: Broker, { tails, upgradeWebSocket }: LiveAppOpti
     summary: "Records of several topics as they come, as server-sent events or over a WebSocket",
     description: "Topics by name, by pattern, or both. " + description,
     query: topicsQuery,
+    headers,
     responses,
     problems,
     handle: ({ query, request }) => serve(topicsWish(broker, { query, request }), request),

@@ -223,6 +223,38 @@ Deno.test("the OpenAPI document has the contracts' routes too, each operation on
   assert.ok(body.paths["/v1/stream/__ds/subscriptions/{id}"].put);
 });
 
+Deno.test("the OpenAPI document has the headers that routes read", async () => {
+  const { body } = await new HttpClient().get("/openapi.json");
+  const headersOf = (method: string, path: string): string[] =>
+    body.paths[path][method].parameters
+      .filter((parameter: { in: string }) => parameter.in === "header")
+      .map(({ name, required }: { name: string; required?: boolean }) =>
+        required === true ? `${name}!` : name
+      );
+  const once = ["Producer-Id", "Producer-Epoch", "Producer-Seq", "Idempotency-Key"];
+  const event = ["specversion", "id", "source", "type", "subject", "time", "dataschema", "partitionkey"];
+  assert.deepEqual(headersOf("post", "/v1/topics/{topic}/records"), [
+    ...once,
+    ...event.map((attribute) => `ce-${attribute}`),
+    "Kavka-Client-Id",
+    "traceparent",
+  ]);
+  assert.deepEqual(headersOf("post", "/v1/records"), [...once, "Kavka-Client-Id", "traceparent"]);
+  for (const path of ["/v1/live", "/v1/topics/{topic}/live", "/v1/events"]) {
+    assert.equal(headersOf("get", path)[0], "Last-Event-ID", path);
+  }
+  assert.deepEqual(headersOf("post", "/v1/stream/{path}"), [
+    "Stream-Seq",
+    "Stream-Closed",
+    ...once.slice(0, 3),
+  ]);
+  assert.equal(headersOf("put", "/v1/stream/{path}").length, 6);
+  assert.equal(headersOf("post", "/consume/{group}/{instance}").length, 2);
+  const [producerEpoch] = body.paths["/v1/records"].post.parameters
+    .filter(({ name }: { name: string }) => name === "Producer-Epoch");
+  assert.deepEqual([producerEpoch.schema.type, producerEpoch.schema.minimum], ["integer", 0]);
+});
+
 Deno.test("/docs loads nothing from elsewhere, and its policy lets only its own script run", async () => {
   const { status, headers, text } = await new HttpClient().get("/docs");
   assert.equal(status, 200);
