@@ -482,7 +482,11 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     const headers = signedHeaders(webhook, webhookMessageId(webhook, batch), body, env.now());
     const startedMs = env.mono();
     const { url, timeoutMs } = config;
-    const outcome = await postWebhook(env, { url, headers, body, timeoutMs, allowed: allowed() }, signal);
+    const outcome = await postWebhook(
+      env,
+      { url, headers, body: body.text, timeoutMs, allowed: allowed() },
+      signal,
+    );
     signal.throwIfAborted();
     const durationMs = Math.round(env.mono() - startedMs);
     metrics.webhookSeconds.observe(durationMs / 1_000);

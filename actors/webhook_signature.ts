@@ -3,7 +3,7 @@
  * the bytes behind `whsec_`; one signature for each secret that counts, with a space between them.
  */
 import { createHmac } from "node:crypto";
-import { SECRET_PREFIX, type Webhook } from "../core/webhook/webhook.ts";
+import { SECRET_PREFIX, type Webhook, type WebhookBody } from "../core/webhook/webhook.ts";
 import { decodeBase64, encodeBase64 } from "../lib/base64.ts";
 import type { Env } from "../lib/env.ts";
 
@@ -18,18 +18,18 @@ export function generateWebhookSecret(env: Pick<Env, "uuid">): string {
 export function signedHeaders(
   { secret, previousSecret }: Pick<Webhook, "secret" | "previousSecret">,
   messageId: string,
-  body: string,
+  { contentType, text }: WebhookBody,
   nowMs: number,
 ): Record<string, string> {
   const timestamp = String(Math.floor(nowMs / 1_000));
   const secrets = [secret];
   if (previousSecret !== null && nowMs < previousSecret.untilMs) secrets.push(previousSecret.secret);
   return {
-    "content-type": "application/json",
+    "content-type": contentType,
     "user-agent": "kavka",
     "webhook-id": messageId,
     "webhook-timestamp": timestamp,
-    "webhook-signature": secrets.map((each) => signature(each, `${messageId}.${timestamp}.${body}`)).join(
+    "webhook-signature": secrets.map((each) => signature(each, `${messageId}.${timestamp}.${text}`)).join(
       " ",
     ),
   };

@@ -3,6 +3,7 @@
  * Kafka's clients of CloudEvents know; and a page of records as a batch of events.
  */
 import { limits } from "../core/config/limits.ts";
+import { eventOptions, eventText } from "../core/fetch/event_text.ts";
 import type { Env } from "../lib/env.ts";
 import type { CloudEvent, CloudEventFault } from "../protocol/cloudevents/cloud_event.ts";
 import {
@@ -12,13 +13,11 @@ import {
   eventOfRequest,
 } from "../protocol/cloudevents/http_binding.ts";
 import { eventOfJson } from "../protocol/cloudevents/json_format.ts";
-import { type EventRecord, eventTextOfRecord, recordOfEvent } from "../protocol/cloudevents/kafka_binding.ts";
+import { type EventRecord, recordOfEvent } from "../protocol/cloudevents/kafka_binding.ts";
 import { faultsShownMax, jsonTextResponse, validationProblem } from "./endpoint.ts";
 import type { FieldFault } from "./problem.ts";
 import type { ReadPage } from "./read_records.ts";
 import { mediaTypeOf, readBytes, readJson, unsupportedMediaType } from "./request_body.ts";
-
-const options = { attributesMax: limits.recordHeadersMax };
 
 /** What a produce request accepts as events, for a 415. */
 export const eventTypes = `${EVENT_TYPE}, ${BATCH_TYPE}`;
@@ -31,7 +30,7 @@ export async function readEvents(mode: EventMode, request: Request, env: Env): P
       return [recordOf(event, headerField)];
     }
     case "structured":
-      return [recordOf(eventOfJson(await readJson(request, env), options), (attribute) => attribute)];
+      return [recordOf(eventOfJson(await readJson(request, env), eventOptions), (attribute) => attribute)];
     case "batched":
       return batch(await readJson(request, env));
     case "unknown":
@@ -70,7 +69,7 @@ function batch(body: unknown): EventRecord[] {
   const records: EventRecord[] = [];
   const faults: FieldFault[] = [];
   for (const [index, value] of body.entries()) {
-    const event = eventOfJson(value, options);
+    const event = eventOfJson(value, eventOptions);
     if (!Array.isArray(event)) records.push(recordOfEvent(event));
     else {
       faults.push(
@@ -86,7 +85,7 @@ function batch(body: unknown): EventRecord[] {
 /** The page as a batch of events; where it ends is told in headers, since a batch is nothing but its events. */
 export function eventsAnswer(topic: string, partition: number, page: ReadPage): Response {
   const { records, nextOffset, highWatermark, logStartOffset } = page;
-  const events = records.map((record) => eventTextOfRecord({ ...record, topic, partition }, options));
+  const events = records.map((record) => eventText({ ...record, topic, partition }));
   return jsonTextResponse(200, `[${events.join(",")}]`, {
     "content-type": BATCH_TYPE,
     "kavka-next-offset": String(nextOffset),

@@ -11,6 +11,7 @@ import { AskDeadlineError } from "../actors/runtime/errors.ts";
 import type { ActorRef } from "../actors/runtime/types.ts";
 import { limits } from "../core/config/limits.ts";
 import { type CollectedRecords, collectRecords } from "../core/fetch/collect_records.ts";
+import { viewFormats } from "../core/fetch/event_text.ts";
 import { recordText } from "../core/fetch/record_text.ts";
 import { BATCH_TYPE } from "../protocol/cloudevents/http_binding.ts";
 import type { KafkaRecord } from "../protocol/records/record_batch.ts";
@@ -20,7 +21,7 @@ import { clientIdParam } from "./header_params.ts";
 import { fieldProblem, kafkaProblem, Problem } from "./problem.ts";
 import { quotaBytesMax } from "./quota_client.ts";
 import { timed } from "./request_time.ts";
-import { type RecordFormat, recordFormats } from "./record_data.ts";
+import type { RecordFormat } from "./record_data.ts";
 import { checkPartition, errorUnderTopic, findTopic, partitionParam, topicParam } from "./topic_lookup.ts";
 
 const INT32_MAX = 2_147_483_647;
@@ -28,8 +29,6 @@ const LATEST = -1;
 const EARLIEST = -2;
 /** Fetches of one request that may bring nothing but batches without records for clients. */
 const emptyFetchesMax = 100;
-
-const pageFormats = [...recordFormats, "cloudevents"] as const;
 
 const dataSchema = z.union([
   z.null(),
@@ -99,7 +98,7 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
         description: `How long to wait for a record, default 0; at most ${limits.longPollMsMax} is waited`,
       }).optional(),
       isolation: isolationParam,
-      format: z.enum(pageFormats, `expected ${pageFormats.join(", ")}`).optional().openapi({
+      format: z.enum(viewFormats, `expected ${viewFormats.join(", ")}`).optional().openapi({
         description:
           "auto and string: text where possible; json: JSON where possible; binary: always base64; " +
           "cloudevents: a batch of CloudEvents",

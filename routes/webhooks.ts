@@ -9,9 +9,9 @@ import { webhookTargetFault } from "../actors/webhook_post.ts";
 import { generateWebhookSecret } from "../actors/webhook_signature.ts";
 import { limits } from "../core/config/limits.ts";
 import { internalTopicNames, topicNameFault } from "../core/config/topic_name.ts";
-import { recordFormats } from "../core/fetch/record_text.ts";
+import { viewFormats } from "../core/fetch/event_text.ts";
 import { TopicRegex } from "../core/group/regex/topic_regex.ts";
-import { type WebhookConfig, webhookNameFault, webhookTopics } from "../core/webhook/webhook.ts";
+import { eventModes, type WebhookConfig, webhookNameFault, webhookTopics } from "../core/webhook/webhook.ts";
 import { webhookRanges } from "../core/webhook/webhook_settings.ts";
 import { RegexError } from "../lib/parse_regex.ts";
 import { addEndpoint, jsonResponse, parse } from "./endpoint.ts";
@@ -66,9 +66,14 @@ const putSchema = z.strictObject({
       "Where it begins in topics that are there already: latest, the default, is the moment of this request. A group with " +
       "committed offsets goes on from them; topics and partitions that come later are read from their beginning",
   }),
-  format: z.enum(recordFormats, `expected ${recordFormats.join(", ")}`).optional().openapi({
+  format: z.enum(viewFormats, `expected ${viewFormats.join(", ")}`).optional().openapi({
     description:
-      "json, the default: JSON where possible; auto and string: text where possible; binary: base64",
+      "json, the default: JSON where possible; auto and string: text where possible; binary: base64; cloudevents: CloudEvents",
+  }),
+  eventMode: z.enum(eventModes, `expected ${eventModes.join(" or ")}`).optional().openapi({
+    description:
+      "With the format cloudevents: batched, the default, a JSON array of events (application/cloudevents-batch+json); structured, " +
+      "one event in each request (application/cloudevents+json)",
   }),
   maxRecords: whole(1, limits.webhookBatchRecordsMax, 100, "Records of one request"),
   maxBytes: whole(
@@ -115,6 +120,7 @@ const webhookSchema = z.object({
   group: z.string(),
   from: z.string(),
   format: z.string(),
+  eventMode: z.enum(eventModes).nullable().openapi({ description: "null with any format but cloudevents" }),
   maxRecords: z.int(),
   maxBytes: z.int(),
   maxWaitMs: z.int(),
@@ -365,15 +371,23 @@ async function configOf(broker: Broker, name: string, body: PutBody): Promise<We
   }
   const fault = await webhookTargetFault(broker.env, body.url, webhookRanges((key) => broker.config(key)));
   if (fault !== null) throw fieldProblem("url", fault);
-  const { backoffMs = 1_000 } = body;
+  const { backoffMs = 1_000, format = "json", eventMode = "batched" } = body;
+  if (body.eventMode !== undefined && format !== "cloudevents") {
+    throw fieldProblem("eventMode", "goes with the format cloudevents only");
+  }
+  const isSingle = format === "cloudevents" && eventMode === "structured";
+  if (isSingle && (body.maxRecords ?? 1) > 1) {
+    throw fieldProblem("maxRecords", "a request in structured mode is one event: expected 1, or nothing");
+  }
   const config: WebhookConfig = {
     url: body.url,
     topics: body.topics === undefined ? null : [...new Set(body.topics)].sort(),
     pattern: body.pattern ?? null,
     groupId: body.group ?? name,
     from: body.from ?? "latest",
-    format: body.format ?? "json",
-    maxRecords: body.maxRecords ?? 100,
+    format,
+    ...(format === "cloudevents" ? { eventMode } : {}),
+    maxRecords: isSingle ? 1 : body.maxRecords ?? 100,
     maxBytes: body.maxBytes ?? 262_144,
     maxWaitMs: body.maxWaitMs ?? 0,
     timeoutMs: body.timeoutMs ?? 10_000,
@@ -397,7 +411,7 @@ async function configOf(broker: Broker, name: string, body: PutBody): Promise<We
 
 function describe(name: string, view: WebhookView) {
   const { webhook, state, lastDelivery, lastError, consecutiveFailures, counts } = view;
-  const { groupId, url, topics, pattern, ...rest } = webhook.config;
+  const { groupId, url, topics, pattern, eventMode = null, ...rest } = webhook.config;
   return {
     name,
     url,
@@ -405,6 +419,7 @@ function describe(name: string, view: WebhookView) {
     pattern,
     group: groupId,
     ...rest,
+    eventMode,
     createdMs: webhook.createdMs,
     previousSecretUntilMs: webhook.previousSecret?.untilMs ?? null,
     state,

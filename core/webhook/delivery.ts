@@ -47,7 +47,7 @@ export type DeliveryStep =
 
 export type DeliverySettings = Pick<
   WebhookConfig,
-  "maxRecords" | "maxAttempts" | "backoffMs" | "maxBackoffMs"
+  "maxRecords" | "maxAttempts" | "backoffMs" | "maxBackoffMs" | "eventMode"
 >;
 
 /** The records of an attempt. */
@@ -88,14 +88,16 @@ export function resumeDelivery(position: number, stored: Trouble | null): Delive
 
 export function nextStep(
   { trouble }: Delivery,
-  { maxRecords }: DeliverySettings,
+  { maxRecords, eventMode }: DeliverySettings,
   nowMs: number,
 ): DeliveryStep {
   if (trouble === null) return { type: "send", endOffset: null, maxRecords };
   const { nextAttemptMs, endOffset, splitEnd, givenUp } = trouble;
   if (nextAttemptMs > nowMs) return { type: "wait", untilMs: nextAttemptMs };
   if (givenUp !== null) return { type: "deadLetter", endOffset, maxRecords: 1 };
-  return { type: "send", endOffset, maxRecords: splitEnd === null ? Infinity : 1 };
+  // A batch may have failed before each event came to have a request of its own.
+  const isWhole = splitEnd === null && eventMode !== "structured";
+  return { type: "send", endOffset, maxRecords: isWhole ? Infinity : 1 };
 }
 
 /** After an attempt. A position that rose is to be committed, a trouble that changed to be stored. */

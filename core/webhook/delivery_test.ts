@@ -40,6 +40,9 @@ Deno.test("a batch that fails is sent again as it was, later and later", () => {
   assert.equal(once.position, 10);
   assert.deepEqual(nextStep(once, settings, 999), { type: "wait", untilMs: 1_000 });
   assert.deepEqual(nextStep(once, settings, 1_000), { type: "send", endOffset: 15, maxRecords: Infinity });
+  // Unless each event has a request of its own now.
+  const single = nextStep(once, { ...settings, eventMode: "structured" }, 1_000);
+  assert.deepEqual(single, { type: "send", endOffset: 15, maxRecords: 1 });
   const twice = settleAttempt(once, batch, failed, settings, at(1_000));
   assert.deepEqual(nextStep(twice, settings, 1_000), { type: "wait", untilMs: 3_000 });
   assert.deepEqual(settleAttempt(twice, batch, delivered, settings, at(3_000)), {

@@ -2,13 +2,20 @@
  * Webhooks: subscriptions whose records are POSTed to a URL. Pure: what is stored of one, which topics it means, what its requests are
  * called and look like.
  *
- * A webhook is an ordinary member of a consumer group. Source of the request's form: Standard Webhooks 1.0.
+ * A webhook is an ordinary member of a consumer group. Source of the request's form: Standard Webhooks 1.0; with the format `cloudevents`
+ * the body is that of CloudEvents' HTTP binding.
  */
 import type { MetadataImage } from "../cluster/metadata_image.ts";
 import { internalTopicNames } from "../config/topic_name.ts";
-import { type RecordFormat, recordText } from "../fetch/record_text.ts";
+import { eventText, type ViewFormat } from "../fetch/event_text.ts";
+import { recordText } from "../fetch/record_text.ts";
 import { TopicRegex } from "../group/regex/topic_regex.ts";
+import { invariant } from "../../lib/invariant.ts";
+import { BATCH_TYPE, EVENT_TYPE } from "../../protocol/cloudevents/http_binding.ts";
 import type { KafkaRecord } from "../../protocol/records/record_batch.ts";
+
+export const eventModes = ["batched", "structured"] as const;
+export type EventMode = (typeof eventModes)[number];
 
 /** What its owner decides. */
 export interface WebhookConfig {
@@ -20,7 +27,9 @@ export interface WebhookConfig {
   readonly groupId: string;
   /** Where it begins in the topics that are there when it is made, unless the group has offsets. */
   readonly from: "earliest" | "latest";
-  readonly format: RecordFormat;
+  readonly format: ViewFormat;
+  /** With the format `cloudevents`: a request is one event, or a batch of them. Absent with any other. */
+  readonly eventMode?: EventMode;
   readonly maxRecords: number;
   readonly maxBytes: number;
   /** How long a batch that is not full waits for more. */
@@ -93,12 +102,30 @@ export function webhookMessageId({ id }: Pick<Webhook, "id">, batch: WebhookBatc
   return `msg_${id.slice(0, 8)}_${topicId.replaceAll("-", "")}_${partition}_${offsets}`;
 }
 
+export interface WebhookBody {
+  readonly contentType: string;
+  readonly text: string;
+}
+
 /** The body: the same bytes at every attempt. */
-export function webhookBody(name: string, { config }: Pick<Webhook, "config">, batch: WebhookBatch): string {
+export function webhookBody(
+  name: string,
+  { config }: Pick<Webhook, "config">,
+  batch: WebhookBatch,
+): WebhookBody {
   const { topic, partition, records } = batch;
-  const list = records.map((record) => recordText(record, config.format)).join(",");
-  return `{"type":"records","data":{"webhook":${JSON.stringify(name)},"topic":${JSON.stringify(topic)},` +
-    `"partition":${partition},"records":[${list}]}}`;
+  const { format, eventMode } = config;
+  if (format === "cloudevents") {
+    const events = records.map((record) => eventText({ ...record, topic, partition }));
+    if (eventMode !== "structured") return { contentType: BATCH_TYPE, text: `[${events.join(",")}]` };
+    const [event] = events;
+    invariant(event !== undefined && events.length === 1, "A request in structured mode is one event");
+    return { contentType: EVENT_TYPE, text: event };
+  }
+  const list = records.map((record) => recordText(record, format)).join(",");
+  const text = `{"type":"records","data":{"webhook":${JSON.stringify(name)},` +
+    `"topic":${JSON.stringify(topic)},"partition":${partition},"records":[${list}]}}`;
+  return { contentType: "application/json", text };
 }
 
 /** The header value of a dead letter's origin, in the order in which they are added. */

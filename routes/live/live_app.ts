@@ -25,7 +25,7 @@ import { checkHandshake, chosenProtocol, wantsWebSocket } from "./web_socket_req
 const SILENCE_MS_MAX = 30_000;
 
 const description =
-  "Events `record` with the record as JSON, its topic and partition included; `gap` where records were deleted before they were read, " +
+  "Events `record` with the record as JSON, its topic and partition included, or as a CloudEvent; `gap` where records were deleted before they were read, " +
   "or cannot be read; `behind` with the number of records to the end, at most every second, while they are many; `topicCreated`, " +
   "`topicDeleted`, `partitionsAdded`, and `topicSkipped` for a topic that would be too much. The id of an event is the place to go on: " +
   "send it as Last-Event-ID, as browsers do by themselves. Without records a comment with the place comes every 15 seconds. " +

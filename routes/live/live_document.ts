@@ -19,8 +19,13 @@ const place = { topic: text, partition: whole };
 
 const events: Readonly<Record<LiveEvent["type"], readonly [summary: string, data: object | null]>> = {
   record: [
-    "A record",
-    objectOf({ ...place, offset: whole, timestamp: whole, key: {}, value: {}, headers: {} }),
+    "A record, with format=cloudevents as a CloudEvent in structured mode",
+    {
+      anyOf: [
+        objectOf({ ...place, offset: whole, timestamp: whole, key: {}, value: {}, headers: {} }),
+        objectOf({ specversion: { const: "1.0" }, id: text, source: text, type: text }),
+      ],
+    },
   ],
   gap: [
     "Records that were deleted before they were read, or cannot be read",
@@ -71,6 +76,7 @@ export const liveChannel = {
         properties: {
           topics: { type: "string", description: "Names with commas between them" },
           pattern: { type: "string", description: "A regular expression (RE2) of names" },
+          format: { type: "string", description: "auto, json, string, binary or cloudevents" },
           lastEventId: { type: "string", description: "The id to go on behind" },
         },
       },

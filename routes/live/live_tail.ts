@@ -9,9 +9,10 @@ import type { IsolationLevel } from "../../actors/messages/partition.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import { limits } from "../../core/config/limits.ts";
 import { Problem } from "../problem.ts";
+import { eventText, type ViewFormat } from "../../core/fetch/event_text.ts";
 import { recordText } from "../../core/fetch/record_text.ts";
+import type { KafkaRecord } from "../../protocol/records/record_batch.ts";
 import { readPage, startOffset } from "../read_records.ts";
-import type { RecordFormat } from "../record_data.ts";
 import type { LiveEvent } from "./live_event.ts";
 import type { LiveTails, Seat } from "./live_tails.ts";
 import type { PartitionPlaces } from "./places.ts";
@@ -47,7 +48,7 @@ export interface LiveWish {
   /** Where to go on, of a topic; null without a place, undefined for a topic that the place does not have. */
   resumed(topic: TopicImage): PartitionPlaces | null | undefined;
   readonly isolation: IsolationLevel;
-  readonly format: RecordFormat;
+  readonly format: ViewFormat;
   readonly filter: RecordFilter | null;
   readonly request: Request;
   /** Whether the key of the request is still valid. */
@@ -203,8 +204,7 @@ export class LiveTail {
       for (const record of page.records) {
         if (this.#wish.filter?.(record) === false) continue;
         const id = `${around.head}${record.offset + 1}${around.tail}`;
-        const data = `{${placeText(place)},${recordText(record, this.#wish.format).slice(1)}`;
-        events.push({ type: "record", id, data });
+        events.push({ type: "record", id, data: this.#textOf(place, record) });
       }
       place.nextOffset = page.nextOffset;
       place.behind = Math.max(0, page.highWatermark - page.nextOffset);
@@ -221,6 +221,13 @@ export class LiveTail {
       this.#ready.add(place);
       return [gap];
     }
+  }
+
+  #textOf(place: TailPlace, record: KafkaRecord): string {
+    const { format } = this.#wish;
+    if (format !== "cloudevents") return `{${placeText(place)},${recordText(record, format).slice(1)}`;
+    const { topic: { name }, partition } = place;
+    return eventText({ ...record, topic: name, partition });
   }
 
   /** Goes on behind what was deleted, or cannot be read; null for every other error. */

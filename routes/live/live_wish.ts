@@ -5,13 +5,13 @@ import { z } from "@hono/zod-openapi";
 import type { Broker } from "../../actors/broker.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import { limits } from "../../core/config/limits.ts";
+import { viewFormats } from "../../core/fetch/event_text.ts";
 import { TopicRegex } from "../../core/group/regex/topic_regex.ts";
 import { RegexError } from "../../lib/parse_regex.ts";
 import { accessOf, checkTopicAccess, isStillValid } from "../access.ts";
 import { integerParam, listParam } from "../endpoint.ts";
 import { fieldProblem } from "../problem.ts";
 import { isolationParam } from "../read_records.ts";
-import { recordFormats } from "../record_data.ts";
 import { checkPartition, findTopic } from "../topic_lookup.ts";
 import type { LiveWish } from "./live_tail.ts";
 import { parsePartitionPlaces, parsePlaces, topicTag } from "./places.ts";
@@ -34,8 +34,10 @@ const commonQuery = {
     example: ["type:paid"],
   }),
   isolation: isolationParam,
-  format: z.enum(recordFormats, `expected ${recordFormats.join(", ")}`).optional()
-    .openapi({ description: "As in reading, default auto" }),
+  format: z.enum(viewFormats, `expected ${viewFormats.join(", ")}`).optional().openapi({
+    description:
+      "As in reading, default auto; with cloudevents the data of an event `record` is a CloudEvent in structured mode",
+  }),
   lastEventId: z.string().optional().openapi({
     description:
       "The place to go on at, for clients that cannot send Last-Event-ID. That header goes before: it is newer",

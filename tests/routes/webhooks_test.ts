@@ -46,9 +46,8 @@ function receiver(answer: (received: Received, index: number) => Response | Prom
   const received: Received[] = [];
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
     const text = await request.text();
-    const values = request.method !== "POST"
-      ? []
-      : JSON.parse(text).data.records.map(({ value }: Body) => value?.data ?? null);
+    const body: Body = request.method === "POST" ? JSON.parse(text) : {};
+    const values = body.data?.records?.map(({ value }: Body) => value?.data ?? null) ?? [];
     const each = { path: new URL(request.url).pathname, headers: request.headers, text, values };
     received.push(each);
     return await answer(each, received.length - 1);
@@ -217,6 +216,71 @@ Deno.test("a delivery that a restart interrupts is made again, and nothing is le
   }
 });
 
+async function produceEvents(served: ServedBroker, ...ids: number[]): Promise<void> {
+  const events = ids.map((id) => ({ ...event, id: String(id), data: { n: id } }));
+  const response = await served.http("/v1/topics/t/records", {
+    method: "POST",
+    headers: { "content-type": "application/cloudevents-batch+json" },
+    body: JSON.stringify(events),
+  });
+  assert.equal(response.status, 200, await response.text());
+}
+
+const event = { specversion: "1.0", source: "/shop", type: "order.placed" };
+
+function eventOf(id: number) {
+  return { ...event, id: String(id), datacontenttype: "application/json", data: { n: id } };
+}
+
+Deno.test("a webhook sends CloudEvents in batches, or one in each request, signed as ever", async () => {
+  await using served = await serveBroker({ config: { ...ALLOWED, "num.partitions": "1" } });
+  await using hook = receiver(() => new Response());
+  await produceEvents(served, 1, 2, 3);
+  const config = { ...quick, url: hook.url, format: "cloudevents" };
+  const created = await call(served, "PUT", "/v1/webhooks/mail", config);
+  assert.deepEqual([created.body.format, created.body.eventMode, created.body.maxRecords], [
+    "cloudevents",
+    "batched",
+    100,
+  ]);
+  const { secret } = created.body;
+  await until(() => hook.received.length === 1);
+  const check = (received: Received | undefined, contentType: string, body: unknown) => {
+    assert(received !== undefined);
+    assert.equal(received.headers.get("content-type"), contentType);
+    assert.deepEqual(JSON.parse(received.text), body);
+    const { headers, text } = received;
+    const signed = `${headers.get("webhook-id")}.${headers.get("webhook-timestamp")}.${text}`;
+    const key = Uint8Array.fromBase64(secret.slice("whsec_".length));
+    const expected = createHmac("sha256", key).update(signed).digest("base64");
+    assert.equal(headers.get("webhook-signature"), `v1,${expected}`);
+  };
+  check(hook.received[0], "application/cloudevents-batch+json", [1, 2, 3].map(eventOf));
+  // What is there already goes on in the other mode.
+  const changed = await call(served, "PUT", "/v1/webhooks/mail", { ...config, eventMode: "structured" });
+  assert.deepEqual([changed.status, changed.body.eventMode, changed.body.maxRecords], [200, "structured", 1]);
+  await produceEvents(served, 4, 5);
+  await until(() => hook.received.length === 3);
+  check(hook.received[1], "application/cloudevents+json", eventOf(4));
+  check(hook.received[2], "application/cloudevents+json", eventOf(5));
+  const plain = await call(served, "PUT", "/v1/webhooks/mail", { ...quick, url: hook.url });
+  assert.equal(plain.body.eventMode, null);
+});
+
+Deno.test("a batch of events that failed goes on one by one when each has a request of its own from then on", async () => {
+  await using served = await serveBroker({ config: { ...ALLOWED, "num.partitions": "1" } });
+  const isSingle = ({ headers }: Received) => headers.get("content-type") === "application/cloudevents+json";
+  await using hook = receiver((each) => new Response(null, { status: isSingle(each) ? 204 : 503 }));
+  await produceEvents(served, 1, 2, 3);
+  const config = { ...quick, url: hook.url, format: "cloudevents", maxAttempts: 0 };
+  await call(served, "PUT", "/v1/webhooks/mail", config);
+  await until(() => hook.received.length >= 2);
+  await call(served, "PUT", "/v1/webhooks/mail", { ...config, eventMode: "structured" });
+  await until(async () => (await call(served, "GET", "/v1/webhooks/mail")).body.lag === 0);
+  const taken = hook.received.filter(isSingle).map(({ text }) => JSON.parse(text));
+  assert.deepEqual(taken, [1, 2, 3].map(eventOf));
+});
+
 Deno.test("redirects are not followed, and a receiver that never ends its answer is late", async () => {
   await using served = await serveBroker({ config: ALLOWED });
   const endless = () => {
@@ -294,6 +358,10 @@ Deno.test("bad wishes for a webhook are refused with the field's name", async ()
     [{ ...good, maxAttempts: -1 }, "maxAttempts"],
     [{ ...good, concurrency: 1.5 }, "concurrency"],
     [{ ...good, secret: "x" }, "secret"],
+    [{ ...good, format: "cloudevent" }, "format"],
+    [{ ...good, eventMode: "batched" }, "eventMode"],
+    [{ ...good, format: "cloudevents", eventMode: "binary" }, "eventMode"],
+    [{ ...good, format: "cloudevents", eventMode: "structured", maxRecords: 2 }, "maxRecords"],
     [{ ...good, url: `https://8.8.8.8/${"x".repeat(2_048)}` }, "url"],
   ];
   for (const [body, field] of cases) {
