@@ -117,11 +117,18 @@ Deno.test("drained() resolves as soon as few bytes are left", async () => {
   assert.equal(socket.bufferedBytes, 30);
   let isDrained = false;
   void socket.drained(10).then(() => isDrained = true);
+  for (const [takes, left] of [[0, 30], [10, 20], [9, 20]] as const) {
+    client.take(takes);
+    await turn();
+    assert.deepEqual([isDrained, socket.bufferedBytes], [false, left]);
+  }
+  // The third frame still waits for the client.
+  client.take(1);
   await turn();
-  assert.equal(isDrained, false);
+  assert.deepEqual([isDrained, socket.bufferedBytes], [true, 10]);
   client.take();
   await turn();
-  assert.deepEqual([isDrained, socket.bufferedBytes], [true, 0]);
+  assert.equal(socket.bufferedBytes, 0);
   client.connection.conn.close();
 });
 
