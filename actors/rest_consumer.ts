@@ -7,16 +7,7 @@
  * than it said. Who is silent for five minutes leaves and is forgotten.
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
-import { limits } from "../core/config/limits.ts";
-import { collectRecords } from "../core/fetch/collect_records.ts";
-import {
-  markReceived,
-  type Move,
-  moveOn,
-  placeAtCommitted,
-  type Reading,
-  setPosition,
-} from "../core/rest_consumer/reading.ts";
+import { markReceived, moveOn, type Reading, setPosition } from "../core/rest_consumer/reading.ts";
 import {
   type Interest,
   type RestConsumer,
@@ -40,6 +31,7 @@ import type {
   SeekOffsets,
 } from "./messages/rest_consumer.ts";
 import { partitionKey } from "./partition.ts";
+import { readingKey, type Readings, RestConsumerReader } from "./rest_consumer_reader.ts";
 import { GroupRefusedError, RestMembership } from "./rest_membership.ts";
 import type { ActorContext, ActorHost, ActorKind, ActorRef, Reply } from "./runtime/types.ts";
 
@@ -49,8 +41,6 @@ const BEAT_MS = 1_000;
 const AUTO_COMMIT_MS = 5_000;
 /** `consumer.instance.timeout.ms` of Confluent's proxy. */
 const SILENCE_MS_MAX = 300_000;
-/** Partitions whose data one request waits for; the rest is looked at when it comes again. */
-const AWAITED_PARTITIONS_MAX = 1_000;
 
 export interface RestConsumerKindOptions {
   readonly shards: ShardStore;
@@ -85,18 +75,14 @@ interface HostOptions extends RestConsumerKindOptions {
   readonly stored: RestConsumer | null;
 }
 
-/** What a request for records may be answered with. */
-type Collected =
-  | { readonly error: ErrorName }
-  | { readonly error: null; readonly records: readonly PolledRecord[]; readonly moves: readonly Move[] };
-
 class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   readonly #context: ActorContext<RestConsumerMessage, never>;
   readonly #options: HostOptions;
   readonly #group: ActorRef<ConsumerGroupMessage>;
   readonly #membership: RestMembership;
+  readonly #reader: RestConsumerReader;
   #consumer: RestConsumer | null;
-  #readings = new Map<string, Reading>();
+  #readings: Readings = new Map();
   /** Those of the assignment before, while the next one is not there. */
   #before: ReadonlyMap<string, Reading> = new Map();
   /** Of the image that the partitions were looked up in. */
@@ -118,6 +104,12 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     const { env } = context;
     const membership = { env, group: this.#group, metadata, clientId: instanceId };
     this.#membership = new RestMembership(membership, stored?.memberId ?? "");
+    this.#reader = new RestConsumerReader({
+      env,
+      group: this.#group,
+      partition: ({ topicId, partition }) =>
+        context.ref<PartitionMessage>(PARTITION_KIND, partitionKey(topicId, partition)),
+    });
     this.#lastRequestMs = this.#lastCommitMs = env.mono();
     if (stored !== null) this.#follow(stored.interest);
   }
@@ -266,7 +258,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       const image = topicsByName.get(topic);
       if (image === undefined || partition >= image.partitions.length) return [];
       const { topicId } = image;
-      const key = keyOf({ topic, partition });
+      const key = readingKey({ topic, partition });
       const same = this.#readings.get(key);
       if (same?.topicId === topicId) return [[key, same] as const];
       const earlier = this.#before.get(key);
@@ -334,7 +326,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       if (this.#refusal !== null) return answer({ type: "failed", error: this.#refusal });
       if (this.#joining !== null) await this.#within(this.#joining, deadlineMs, ended);
       else {
-        const collected = await this.#collect(config, maxBytes);
+        const collected = await this.#reader.collect(this.#readings, config, maxBytes);
         // Read under an assignment that is over: somebody else has the partitions now.
         if (round !== this.#round) continue;
         // Who is gone receives nothing: nothing moves.
@@ -345,29 +337,11 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
           return answer({ type: "ok", value: collected.records });
         }
         if (env.mono() < deadlineMs) {
-          await this.#awaitData(deadlineMs, AbortSignal.any([ended, round.signal]));
+          await this.#reader.awaitData(this.#readings, deadlineMs, AbortSignal.any([ended, round.signal]));
         }
       }
       if (env.mono() >= deadlineMs) return answer({ type: "ok", value: [] });
     }
-  }
-
-  /** Reads what is there. Positions stay: they move on when the answer leaves. */
-  async #collect(config: RestConsumer["config"], maxBytes: number): Promise<Collected> {
-    const readings = this.#readings;
-    const records: PolledRecord[] = [];
-    const moves: Move[] = [];
-    let bytes = 0;
-    for (const reading of [...readings.values()]) {
-      if (bytes >= maxBytes && records.length > 0) break;
-      const error = await this.#locate(reading, config.autoOffsetReset);
-      if (error !== null) return { error };
-      bytes += await this.#fetch(reading, maxBytes - bytes, records, moves);
-      // Who waits longest comes first next time.
-      readings.delete(keyOf(reading));
-      readings.set(keyOf(reading), reading);
-    }
-    return { error: null, records, moves };
   }
 
   async #within(promise: Promise<void>, deadlineMs: number, signal: AbortSignal): Promise<void> {
@@ -378,88 +352,6 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     });
     await Promise.race([promise, sleep]);
     late.abort();
-  }
-
-  /** Finds where to read: where it was, what is committed, else what the configuration says. */
-  async #locate(reading: Reading, reset: "earliest" | "latest" | "none"): Promise<ErrorName | null> {
-    if (reading.place !== null) return null;
-    const { topic, topicId, partition } = reading;
-    const fetched = await this.#group.ask({
-      type: "offsetFetch",
-      partitions: [{ topic, topicId, partition }],
-      memberId: null,
-      memberEpoch: -1,
-      requireStable: false,
-    });
-    // A position that was set meanwhile stays.
-    if (reading.place !== null || placeAtCommitted(reading, fetched.offsets[0]?.offset ?? -1)) return null;
-    if (reset === "none") return "OFFSET_NOT_AVAILABLE";
-    return await this.#moveTo(reading, reset === "earliest" ? "beginning" : "end");
-  }
-
-  async #moveTo(reading: Reading, place: "beginning" | "end"): Promise<ErrorName | null> {
-    const { error, offset } = await this.#partition(reading).ask({
-      type: "listOffset",
-      timestamp: place === "beginning" ? -2 : -1,
-      isolationLevel: "read_uncommitted",
-      currentLeaderEpoch: -1,
-    });
-    if (error !== "NONE") return error;
-    setPosition(reading, offset);
-    return null;
-  }
-
-  /** Appends what is there; returns the bytes. At least one record is taken however large it is. */
-  async #fetch(reading: Reading, maxBytes: number, records: PolledRecord[], moves: Move[]): Promise<number> {
-    const { topic, partition, place } = reading;
-    if (place === null) return 0;
-    const from = place.position;
-    const result = await this.#partition(reading).ask({
-      type: "fetch",
-      offset: from,
-      maxBytes: Math.max(1, maxBytes),
-      minOneBatch: true,
-      isolationLevel: "read_committed",
-      currentLeaderEpoch: -1,
-    });
-    if (result.error === "OFFSET_OUT_OF_RANGE") {
-      const reset = this.#consumer?.config.autoOffsetReset;
-      await this.#moveTo(reading, reset === "latest" ? "end" : "beginning");
-      return 0;
-    }
-    const room = { maxRecords: limits.httpReadRecordsMax - records.length, maxBytes };
-    const found = collectRecords(result, from, room);
-    if (found.damage !== null && found.records.length === 0) {
-      throw new Error(`Cannot read the batch at offset ${found.damage.baseOffset}: ${found.damage.error}`);
-    }
-    // The first record of a fetch is there however large it is; here it must be the first of the answer for that.
-    if (room.maxRecords <= 0 || (records.length > 0 && found.bytes > maxBytes)) return 0;
-    for (const record of found.records) records.push({ topic, partition, record });
-    const move = { place, from, to: found.nextOffset };
-    // Over what is for nobody (markers, aborted transactions) it moves at once.
-    if (found.records.length === 0) moveOn([move]);
-    else moves.push(move);
-    return found.bytes;
-  }
-
-  /** Returns when any partition has more, or the signal or the time ends it. */
-  async #awaitData(deadlineMs: number, signal: AbortSignal): Promise<void> {
-    const enough = new AbortController();
-    const ended = AbortSignal.any([signal, enough.signal]);
-    // Without a partition nobody says that one has come.
-    const waitMsMax = this.#readings.size === 0 ? BEAT_MS : Infinity;
-    const restMs = Math.max(1, Math.min(deadlineMs - this.#context.env.mono(), waitMsMax));
-    const waits = [...this.#readings.values()].slice(0, AWAITED_PARTITIONS_MAX).map((reading) =>
-      this.#partition(reading).ask({
-        type: "awaitData",
-        offset: reading.place?.position ?? 0,
-        minBytes: 1,
-        isolationLevel: "read_committed",
-      }, { deadlineMs: restMs, signal: ended }).catch(() => false)
-    );
-    waits.push(this.#context.env.sleep(restMs, ended).then(() => false, () => false));
-    await Promise.race(waits);
-    enough.abort();
   }
 
   async #autoCommit(): Promise<void> {
@@ -509,7 +401,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     const failed = [result.error, ...result.offsetErrors].find((error) => error !== "NONE");
     if (failed !== undefined) return { type: "failed", error: failed };
     for (const { topic, partition, offset } of sent) {
-      const reading = this.#readings.get(keyOf({ topic, partition }));
+      const reading = this.#readings.get(readingKey({ topic, partition }));
       const place = reading?.place ?? reading?.before;
       if (place !== null && place !== undefined) place.committed = offset;
     }
@@ -538,7 +430,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   }
 
   async #seek({ offsets }: SeekOffsets): Promise<RestConsumerAnswer<null>> {
-    const targets = offsets.map((each) => ({ ...each, reading: this.#readings.get(keyOf(each)) }));
+    const targets = offsets.map((each) => ({ ...each, reading: this.#readings.get(readingKey(each)) }));
     if (targets.some(({ reading }) => reading === undefined)) {
       return { type: "conflict", message: "A partition is not assigned to this consumer." };
     }
@@ -546,7 +438,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
       if (reading === undefined) continue;
       if (typeof offset === "number") setPosition(reading, offset);
       else {
-        const error = await this.#moveTo(reading, offset);
+        const error = await this.#reader.moveTo(reading, offset);
         if (error !== null) return { type: "failed", error };
       }
     }
@@ -557,12 +449,4 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     return [...this.#readings.values()].map(({ topic, partition }) => ({ topic, partition }))
       .sort((a, b) => a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition);
   }
-
-  #partition({ topicId, partition }: Reading): ActorRef<PartitionMessage> {
-    return this.#context.ref<PartitionMessage>(PARTITION_KIND, partitionKey(topicId, partition));
-  }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
