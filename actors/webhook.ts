@@ -9,19 +9,12 @@ import type { ClusterEvent } from "../core/cluster/cluster_events.ts";
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
 import { limits } from "../core/config/limits.ts";
 import type { AddressRange } from "../core/webhook/address_ranges.ts";
-import type { AttemptOutcome, Trouble } from "../core/webhook/delivery.ts";
-import {
-  type Webhook,
-  type WebhookBatch,
-  webhookBody,
-  type WebhookConfig,
-  webhookMessageId,
-  webhookTopics,
-} from "../core/webhook/webhook.ts";
+import type { Trouble } from "../core/webhook/delivery.ts";
+import { type Webhook, type WebhookConfig, webhookTopics } from "../core/webhook/webhook.ts";
 import type { ShardStore } from "../storage/shard.ts";
 import { listWebhookNames, WebhookStore } from "../storage/webhook_store.ts";
 import { CONSUMER_GROUP_KIND } from "./consumer_group.ts";
-import { commitOffsets, fetchOffsets, NO_MEMBER, OffsetsRefusedError } from "./group_offsets.ts";
+import { commitOffsets, fetchOffsets } from "./group_offsets.ts";
 import { PARTITION_KIND, SUPERVISOR_KEY, SUPERVISOR_KIND } from "./kinds.ts";
 import type { ConsumerGroupMessage } from "./messages/consumer_group.ts";
 import type { PartitionMessage } from "./messages/partition.ts";
@@ -38,11 +31,10 @@ import { GroupRefusedError, RestMembership } from "./rest_membership.ts";
 import type { ActorContext, ActorHost, ActorKind, ActorRef, Reply } from "./runtime/types.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import { Slots } from "./slots.ts";
-import { appendDeadLetters } from "./webhook_dead_letters.ts";
+import { WebhookAttempts } from "./webhook_attempts.ts";
 import { type LanePlace, type LanePorts, WebhookLane } from "./webhook_lane.ts";
+import { commitEnds } from "./webhook_start.ts";
 import { WebhookStatus } from "./webhook_status.ts";
-import { postWebhook } from "./webhook_post.ts";
-import { signedHeaders } from "./webhook_signature.ts";
 
 export const WEBHOOK_KIND = "webhook";
 
@@ -103,8 +95,9 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
   #round = newRound();
   #joining = false;
   #changing: Promise<void> = Promise.resolve();
-  /** The topics and partition counts that the group was joined with. */
   readonly #status: WebhookStatus;
+  readonly #attempts: WebhookAttempts;
+  /** The topics and partition counts that the group was joined with. */
   #joinedFor = "";
   #signed: {
     readonly topicsByName: MetadataImage["topicsByName"];
@@ -127,6 +120,22 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     const { env, log } = context;
     const failures = [...troubles.values()].reduce((most, { attempts }) => Math.max(most, attempts), 0);
     this.#status = new WebhookStatus({ name: this.#name, env, log, metrics, publish }, failures);
+    this.#attempts = new WebhookAttempts({
+      env,
+      name: this.#name,
+      metrics,
+      status: this.#status,
+      allowed: options.allowed,
+      deadLetters: {
+        env,
+        metadata: options.metadata,
+        config: options.config,
+        supervisor: context.ref<SupervisorMessage>(SUPERVISOR_KIND, SUPERVISOR_KEY),
+        ref: (kind, key) => context.ref<PartitionMessage>(kind, key),
+      },
+      webhook: () => this.#webhook,
+      stop: (config, reason) => context.tellSelf({ type: "mustPause", reason, config }),
+    });
     this.#follow();
   }
 
@@ -239,33 +248,13 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
     answer(existing === null ? "created" : "changed");
   }
 
-  /** `latest` means now: what comes from here on is not missed, whenever the first delivery is. Null, or why it cannot be. */
-  async #commitEnds(config: WebhookConfig, known: ReadonlySet<string>): Promise<string | null> {
-    const metadata = this.#options.metadata();
-    const group = this.#group(config);
-    const partitions = webhookTopics(config, metadata).filter((topic) => !known.has(topic)).flatMap(
-      (topic) => {
-        const image = metadata.topicsByName.get(topic);
-        if (image === undefined) return [];
-        return image.partitions.map((_, partition) => ({ topic, topicId: image.topicId, partition }));
-      },
-    );
-    let committed: readonly number[];
-    try {
-      committed = await fetchOffsets(group, partitions);
-    } catch (error) {
-      if (error instanceof OffsetsRefusedError) return error.message;
-      throw error;
-    }
-    const offsets = [];
-    for (const place of partitions.filter((_, index) => (committed[index] ?? -1) < 0)) {
-      const { highWatermark } = await this.#log(place).ask({ type: "describe" });
-      offsets.push({ ...place, offset: highWatermark });
-    }
-    const error = offsets.length === 0 ? null : await commitOffsets(group, NO_MEMBER, offsets);
-    return error === null
-      ? null
-      : `Group "${config.groupId}" takes no offsets (${error}): it may have members, or be of another kind`;
+  #commitEnds(config: WebhookConfig, known: ReadonlySet<string>): Promise<string | null> {
+    const ports = {
+      metadata: this.#options.metadata(),
+      group: this.#group(config),
+      log: (place: LanePlace) => this.#log(place),
+    };
+    return commitEnds(ports, config, known);
   }
 
   async #pause(reason: string): Promise<void> {
@@ -458,8 +447,8 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
           throw error;
         }
       },
-      post: (batch, signal) => this.#post(config, batch, signal),
-      deadLetter: (batch, trouble) => this.#deadLetter(config, batch, trouble),
+      post: (batch, signal) => this.#attempts.post(config, batch, signal),
+      deadLetter: (batch, trouble) => this.#attempts.deadLetter(config, batch, trouble),
       commit: (lane, position) => this.#commit(config, lane, position),
       saveTrouble: async (lane, trouble) => {
         if (!ended.signal.aborted) await this.#saveTrouble(lane, trouble);
@@ -467,71 +456,6 @@ class WebhookHost implements ActorHost<WebhookMessage, never> {
       fault: (lane, error) => this.#status.note(lane.place, error),
       missed: (lane, count) => this.#status.missed(lane.place, count),
     };
-  }
-
-  async #post(
-    config: WebhookConfig,
-    batch: WebhookBatch,
-    signal: AbortSignal,
-  ): Promise<AttemptOutcome | { readonly type: "stop" }> {
-    const { env } = this.#context;
-    const { metrics, allowed } = this.#options;
-    const webhook = this.#webhook;
-    if (webhook === null) return { type: "stop" };
-    const body = webhookBody(this.#name, webhook, batch);
-    const headers = signedHeaders(webhook, webhookMessageId(webhook, batch), body, env.now());
-    const startedMs = env.mono();
-    const { url, timeoutMs } = config;
-    const outcome = await postWebhook(
-      env,
-      { url, headers, body: body.text, timeoutMs, allowed: allowed() },
-      signal,
-    );
-    signal.throwIfAborted();
-    const durationMs = Math.round(env.mono() - startedMs);
-    metrics.webhookSeconds.observe(durationMs / 1_000);
-    if (outcome.type === "answered" && outcome.status >= 200 && outcome.status <= 299) {
-      this.#status.delivered(batch, outcome.status, durationMs);
-      return { type: "delivered" };
-    }
-    const error = outcome.type === "answered"
-      ? `The receiver answered ${outcome.status}`
-      : outcome.type === "failed"
-      ? `The receiver: ${outcome.reason}`
-      : outcome.reason;
-    this.#status.failed(batch, error);
-    if (outcome.type === "refused") return this.#stop(config, error);
-    // Source: Standard Webhooks: the endpoint is not in use any more.
-    if (outcome.type === "answered" && outcome.status === 410) {
-      return this.#stop(config, `${error}: it is gone`);
-    }
-    const retryAfterMs = outcome.type === "answered" ? outcome.retryAfterMs : null;
-    const isTooLarge = outcome.type === "answered" && outcome.status === 413;
-    return { type: "failed", error, retryAfterMs, isTooLarge };
-  }
-
-  /** Nothing is lost by it: the records stay where they are. */
-  #stop(config: WebhookConfig, reason: string): { readonly type: "stop" } {
-    this.#context.tellSelf({ type: "mustPause", reason, config });
-    return { type: "stop" };
-  }
-
-  async #deadLetter(config: WebhookConfig, batch: WebhookBatch, trouble: Trouble): Promise<string | null> {
-    const { metadata, config: server } = this.#options;
-    const ports = {
-      env: this.#context.env,
-      metadata,
-      config: server,
-      supervisor: this.#context.ref<SupervisorMessage>(SUPERVISOR_KIND, SUPERVISOR_KEY),
-      ref: (kind: typeof PARTITION_KIND, key: string) => this.#context.ref<PartitionMessage>(kind, key),
-    };
-    const fault = await appendDeadLetters(ports, config.deadLetterTopic, this.#name, batch, trouble);
-    if (fault !== null) {
-      this.#status.note(batch, `Cannot store a dead letter: ${fault}`);
-      return fault;
-    }
-    this.#status.deadLetters(batch);
-    return null;
   }
 
   /** With the member's generation: who lost the partition commits nothing. */
