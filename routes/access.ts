@@ -62,6 +62,11 @@ export function isStillValid(request: Request): boolean {
   return granted.get(request)?.isStillValid() ?? true;
 }
 
+/** Why an answer that lasts is over, once its key is not valid any more. */
+export function keyInvalid(): Problem {
+  return unauthorized("The key is not valid any more");
+}
+
 /** Throws 403 unless the request may do this to the topic; null: to whichever. */
 export function checkTopicAccess(request: Request, action: TopicAction, topic: string | null): void {
   if (!accessOf(request).allows(action, topic)) throw insufficient(action, topic);

@@ -6,6 +6,7 @@
  */
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { limits } from "../core/config/limits.ts";
 import { knownResponse } from "../lib/known_body.ts";
 import { type FieldFault, Problem } from "./problem.ts";
 import { labelRoute } from "./route_label.ts";
@@ -126,9 +127,36 @@ function valuesOf(
 
 /** `value` as the schema reads it; what is wrong becomes a 400 that names the fields. */
 export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
+  const isLarge = hasMoreValuesThan(value, limits.jsonExplainedValuesMax);
+  const result = isLarge ? parseLarge(schema, value) : schema.safeParse(value);
   if (result.success) return result.data;
   throw validationProblem(result.error.issues.flatMap(faultsOf));
+}
+
+/** Every fault would be written down, millions of them where a client wants it so: it is looked for one first. */
+function parseLarge<T>(schema: z.ZodType<T>, value: unknown): z.ZodSafeParseResult<T> {
+  try {
+    if (schema.validate(value)) return schema.safeParse(value);
+  } catch (error) {
+    // Some faults do not end the search, and zod hands all of a list's on as arguments of one call.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw new Problem(400, {
+    detail: "The body is not what is expected here; it has too many values to tell which one is wrong",
+  });
+}
+
+/** Counts what is in arrays and objects, and stops when it knows. */
+function hasMoreValuesThan(value: unknown, most: number): boolean {
+  const found: unknown[] = [value];
+  for (let at = 0; at < found.length; at++) {
+    const each = found[at];
+    if (typeof each !== "object" || each === null) continue;
+    const inside: readonly unknown[] = Array.isArray(each) ? each : Object.values(each);
+    if (found.length + inside.length > most) return true;
+    for (const one of inside) found.push(one);
+  }
+  return false;
 }
 
 /** Faults that one problem document names; further ones need not be looked for. */

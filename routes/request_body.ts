@@ -6,7 +6,7 @@
  */
 import { limits } from "../core/config/limits.ts";
 import type { Env } from "../lib/env.ts";
-import { concat } from "../lib/bytes.ts";
+import { ByteGatherer } from "../lib/byte_gatherer.ts";
 import { decodeUtf8 } from "../lib/utf8.ts";
 import { decompress } from "../protocol/records/compression.ts";
 import {
@@ -121,7 +121,7 @@ async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<U
     isLate = true;
     giveUp(reader);
   });
-  const chunks: Uint8Array[] = [];
+  const gathered = new ByteGatherer();
   let length = 0;
   try {
     for (;;) {
@@ -131,7 +131,8 @@ async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<U
       length += value.byteLength;
       claim(value.byteLength);
       if (length > limits.httpBodyBytesMax) throw tooLarge();
-      chunks.push(value);
+      // Not kept as it came: a client may send each byte in a chunk of its own.
+      gathered.push(value);
     }
   } catch (error) {
     giveUp(reader);
@@ -141,8 +142,7 @@ async function readStream(body: ReadableStream<Uint8Array>, env: Env): Promise<U
     bufferedBytes -= length;
     cancelTimer();
   }
-  const [first] = chunks;
-  return first !== undefined && chunks.length === 1 ? first : concat(chunks);
+  return gathered.take();
 }
 
 function giveUp(reader: ReadableStreamDefaultReader<Uint8Array>): void {

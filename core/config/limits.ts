@@ -126,12 +126,16 @@ export const limits = {
   idempotentPartitionsMax: 1_000,
   /** Levels of nesting in a JSON body; then 400. */
   jsonDepthMax: 64,
+  /** Values in a JSON body whose faults are told one by one; of a larger one only that it is wrong. */
+  jsonExplainedValuesMax: 50_000,
   /** Records in one HTTP produce request; then 400. */
   httpProduceRecordsMax: 10_000,
   /** Offsets of groups in a backup that is restored; then 400. */
   restoredOffsetsMax: 1_000_000,
   /** Headers of one record sent over HTTP; then 400. */
   recordHeadersMax: 1_000,
+  /** Consumers of REST v2 that live on the server; then 429. */
+  restConsumersMax: 10_000,
   /** Records in one HTTP answer; a larger wish is 400. */
   httpReadRecordsMax: 10_000,
   /** Stored bytes read for one HTTP answer; a larger wish is 400. */

@@ -3,6 +3,7 @@
  * is complete. Bounded in bytes and in time without any.
  */
 import { limits } from "../../core/config/limits.ts";
+import { ByteGatherer } from "../../lib/byte_gatherer.ts";
 import type { Env } from "../../lib/env.ts";
 import { Problem } from "../problem.ts";
 
@@ -60,8 +61,7 @@ async function readInTime(
 
 /** The state between two chunks. */
 export class JsonSplitter {
-  #parts: Uint8Array[] = [];
-  #byteCount = 0;
+  readonly #object = new ByteGatherer();
   #depth = 0;
   #inString = false;
   #escaped = false;
@@ -98,26 +98,24 @@ export class JsonSplitter {
   }
 
   #keep(part: Uint8Array): void {
-    this.#byteCount += part.length;
-    if (this.#byteCount > limits.httpBodyBytesMax) {
+    if (this.#object.length + part.length > limits.httpBodyBytesMax) {
       throw new Problem(413, { detail: `An object is larger than ${limits.httpBodyBytesMax} bytes` });
     }
-    this.#parts.push(part.slice());
+    this.#object.push(part);
   }
 
   #take(): string {
-    const bytes = new Uint8Array(this.#byteCount);
-    let position = 0;
-    for (const part of this.#parts) {
-      bytes.set(part, position);
-      position += part.length;
-    }
-    this.#parts = [];
-    this.#byteCount = 0;
     try {
-      return utf8.decode(bytes);
+      return utf8.decode(this.#object.take());
     } catch {
       throw new Problem(400, { detail: "The body is not UTF-8" });
     }
   }
+}
+
+/** The text of each object of a whole body. Throws 400 for what is no sequence of objects. */
+export function* jsonTextsOf(body: Uint8Array): Generator<string> {
+  const splitter = new JsonSplitter();
+  yield* splitter.push(body);
+  splitter.end();
 }

@@ -10,8 +10,9 @@ import type { Broker } from "../../actors/broker.ts";
 import type { TopicImage } from "../../core/cluster/metadata_image.ts";
 import { limits } from "../../core/config/limits.ts";
 import { decodeBase64 } from "../../lib/base64.ts";
+import { isStillValid, keyInvalid } from "../access.ts";
 import { appendRecords, type GivenRecord, type RecordOutcome } from "../append_records.ts";
-import { jsonResponse, jsonTextResponse, parse } from "../endpoint.ts";
+import { jsonResponse, parse } from "../endpoint.ts";
 import { Problem, weatherProblem } from "../problem.ts";
 import {
   encodingOf,
@@ -24,7 +25,7 @@ import {
 } from "../request_body.ts";
 import { confluentProblem, errorCodeOf, type ErrorCodes } from "./confluent_error.ts";
 import type { ContractRequest, ContractRoute } from "./contract_router.ts";
-import { jsonTexts } from "./json_sequence.ts";
+import { jsonTexts, jsonTextsOf } from "./json_sequence.ts";
 import { checkCluster, topicOf } from "./v3_resources.ts";
 
 const encoder = new TextEncoder();
@@ -175,37 +176,27 @@ export function recordRoutes(
     const mediaType = mediaTypeOf(request);
     if (!isJsonType(mediaType)) throw unsupportedMediaType(mediaType, "application/json");
     if (request.body === null) throw refused("The body is empty: expected a record");
-    const declared = request.headers.get("content-length");
-    if (Number(declared) > limits.httpBodyBytesMax) {
-      await request.body.cancel();
-      throw new Problem(413, { detail: `The body is larger than ${limits.httpBodyBytesMax} bytes` });
+    if (request.headers.has("content-length") || encodingOf(request) !== "identity") {
+      return await produceBody(context, topic, await readBytes(request, broker.env));
     }
-    if (encodingOf(request) !== "identity") {
-      const bytes = await readBytes(request, broker.env);
-      return await produceBody(context, topic, ReadableStream.from([bytes]));
-    }
-    if (declared !== null) return await produceBody(context, topic, request.body);
-    return new Response(reports(broker, topic, request.body), {
-      headers: {
-        "content-type": "application/json",
-        "cache-control": "no-store",
-        "x-accel-buffering": "no",
-      },
-    });
+    return reports(context, topic, jsonTexts(request.body, broker.env));
   }
 
-  /** A body of known length: one record has the HTTP status of its outcome, several are reported one by one. */
+  /**
+   * A whole body: one record has the HTTP status of its outcome, several are reported one by one. It is read to its end first, since its
+   * sender need not read reports before.
+   */
   async function produceBody(
-    { broker }: ContractRequest,
+    context: ContractRequest,
     topic: TopicImage,
-    body: ReadableStream<Uint8Array>,
+    body: Uint8Array,
   ): Promise<Response> {
-    const texts = await Array.fromAsync(jsonTexts(body, broker.env));
-    const [first] = texts;
-    if (first === undefined) throw refused("The body is empty: expected a record");
-    if (texts.length === 1) return jsonResponse(200, await produceOne(broker, topic, parseText(first)));
-    const answers = await Promise.all(texts.map((text) => produceText(broker, topic, text)));
-    return jsonTextResponse(200, answers.map((answer) => JSON.stringify(answer)).join("\r\n"));
+    const texts = jsonTextsOf(body);
+    const first = texts.next();
+    if (first.done === true) throw refused("The body is empty: expected a record");
+    const second = texts.next();
+    if (second.done !== true) return reports(context, topic, following([first.value, second.value], texts));
+    return jsonResponse(200, await produceOne(context.broker, topic, parseText(first.value)));
   }
 
   async function produceText(
@@ -221,12 +212,21 @@ export function recordRoutes(
   }
 
   /** One report for each record, in order; reading stops while too many are on their way. */
-  function reports(
+  function reports({ broker, request }: ContractRequest, topic: TopicImage, texts: AsyncGenerator<string>) {
+    return new Response(reportStream(broker, request, { topic, texts }), {
+      headers: {
+        "content-type": "application/json",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+      },
+    });
+  }
+
+  function reportStream(
     broker: Broker,
-    topic: TopicImage,
-    body: ReadableStream<Uint8Array>,
+    request: Request,
+    { topic, texts }: { readonly topic: TopicImage; readonly texts: AsyncGenerator<string> },
   ): ReadableStream<Uint8Array> {
-    const texts = jsonTexts(body, broker.env);
     const pending: Promise<Record<string, unknown>>[] = [];
     let ended = false;
     const more = new Signal();
@@ -234,6 +234,8 @@ export function recordRoutes(
     async function readOn(): Promise<void> {
       try {
         for await (const text of texts) {
+          // Such a stream may outlive its key.
+          if (!isStillValid(request)) throw keyInvalid();
           pending.push(produceText(broker, topic, text));
           more.notify();
           while (pending.length >= limits.httpStreamInFlightMax && !ended) await room.wait();
@@ -295,6 +297,11 @@ export function recordRoutes(
     { method: "POST", pattern: path, handle: produce },
     { method: "POST", pattern: `${path}:batch`, handle: produceBatch },
   ];
+}
+
+async function* following(begun: readonly string[], texts: Generator<string>): AsyncGenerator<string> {
+  yield* begun;
+  yield* texts;
 }
 
 function parseText(text: string): unknown {

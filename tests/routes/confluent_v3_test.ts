@@ -199,6 +199,23 @@ Deno.test("v3: many records in one body keep their order", async () => {
   );
 });
 
+Deno.test("v3: more records in one body than an actor takes at once are all stored", async () => {
+  await using served = await serveBroker();
+  await createTopic(served, "t");
+  const count = 20_000;
+  const response = await served.http(`${CLUSTER}/topics/t/records`, {
+    method: "POST",
+    headers: { ...json, "content-encoding": "gzip" },
+    body: await new Response(
+      new Blob(["{}".repeat(count)]).stream().pipeThrough(new CompressionStream("gzip")),
+    ).bytes(),
+  });
+  const reports = (await response.text()).trim().split("\r\n").map((line) => JSON.parse(line));
+  assert.equal(reports.length, count);
+  assert.equal(reports.find(({ error_code: code }) => code !== 200), undefined);
+  assert.equal(reports.at(-1).offset, count - 1);
+});
+
 Deno.test("v3: a batch tells each entry's outcome in a 207", async () => {
   await using served = await serveBroker();
   await createTopic(served, "t");
@@ -313,6 +330,9 @@ const bad: readonly [
   ["a wrong configuration", "PUT", `${CLUSTER}/topics/t/configs/retention.ms`, { value: "x" }, 400, 40002],
   ["an unknown group", "GET", `${CLUSTER}/consumer-groups/x`, undefined, 404, 404],
   ["access control", "GET", `${CLUSTER}/acls`, undefined, 400, 40002],
+  ["making access control", "POST", `${CLUSTER}/acls`, {}, 400, 40002],
+  ["making much access control", "POST", `${CLUSTER}/acls:batch`, {}, 400, 40002],
+  ["removing access control", "DELETE", `${CLUSTER}/acls`, undefined, 400, 40002],
   ["no topic name", "POST", `${CLUSTER}/topics`, {}, 400, 400],
   ["a bad topic name", "POST", `${CLUSTER}/topics`, { topic_name: "a b" }, 400, 40002],
   ["too many replicas", "POST", `${CLUSTER}/topics`, { topic_name: "n", replication_factor: 9 }, 400, 40002],

@@ -203,6 +203,23 @@ for (const [name, body, field] of faults) {
   });
 }
 
+Deno.test("so many faults that they cannot all be told are 400, too", async () => {
+  const client = new HttpClient();
+  client.broker.addTopic("t");
+  const faults = Array(300_000).fill(1);
+  const bodies = [
+    { records: faults },
+    { records: [{ value: "a", headers: faults }] },
+    { records: faults.map(() => ({ value: "a", partition: -1 })) },
+  ];
+  for (const body of bodies) {
+    for (const path of ["/v1/topics/t/records", "/v1/records"]) {
+      const { status, body: told } = await client.post(path, body);
+      assert.deepEqual([status, /too many values/.test(told.detail)], [400, true], path);
+    }
+  }
+});
+
 Deno.test("raw parameters are checked", async () => {
   const client = clientWithTopic();
   const octets = "application/octet-stream";
