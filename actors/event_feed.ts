@@ -26,7 +26,7 @@ export class EventFeed {
   readonly #env: Env;
   readonly #events: NumberedEvent[] = [];
   readonly #members = new Map<string, readonly MemberReport[]>();
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   #count = 0;
   #closed = false;
 
@@ -77,11 +77,11 @@ export class EventFeed {
     await new Promise<void>((resolve) => {
       const wake = () => {
         signal.removeEventListener("abort", wake);
-        this.#waiting = this.#waiting.filter((each) => each !== wake);
+        this.#waiting.delete(wake);
         resolve();
       };
       signal.addEventListener("abort", wake, { once: true });
-      this.#waiting.push(wake);
+      this.#waiting.add(wake);
     });
   }
 

@@ -75,9 +75,10 @@ export function createApi(broker: Broker, { version, adminKey, upgradeWebSocket 
   for (const resource of [topicsApp, produceRecordsApp, readRecordsApp]) {
     app.route("/v1/topics", resource(broker));
   }
-  for (const resource of [clusterApp, clusterEventsApp, backupApp, storageCheckApp]) {
+  for (const resource of [clusterApp, backupApp, storageCheckApp]) {
     app.route("/v1", resource(broker));
   }
+  app.route("/v1", clusterEventsApp(broker, tails));
   app.route("/v1", liveApp(broker, { tails, upgradeWebSocket }));
   app.route("/v1/queues", queuesApp(broker));
   app.route("/v1", atomicRecordsApp(broker));

@@ -7,15 +7,19 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Broker } from "../actors/broker.ts";
 import type { NumberedEvent } from "../actors/event_feed.ts";
+import { isStillValid } from "./access.ts";
 import { addEndpoint } from "./endpoint.ts";
 import { lastEventIdParam } from "./header_params.ts";
+import { eventStreamHeaders } from "./live/live_stream.ts";
+import type { LiveTails, Seat } from "./live/live_tails.ts";
 import { fieldProblem } from "./problem.ts";
 
 const SILENCE_MS = 15_000;
 const RETRY_MS = 1_000;
 const CHUNK_EVENTS_MAX = 200;
 
-export function clusterEventsApp(broker: Broker): OpenAPIHono {
+/** Watchers take their seats among the live tails, so that together they are bounded and end with the server. */
+export function clusterEventsApp(broker: Broker, tails: LiveTails): OpenAPIHono {
   const app = new OpenAPIHono();
   /** Names this process in ids: numbers begin anew with each. */
   const feedId = broker.env.uuid().slice(0, 8);
@@ -41,15 +45,14 @@ export function clusterEventsApp(broker: Broker): OpenAPIHono {
     handle({ query, request }) {
       const types = query.types === undefined ? null : new Set(query.types.split(","));
       const place = placeOf(request.headers.get("last-event-id"), feedId);
-      // An id of another process: how many were missed is not known.
-      const start = place ?? broker.events.newest;
-      return new Response(watch(broker, { start, feedId, types, isLost: place === null && hasId(request) }), {
-        headers: {
-          "content-type": "text/event-stream",
-          "cache-control": "no-store",
-          "x-accel-buffering": "no",
-        },
-      });
+      if (request.method === "HEAD") return new Response(null, { headers: eventStreamHeaders });
+      const { newest } = broker.events;
+      // An id of another process, or one that was never given: how many were missed is not known.
+      const isLost = hasId(request) && (place === null || place > newest);
+      const start = place === null || isLost ? newest : place;
+      const seat = tails.enter();
+      const stream = watch(broker, { start, feedId, types, isLost, request, seat });
+      return new Response(stream, { headers: eventStreamHeaders });
     },
   });
   return app;
@@ -72,32 +75,48 @@ interface Watch {
   readonly feedId: string;
   readonly types: ReadonlySet<string> | null;
   readonly isLost: boolean;
+  readonly request: Request;
+  readonly seat: Seat;
 }
 
-function watch(broker: Broker, { start, feedId, types, isLost }: Watch): ReadableStream<Uint8Array> {
+function watch(
+  broker: Broker,
+  { start, feedId, types, isLost, request, seat }: Watch,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  const left = new AbortController();
+  const over = new AbortController();
+  seat.onStop = () => over.abort();
   let number = start;
+  let toldMs = broker.env.mono();
   let first = `retry: ${RETRY_MS}\nid: ${feedId}-${number}\n\n`;
   if (isLost) first += `id: ${feedId}-${number}\nevent: gap\ndata: {"events":null}\n\n`;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      if (first !== "") {
-        controller.enqueue(encoder.encode(first));
-        first = "";
-        return;
-      }
-      while (!left.signal.aborted) {
-        const text = nextText();
-        if (text !== "") return controller.enqueue(encoder.encode(text));
-        if (!broker.ready) return controller.close();
-        if (!await came()) return controller.enqueue(encoder.encode(":\n\n"));
-      }
+      const text = first === "" ? await next() : first;
+      first = "";
+      toldMs = broker.env.mono();
+      if (text !== null) return controller.enqueue(encoder.encode(text));
+      seat.leave();
+      controller.close();
     },
     cancel() {
-      left.abort();
+      over.abort();
+      seat.leave();
     },
   }, { highWaterMark: 0 });
+
+  /** Null when the server stops, or the key of the request is not valid any more. */
+  async function next(): Promise<string | null> {
+    while (broker.ready && !over.signal.aborted && isStillValid(request)) {
+      const text = nextText();
+      if (text !== "") return text;
+      const restMs = toldMs + SILENCE_MS - broker.env.mono();
+      // The place as well: a filter may have passed over many.
+      if (restMs <= 0) return `:\nid: ${feedId}-${number}\n\n`;
+      await somethingCame(restMs);
+    }
+    return null;
+  }
 
   function nextText(): string {
     const events = broker.events.after(number).slice(0, CHUNK_EVENTS_MAX);
@@ -118,12 +137,10 @@ function watch(broker: Broker, { start, feedId, types, isLost }: Watch): Readabl
     }\n\n`;
   }
 
-  /** False when it stayed silent for long. */
-  async function came(): Promise<boolean> {
+  async function somethingCame(ms: number): Promise<void> {
     const enough = new AbortController();
-    const cancel = broker.env.timer(SILENCE_MS, () => enough.abort());
-    await broker.events.wait(number, AbortSignal.any([left.signal, enough.signal]));
+    const cancel = broker.env.timer(ms, () => enough.abort());
+    await broker.events.wait(number, AbortSignal.any([over.signal, enough.signal]));
     cancel();
-    return !enough.signal.aborted;
   }
 }

@@ -14,11 +14,13 @@ const RETRY_AFTER_SECONDS = 5;
 
 type TopicsById = ReadonlyMap<string, TopicImage>;
 
-/** One tail's place among those that may be open. */
+/** One tail's place, or another lasting reader's, among those that may be open. */
 export class Seat {
   readonly #leave: (seat: Seat) => void;
   /** What the server's end does to it. */
   tail: LiveTail | null = null;
+  /** The same for a reader of something else than records. */
+  onStop: (() => void) | null = null;
 
   constructor(leave: (seat: Seat) => void) {
     this.#leave = leave;
@@ -64,7 +66,10 @@ export class LiveTails {
   /** Ends all of them, and takes no more. Resolves when the last has been told; the caller brings the deadline. */
   async end(reason: TailEnd = "stopping"): Promise<void> {
     this.#isEnding = true;
-    for (const { tail } of this.#seats) tail?.end(reason);
+    for (const { tail, onStop } of this.#seats) {
+      tail?.end(reason);
+      onStop?.();
+    }
     if (this.#seats.size > 0) await new Promise<void>((resolve) => this.#allLeft.push(resolve));
   }
 

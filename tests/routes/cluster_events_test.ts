@@ -1,8 +1,11 @@
 /** `/v1/events` on a whole broker. */
 import assert from "node:assert/strict";
 import { EventFeed } from "../../actors/event_feed.ts";
+import { TestEnv } from "../../actors/runtime/test_env.ts";
 import { realEnv } from "../../env/real.ts";
+import { httpApp } from "../../routes/app.ts";
 import { serveBroker, type ServedBroker } from "../served_broker.ts";
+import { FakeBroker } from "./fake_broker.ts";
 
 async function watch(served: ServedBroker, query = "", headers: Record<string, string> = {}) {
   const response = await served.http(`/v1/events${query}`, { headers });
@@ -68,9 +71,53 @@ Deno.test("events: an id of another process is a gap, a strange one is 400", asy
   await using served = await serveBroker();
   await using watched = await watch(served, "", { "last-event-id": "00000000-7" });
   assert.deepEqual((await watched.take(1))[0]?.slice(1), ["gap", { events: null }]);
+  const [, feed = ""] = /^id: (\w+)-/m.exec(await firstText(served)) ?? [];
+  await using ahead = await watch(served, "", { "last-event-id": `${feed}-999999` });
+  await createTopic(served, "t");
+  assert.deepEqual((await ahead.take(2)).map(([, type]) => type), ["gap", "topicCreated"]);
   const bad = await served.http("/v1/events", { headers: { "last-event-id": "x" } });
   assert.equal(bad.status, 400);
   await bad.body?.cancel();
+});
+
+async function firstText(served: ServedBroker): Promise<string> {
+  const reader = (await served.http("/v1/events")).body?.pipeThrough(new TextDecoderStream()).getReader();
+  const text = (await reader?.read())?.value ?? "";
+  await reader?.cancel();
+  return text;
+}
+
+Deno.test("events: watchers have seats among the live tails", async () => {
+  await using served = await serveBroker({ config: { "http.live.tails.max": "2" } });
+  await createTopic(served, "t");
+  {
+    await using _one = await watch(served);
+    await using _two = await watch(served);
+    for (const path of ["/v1/events", "/v1/topics/t/live"]) {
+      const refused = await served.http(path);
+      assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"], path);
+      await refused.body?.cancel();
+    }
+  }
+  await using _again = await watch(served);
+});
+
+Deno.test("events: a filter that lets nothing through does not keep the connection silent", async () => {
+  const broker = new FakeBroker();
+  const env = new TestEnv();
+  Object.defineProperty(broker, "env", { value: env });
+  const app = httpApp(broker, { version: "0" });
+  const response = await app.fetch(new Request("http://localhost/v1/events?types=topicDeleted"));
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  const [, place = ""] = /^id: (\S+)$/m.exec((await reader?.read())?.value ?? "") ?? [];
+  const next = reader?.read();
+  for (let second = 0; second < 20; second++) {
+    broker.events.publish({ type: "brokerUp", brokerId: second, host: "h", port: 1 });
+    await env.advance(1_000);
+  }
+  assert.match((await next)?.value ?? "", /^:\nid: \w+-1\d\n\n$/);
+  assert.match(place, /-0$/);
+  await reader?.cancel();
 });
 
 Deno.test("EventFeed: a feed that is closed keeps nobody waiting", async () => {
