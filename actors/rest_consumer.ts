@@ -7,6 +7,7 @@
  * than it said. Who is silent for five minutes leaves and is forgotten.
  */
 import type { MetadataImage } from "../core/cluster/metadata_image.ts";
+import { limits } from "../core/config/limits.ts";
 import { markReceived, moveOn, type Reading, setPosition } from "../core/rest_consumer/reading.ts";
 import {
   type Interest,
@@ -45,6 +46,8 @@ const SILENCE_MS_MAX = 300_000;
 export interface RestConsumerKindOptions {
   readonly shards: ShardStore;
   readonly metadata: () => MetadataImage;
+  /** How many there may be at once. Default `limits.restConsumersMax`. */
+  readonly consumersMax?: number;
 }
 
 export function restConsumerKey(groupId: string, instanceId: string): string {
@@ -52,6 +55,8 @@ export function restConsumerKey(groupId: string, instanceId: string): string {
 }
 
 export function restConsumerKind(options: RestConsumerKindOptions): ActorKind<RestConsumerMessage, never> {
+  const { consumersMax = limits.restConsumersMax } = options;
+  const present = new Set<string>();
   return {
     kind: REST_CONSUMER_KIND,
     async activate(context) {
@@ -59,6 +64,8 @@ export function restConsumerKind(options: RestConsumerKindOptions): ActorKind<Re
       const store = new RestConsumerStore(options.shards, groupId, instanceId);
       return new RestConsumerHost(context, {
         ...options,
+        consumersMax,
+        present,
         store,
         groupId,
         instanceId,
@@ -69,6 +76,9 @@ export function restConsumerKind(options: RestConsumerKindOptions): ActorKind<Re
 }
 
 interface HostOptions extends RestConsumerKindOptions {
+  readonly consumersMax: number;
+  /** Keys of those that are there, of all that were asked for since the start. */
+  readonly present: Set<string>;
   readonly store: RestConsumerStore;
   readonly groupId: string;
   readonly instanceId: string;
@@ -99,6 +109,7 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     this.#context = context;
     this.#options = options;
     this.#consumer = options.stored;
+    this.#count();
     const { groupId, instanceId, metadata, stored } = options;
     this.#group = context.ref<ConsumerGroupMessage>(CONSUMER_GROUP_KIND, groupId);
     const { env } = context;
@@ -118,10 +129,13 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     if (message.type === "beat") return this.#beat();
     this.#lastRequestMs = this.#context.env.mono();
     if (message.type === "create") {
-      if (this.#consumer !== null) return reply.sendNow(false);
+      if (this.#consumer !== null) return reply.sendNow("exists");
+      const { present, consumersMax } = this.#options;
+      if (present.size >= consumersMax) return reply.sendNow("tooMany");
+      present.add(this.#context.address.key);
       await this.#save({ config: message.config, interest: { type: "none" }, memberId: "" });
       this.#follow({ type: "none" });
-      return reply.sendNow(true);
+      return reply.sendNow("created");
     }
     const consumer = this.#consumer;
     const answer = (value: RestConsumerAnswer<unknown>) => reply.sendNow(value);
@@ -193,6 +207,14 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   async #save(consumer: RestConsumer | null): Promise<void> {
     await this.#options.store.save(consumer);
     this.#consumer = consumer;
+    this.#count();
+  }
+
+  #count(): void {
+    const { present } = this.#options;
+    const { key } = this.#context.address;
+    if (this.#consumer === null) present.delete(key);
+    else present.add(key);
   }
 
   async #remove(): Promise<void> {

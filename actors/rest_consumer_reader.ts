@@ -69,7 +69,9 @@ export class RestConsumerReader {
       const error = await this.#locate(reading, autoOffsetReset);
       if (error !== null) return { error };
       const room = { maxRecords: limits.httpReadRecordsMax - records.length, maxBytes: maxBytes - bytes };
-      bytes += await this.#fetch(reading, room, autoOffsetReset, { records, moves });
+      const fetched = await this.#fetch(reading, room, autoOffsetReset, { records, moves });
+      if (typeof fetched === "string") return { error: fetched };
+      bytes += fetched;
       // Who waits longest comes first next time.
       readings.delete(readingKey(reading));
       readings.set(readingKey(reading), reading);
@@ -125,13 +127,13 @@ export class RestConsumerReader {
     return await this.moveTo(reading, reset === "earliest" ? "beginning" : "end");
   }
 
-  /** Appends what is there; returns the bytes. At least one record is taken however large it is. */
+  /** Appends what is there; returns the bytes, or why not. At least one record is taken however large it is. */
   async #fetch(
     reading: Reading,
     room: { readonly maxRecords: number; readonly maxBytes: number },
     reset: OffsetReset,
     { records, moves }: { readonly records: PolledRecord[]; readonly moves: Move[] },
-  ): Promise<number> {
+  ): Promise<number | ErrorName> {
     const { topic, partition, place } = reading;
     if (place === null) return 0;
     const from = place.position;
@@ -144,6 +146,7 @@ export class RestConsumerReader {
       currentLeaderEpoch: -1,
     });
     if (result.error === "OFFSET_OUT_OF_RANGE") {
+      if (reset === "none") return result.error;
       await this.moveTo(reading, reset === "latest" ? "end" : "beginning");
       return 0;
     }

@@ -6,6 +6,10 @@ import type {
 } from "../actors/messages/rest_consumer.ts";
 import type { ActorRef } from "../actors/runtime/types.ts";
 import { limits } from "../core/config/limits.ts";
+import { Problem } from "./problem.ts";
+
+/** Consumers are forgotten after five minutes of silence. */
+const RETRY_AFTER_SECONDS = 60;
 
 export interface PollWish {
   readonly timeoutMs: number;
@@ -27,6 +31,14 @@ export async function pollConsumer(
     if (signal.aborted) return null;
     throw error;
   }
+}
+
+/** 429: those that are silent make room. */
+export function tooManyConsumers(): Problem {
+  return new Problem(429, {
+    detail: `Cannot make another consumer: ${limits.restConsumersMax} are on the server`,
+    headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
+  });
 }
 
 /** Nobody reads it; it is counted. */

@@ -16,7 +16,7 @@ export type RestConsumerAnswer<T> =
   | { readonly type: "conflict"; readonly message: string }
   | { readonly type: "failed"; readonly error: ErrorName };
 
-export interface CreateRestConsumer extends Expects<boolean> {
+export interface CreateRestConsumer extends Expects<"created" | "exists" | "tooMany"> {
   readonly type: "create";
   readonly config: RestConsumerConfig;
 }

@@ -13,7 +13,7 @@ import { groupIdError } from "../../core/group/group_config.ts";
 import { type Interest, patternFault, subscribedTopics } from "../../core/rest_consumer/rest_consumer.ts";
 import { accessOf, checkTopicAccess } from "../access.ts";
 import { parse } from "../endpoint.ts";
-import { clientLeft, pollConsumer } from "../poll_consumer.ts";
+import { clientLeft, pollConsumer, tooManyConsumers } from "../poll_consumer.ts";
 import { fieldProblem, kafkaProblem } from "../problem.ts";
 import { readJson } from "../request_body.ts";
 import { confluentProblem } from "./confluent_error.ts";
@@ -138,7 +138,8 @@ async function create(context: ContractRequest): Promise<Response> {
       requestTimeoutMs: body["consumer.request.timeout.ms"] ?? TIMEOUT_MS_DEFAULT,
     },
   });
-  if (!created) {
+  if (created === "tooMany") throw tooManyConsumers();
+  if (created === "exists") {
     throw confluentProblem(
       40902,
       "Consumer with specified consumer ID already exists in the specified consumer group.",
@@ -190,7 +191,10 @@ async function records(context: ContractRequest): Promise<Response> {
   );
   const polled = await pollConsumer(actor, request, { timeoutMs, maxBytes });
   if (polled === null) return clientLeft();
-  const texts = valueOf(polled).map(({ topic, partition, record }) =>
+  const found = valueOf(polled);
+  // Another request may have changed the subscription meanwhile.
+  checkTopics(request, found.map(({ topic }) => topic));
+  const texts = found.map(({ topic, partition, record }) =>
     recordText(topic, partition, record, config.format)
   );
   return v2TextResponse(`[${texts.join(",")}]`, typeOf(config.format));

@@ -15,8 +15,9 @@ import { accessOf, checkTopicAccess } from "../access.ts";
 import { appendRecords, findOrCreateTopic, type GivenRecord, type RecordOutcome } from "../append_records.ts";
 import { type ContractRequest, type ContractRoute, contractRouter } from "../confluent/contract_router.ts";
 import { jsonResponse, parse } from "../endpoint.ts";
-import { clientLeft, pollConsumer } from "../poll_consumer.ts";
+import { clientLeft, pollConsumer, tooManyConsumers } from "../poll_consumer.ts";
 import { fieldProblem, kafkaProblem, Problem } from "../problem.ts";
+import { quotaBytesMax } from "../quota_client.ts";
 import { readPage, startOffset } from "../read_records.ts";
 import { readJson } from "../request_body.ts";
 import { checkPartition, findTopic } from "../topic_lookup.ts";
@@ -24,6 +25,8 @@ import { checkPartition, findTopic } from "../topic_lookup.ts";
 const TIMEOUT_MS_DEFAULT = 1_000;
 const RECORDS_MAX = 1_000;
 const PARTITIONS_MAX = 256;
+/** Of one partition at a time; of all there are `httpReadBytesMax`. */
+const PARTITION_BYTES_MAX = 1_048_576;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -161,11 +164,15 @@ async function consume(context: ContractRequest): Promise<Response> {
     valueOf(await consumer.ask({ type: "setInterest", interest: { type: "topics", topics: wanted } }));
   }
   const timeoutMs = Math.min(timeout ?? TIMEOUT_MS_DEFAULT, limits.longPollMsMax);
-  const polled = await pollConsumer(consumer, request, { timeoutMs, maxBytes: 1_048_576 });
+  const maxBytes = Math.min(PARTITION_BYTES_MAX, quotaBytesMax(broker, request));
+  const polled = await pollConsumer(consumer, request, { timeoutMs, maxBytes });
   if (polled === null) return clientLeft();
+  const records = valueOf(polled);
+  // Another request may have changed the subscription meanwhile.
+  for (const topic of new Set(records.map(({ topic }) => topic))) checkTopicAccess(request, "consume", topic);
   return jsonResponse(
     200,
-    valueOf(polled).map(({ topic, partition, record }) => recordView(topic, partition, record)),
+    records.map(({ topic, partition, record }) => recordView(topic, partition, record)),
   );
 }
 
@@ -175,7 +182,7 @@ async function created(context: ContractRequest) {
   if (reset !== "earliest" && reset !== "latest" && reset !== "none") {
     throw fieldProblem("Kafka-Auto-Offset-Reset", "expected earliest, latest or none");
   }
-  await consumerOf(context).ask({
+  const outcome = await consumerOf(context).ask({
     type: "create",
     config: {
       format: "text",
@@ -184,6 +191,7 @@ async function created(context: ContractRequest) {
       requestTimeoutMs: TIMEOUT_MS_DEFAULT,
     },
   });
+  if (outcome === "tooMany") throw tooManyConsumers();
   return valueOf(await consumerOf(context).ask({ type: "describe" }));
 }
 
@@ -248,18 +256,24 @@ async function fetchRecords({ broker, request }: ContractRequest): Promise<Respo
     return { name, partition, offset, actor: broker.partition(topic.topicId, partition) };
   });
   const deadlineMs = broker.env.mono() + Math.min(body.timeout ?? TIMEOUT_MS_DEFAULT, limits.longPollMsMax);
-  const read = async (untilMs: number) =>
-    (await Promise.all(starts.map(async ({ name, partition, offset, actor }) => {
+  const read = async (untilMs: number) => {
+    const views: ReturnType<typeof recordView>[] = [];
+    let bytesLeft: number = limits.httpReadBytesMax;
+    // One after the other, since what one place leaves is for the next; what finds no room comes when it is asked for again.
+    for (const { name, partition, offset, actor } of starts) {
+      if (bytesLeft <= 0) break;
       const page = await readPage(
         { broker, actor, request, deadlineMs: untilMs, isolation: "read_uncommitted" },
         offset,
-        {
-          maxRecords: RECORDS_MAX,
-          maxBytes: 1_048_576,
-        },
+        { maxRecords: RECORDS_MAX, maxBytes: Math.min(PARTITION_BYTES_MAX, bytesLeft) },
       );
-      return page.records.map((record) => recordView(name, partition, record));
-    }))).flat();
+      for (const record of page.records) {
+        bytesLeft -= (record.key?.length ?? 0) + (record.value?.length ?? 0);
+        views.push(recordView(name, partition, record));
+      }
+    }
+    return views;
+  };
   const found = await read(broker.env.mono());
   // One place alone can wait; of several, whichever comes first would have to end the wait of the others.
   return jsonResponse(200, found.length > 0 || starts.length !== 1 ? found : await read(deadlineMs));

@@ -102,7 +102,7 @@ class World {
       }),
     };
     this.runtime.register(partitions);
-    this.runtime.register(restConsumerKind({ shards, metadata: () => this.metadata }));
+    this.runtime.register(restConsumerKind({ shards, metadata: () => this.metadata, consumersMax: 3 }));
   }
 
   static async start(partitionCount = 1): Promise<World> {
@@ -207,6 +207,17 @@ function valueOf<T>(answer: RestConsumerAnswer<T>): T {
   assert(answer.type === "ok", JSON.stringify(answer));
   return answer.value;
 }
+
+Deno.test("a server takes no more consumers than it may have, and one that is gone makes room", async () => {
+  const world = await World.start();
+  const create = (name: string) => world.settled(world.consumer(name).ask({ type: "create", config }));
+  assert.deepEqual(
+    [await create("a"), await create("b"), await create("c"), await create("d"), await create("a")],
+    ["created", "created", "created", "tooMany", "exists"],
+  );
+  await world.settled(world.consumer("b").ask({ type: "remove" }));
+  assert.deepEqual([await create("d"), await create("b")], ["created", "tooMany"]);
+});
 
 Deno.test("an automatic commit waits until the client has come back for more", async () => {
   const world = await World.start();

@@ -72,6 +72,19 @@ Deno.test("upstash: consumes, commits, and begins anew where it was", async () =
   assert.deepEqual((await consume()).body.map(({ value }: { value: string }) => value), ["c"]);
 });
 
+Deno.test("upstash: what one fetch brings is bounded, whatever it asks for", async () => {
+  await using served = await serveBroker();
+  const value = "x".repeat(900_000);
+  for (let n = 0; n < 4; n++) await call(served, "POST", "/produce", { topic: "t", value });
+  const places = Array.from({ length: 256 }, (_, n) => ({ topic: "t", partition: 0, offset: n % 4 }));
+  const { status, body } = await call(served, "POST", "/fetch", {
+    topicPartitionOffsets: places,
+    timeout: 0,
+  });
+  assert.equal(status, 200);
+  assert.ok(body.length >= 8 && body.length <= 11, String(body.length));
+});
+
 Deno.test("upstash: topics and offsets; GET /topics stays Confluent's for everybody else", async () => {
   await using served = await serveBroker({ config: { "num.partitions": "2" } });
   await call(served, "POST", "/produce", { topic: "t", value: "a", partition: 1, timestamp: 1_000 });
