@@ -65,7 +65,7 @@ export class LiveTail {
   readonly #broker: Broker;
   readonly #tails: LiveTails;
   readonly #wish: LiveWish;
-  readonly #places: TailPlaces;
+  readonly #places = new TailPlaces();
   /** Partitions that may have something to read, in turn. */
   readonly #ready = new Set<TailPlace>();
   /** Topics that were told to be too many. */
@@ -84,7 +84,6 @@ export class LiveTail {
     this.#broker = broker;
     this.#tails = tails;
     this.#wish = wish;
-    this.#places = new TailPlaces(wish.selection.isSingle);
     this.#toldMs = this.#turnMs = broker.env.mono();
   }
 

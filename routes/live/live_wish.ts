@@ -70,15 +70,17 @@ export function topicWish(
   const { partition } = query;
   if (partition !== undefined) checkPartition(topic, partition);
   const place = placeOf(request, query.lastEventId);
-  const places = place === null ? null : parsePartitionPlaces(place.text);
-  if (place !== null && places === null) {
+  const places = place === null ? null : parsePlaces(place.text);
+  const untagged = place === null ? null : parsePartitionPlaces(place.text);
+  if (place !== null && places === null && untagged === null) {
     throw fieldProblem(place.field, "is not an id that this topic's events had");
   }
   return {
     ...commonWish(query, request),
     selection: new TopicSelection({ names: [name], pattern: null, isSingle: true, mayRead: () => true }),
     partition: partition ?? null,
-    resumed: () => places,
+    resumed: ({ topicId }: TopicImage) =>
+      untagged ?? (places === null ? null : places.get(topicTag(topicId))),
   };
 }
 

@@ -1,9 +1,9 @@
 /**
  * Where a live tail is, as the id of its events: of each partition the offset of the next record. Pure.
  *
- * A tail of one topic that its path names writes `0:12,1:40`. A tail of several writes `TAG.0-12.1-40~TAG.0-7`, where the tag is the
- * beginning of the topic's id, not its name: a topic that was deleted and made again has other records at the same offsets. There
- * are only characters in it that a URL takes as they are.
+ * `TAG.0-12.1-40~TAG.0-7`, where the tag is the beginning of the topic's id, not its name: a topic that was deleted and made again has
+ * other records at the same offsets. There are only characters in it that a URL takes as they are. Tails of one topic that the path names
+ * wrote `0:12,1:40` once, which is still read.
  */
 
 /** The next offsets, by partition. */
@@ -29,11 +29,6 @@ export interface TopicPlaces {
   readonly places: readonly { readonly partition: number; readonly nextOffset: number }[];
 }
 
-/** `0:12,1:40`. */
-export function formatPartitionPlaces(places: TopicPlaces["places"]): string {
-  return places.map(({ partition, nextOffset }) => `${partition}:${nextOffset}`).join(",");
-}
-
 /** `TAG.0-12.1-40~TAG.0-7`; `~` alone as long as there is no topic. */
 export function formatPlaces(topics: readonly TopicPlaces[]): string {
   const texts = topics.map(({ tag, places }) =>
@@ -42,7 +37,7 @@ export function formatPlaces(topics: readonly TopicPlaces[]): string {
   return texts.length === 0 ? "~" : texts.join("~");
 }
 
-/** Null for what is not such a text. */
+/** `0:12,1:40`. Null for what is not such a text. */
 export function parsePartitionPlaces(text: string): PartitionPlaces | null {
   if (text.length > TEXT_LENGTH_MAX || !/^\d{1,10}:\d{1,15}(,\d{1,10}:\d{1,15})*$/.test(text)) return null;
   return new Map(text.split(",").map((pair) => pair.split(":").map(Number) as [number, number]));

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import {
-  formatPartitionPlaces,
-  formatPlaces,
-  parsePartitionPlaces,
-  parsePlaces,
-  topicTag,
-} from "./places.ts";
+import { formatPlaces, parsePartitionPlaces, parsePlaces, topicTag } from "./places.ts";
 
 const offset = fc.nat({ max: 999_999_999_999_999 });
 const places = fc.uniqueArray(fc.nat({ max: 2_147_483_647 }), { maxLength: 5 }).chain((partitions) =>
@@ -27,10 +21,9 @@ Deno.test("parsePlaces() reads what formatPlaces() writes, in characters that a 
   }));
 });
 
-Deno.test("parsePartitionPlaces() reads what formatPartitionPlaces() writes", () => {
-  fc.assert(fc.property(places.filter(({ length }) => length > 0), (places) => {
-    assert.deepEqual(parsePartitionPlaces(formatPartitionPlaces(places)), mapOf(places));
-  }));
+Deno.test("parsePartitionPlaces() reads what was written once", () => {
+  assert.deepEqual(parsePartitionPlaces("0:12"), new Map([[0, 12]]));
+  assert.deepEqual(parsePartitionPlaces("0:12,3:40"), new Map([[0, 12], [3, 40]]));
 });
 
 Deno.test("parsePlaces() and parsePartitionPlaces() refuse everything else", () => {

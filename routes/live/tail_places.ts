@@ -2,7 +2,7 @@
  * The partitions of a live tail, topic by topic, and how far each is read. What the id of an event says is written from here.
  */
 import type { Cancel } from "../../lib/env.ts";
-import { formatPartitionPlaces, formatPlaces, type IdAround, topicTag } from "./places.ts";
+import { formatPlaces, type IdAround, topicTag } from "./places.ts";
 
 /** One partition. */
 export interface TailPlace {
@@ -25,13 +25,7 @@ export interface TailTopic {
 export class TailPlaces {
   /** By id. */
   readonly topics = new Map<string, TailTopic>();
-  /** Of one topic that the reader names: its tag need not be in ids. */
-  readonly #isSingle: boolean;
   #count = 0;
-
-  constructor(isSingle: boolean) {
-    this.#isSingle = isSingle;
-  }
 
   /** Partitions of all topics. */
   get count(): number {
@@ -62,8 +56,7 @@ export class TailPlaces {
 
   /** The place as the id of an event. */
   id(): string {
-    const topics = [...this.topics.values()];
-    return this.#isSingle ? formatPartitionPlaces(topics[0]?.places ?? []) : formatPlaces(topics);
+    return formatPlaces([...this.topics.values()]);
   }
 
   /** The id around the offset of one partition, for many records of it in a row. */

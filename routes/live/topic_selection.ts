@@ -12,7 +12,7 @@ export interface TopicSelectionOptions {
   readonly names: readonly string[];
   /** Null for none. */
   readonly pattern: TopicRegex | null;
-  /** One topic that the path names, whose tag is not in ids. */
+  /** One topic that the path names. */
   readonly isSingle?: boolean;
   /** Whether the key may read a topic that matches the pattern. Names were looked at before. */
   mayRead(name: string): boolean;

@@ -91,7 +91,7 @@ Deno.test("live socket: the events of the stream as messages, and again from an 
     ["record", "b", "meanwhile"],
   ]);
   await using one = new SocketTail(door, "/v1/topics/b/live?partition=0&from=earliest");
-  assert.deepEqual((await one.take(2)).map(({ id }) => id), ["0:0", "0:1"]);
+  assert.deepEqual((await one.take(2)).map(({ id }) => id.replace(/^[0-9a-f]{12}/, "")), [".0-0", ".0-1"]);
 });
 
 Deno.test("live socket: paused it sends nothing, resumed it goes on without a gap", async () => {

@@ -1,5 +1,6 @@
 /** The live tail of one topic on a whole broker. */
 import assert from "node:assert/strict";
+import { topicTag } from "../../routes/live/places.ts";
 import { serveBroker, type ServedBroker } from "../served_broker.ts";
 import { produceTo, Tail } from "./live_client.ts";
 
@@ -9,6 +10,11 @@ function open(served: ServedBroker, query = "", headers: Record<string, string> 
 
 function produce(served: ServedBroker, ...records: object[]): Promise<void> {
   return produceTo(served.http, "t", records);
+}
+
+/** What the ids of its events begin with. */
+function tagOf({ broker }: ServedBroker): string {
+  return topicTag(broker.metadata.topicsByName.get("t")?.topicId ?? "");
 }
 
 Deno.test("live: records come as they are written, from all partitions or one", async () => {
@@ -23,7 +29,7 @@ Deno.test("live: records come as they are written, from all partitions or one", 
     ["record", 1, 0, "b\n\n"],
   ]);
   const [only] = await one.take(1);
-  assert.deepEqual([only?.id, only?.data.value], ["1:1", { type: "binary", data: "YgoK" }]);
+  assert.deepEqual([only?.id, only?.data.value], [`${tagOf(served)}.1-1`, { type: "binary", data: "YgoK" }]);
   assert.equal(tail.response.headers.get("content-type"), "text/event-stream");
 });
 
@@ -41,6 +47,21 @@ Deno.test("live: a reader that comes again goes on exactly where it was", async 
     }
   }
   assert.deepEqual(seen.sort(), written.map(({ value }) => value).sort());
+});
+
+Deno.test("live: a topic that was made again meanwhile is read from its beginning", async () => {
+  await using served = await serveBroker();
+  await produce(served, { value: "old 0" }, { value: "old 1" });
+  let id = "";
+  {
+    await using tail = await open(served, "?from=earliest");
+    id = (await tail.take(1))[0]?.id ?? "";
+  }
+  const response = await served.http("/v1/topics/t", { method: "DELETE" });
+  assert.equal(response.status, 204);
+  await produce(served, { value: "new 0" }, { value: "new 1" });
+  await using again = await open(served, "", { "last-event-id": id });
+  assert.deepEqual((await again.take(2)).map(({ data }) => data.value.data), ["new 0", "new 1"]);
 });
 
 Deno.test("live: JSON with line breaks stays one event", async () => {

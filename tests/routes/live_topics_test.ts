@@ -179,7 +179,9 @@ Deno.test("live topics: partitions that a topic gains are read from their beginn
     assert.deepEqual([record?.data.partition, record?.data.offset], [2, 0]);
   }
   await produceTo(served.http, "a", [{ value: "2", partition: 0 }]);
-  assert.deepEqual((await fixed.take(1)).map(({ event, id }) => [event, id]), [["record", "0:1"]]);
+  const [last] = await fixed.take(1);
+  assert.equal(last?.event, "record");
+  assert.match(last?.id ?? "", /^[0-9a-f]{12}\.0-1$/);
 });
 
 Deno.test("live topics: a deleted topic is told and the others go on; made again, it is read from its beginning", async () => {
