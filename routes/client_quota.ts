@@ -119,7 +119,9 @@ async function counted(
   const length = given.headers.get("content-length");
   let request = given;
   if (isCounted && key === "producer_byte_rate") {
-    if (length !== null) hold(key, count(Number(length) || 0));
+    // What says that it is larger is refused, and what has no body may have its record in the path.
+    if (length === "0" || (length === null && given.body === null)) hold(key, count(given.url.length));
+    else if (length !== null) hold(key, count(Math.min(Number(length) || 0, limits.httpBodyBytesMax)));
     else if (given.body !== null) {
       // A body that is read as a whole has a deadline, so what follows it is held instead.
       const held = (bytes: number) => {

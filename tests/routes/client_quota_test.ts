@@ -159,6 +159,22 @@ Deno.test("a body whose length is not told is counted, too", async () => {
   assert.equal((await send(produce, init())).status, 429);
 });
 
+Deno.test("a record in the path is counted, and no more than a body may have", async () => {
+  const { world, send } = await open();
+  await setQuota(world, { "client-id": "path" }, { producer_byte_rate: 100 });
+  await setQuota(world, { "client-id": "liar" }, { producer_byte_rate: 4_000_000 });
+  const path = `/produce/t/${"x".repeat(2_000)}`;
+  const init = { headers: { "kavka-client-id": "path" } };
+  assert.equal((await send(path, init)).status, 200);
+  assert.equal((await send(path, init)).status, 429);
+  const liar = { "kavka-client-id": "liar", "content-type": "application/json" };
+  const body = '{"value":"x"}';
+  const headers = { ...liar, "content-length": "999999999999999" };
+  assert.equal((await send(produce, { method: "POST", headers, body })).status, 413);
+  await world.env.advance(1_000);
+  assert.equal((await send(produce, { method: "POST", headers: liar, body })).status, 200);
+});
+
 Deno.test("a stream of records is slowed, not refused, and so is a live tail", async () => {
   const { world, fetch, post } = await open();
   await post(produce, { value: "x" });
