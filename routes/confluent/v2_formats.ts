@@ -67,7 +67,10 @@ export function decodeEmbedded(value: unknown, format: EmbeddedFormat): Uint8Arr
   if (typeof value !== "string") {
     throw confluentProblem(42206, `Keys and values of format ${format} are strings`);
   }
-  if (format === "text") return encoder.encode(value);
+  if (format === "text") {
+    if (value.isWellFormed()) return encoder.encode(value);
+    throw confluentProblem(42206, "A key or a value of format text has a lone surrogate");
+  }
   const bytes = decodeBase64(value);
   if (bytes === null) throw confluentProblem(42206, "A key or a value of format binary is not base64");
   return bytes;

@@ -157,6 +157,7 @@ const bad: readonly [
     400,
   ],
   ["a schema's format", "POST", "/topics/t", records(1), "avro.v2", 415],
+  ["half a character as text", "POST", "/topics/t", { records: [{ value: "\ud800" }] }, "text.v2", 42206],
   ["a wrong type", "POST", "/topics/t", "x", "text/plain", 415],
   ["no records", "POST", "/topics/t", { records: [] }, "json.v2", 400],
   ["records that are none", "POST", "/topics/t", { records: 1 }, "json.v2", 400],
