@@ -16,6 +16,7 @@ import {
 import { accessRows, type Need } from "./access_table.ts";
 import { compilePattern } from "./confluent/contract_router.ts";
 import { Problem } from "./problem.ts";
+import { pathOf } from "./url_path.ts";
 
 export interface AccessOptions {
   /** The key that is there before any other; null for none. Its being there makes keys required. */
@@ -188,12 +189,6 @@ function passwordOf(base64: string): string | null {
   } catch {
     return null;
   }
-}
-
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const end = url.slice(start).search(/[?#]/);
-  return end === -1 ? url.slice(start) : url.slice(start, start + end);
 }
 
 function unauthorized(detail: string): Problem {

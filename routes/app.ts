@@ -12,6 +12,7 @@ import { headOf } from "./head_answer.ts";
 import { Problem, problemResponse } from "./problem.ts";
 import { routeLabel } from "./route_label.ts";
 import { compressResponse } from "./response_compression.ts";
+import { pathOf } from "./url_path.ts";
 
 export interface HttpAppOptions {
   /** Kavka's version. */
@@ -102,13 +103,6 @@ function count(
   if (method === "GET") return;
   const length = Number(request.headers.get("content-length") ?? "0");
   if (length > 0) metrics.httpReceivedBytes.add(length);
-}
-
-/** `/a` of `http://host/a?b`. */
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const end = url.indexOf("?", start);
-  return url.slice(start, end === -1 ? undefined : end);
 }
 
 function probe(method: string, path: "/healthz" | "/readyz", broker: Broker): Response {
