@@ -99,6 +99,8 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
   #readVersion = -1;
   /** Changes with each assignment: what was begun under an older one is dropped. */
   #round = new AbortController();
+  /** Ends with each change of what it is subscribed to. */
+  #subscription = new AbortController();
   #joining: Promise<void> | null = null;
   #refusal: ErrorName | null = null;
   #polling = false;
@@ -159,6 +161,8 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
             message: "Subscription to topics, partitions and pattern are mutually exclusive.",
           });
         }
+        this.#subscription.abort();
+        this.#subscription = new AbortController();
         markReceived(this.#readings.values());
         await this.#stopReading(interest.type === "none" || interest.type === "assigned");
         await this.#save({ ...consumer, interest, memberId: this.#membership.memberId });
@@ -338,12 +342,15 @@ class RestConsumerHost implements ActorHost<RestConsumerMessage, never> {
     const answer = (value: RestConsumerAnswer<readonly PolledRecord[]>) => reply.sendNow(value);
     const left = new AbortController();
     reply.onAbandon(() => left.abort());
-    const ended = AbortSignal.any([stopped, left.signal]);
+    const subscription = this.#subscription.signal;
+    const ended = AbortSignal.any([stopped, left.signal, subscription]);
     const deadlineMs = env.mono() + timeoutMs;
     markReceived([...this.#readings.values(), ...this.#before.values()]);
     await this.#autoCommit();
     while (!reply.settled) {
       stopped.throwIfAborted();
+      // What comes now may be none of the business of who asked.
+      if (subscription.aborted) return answer({ type: "ok", value: [] });
       const round = this.#round;
       if (this.#refusal !== null) return answer({ type: "failed", error: this.#refusal });
       if (this.#joining !== null) await this.#within(this.#joining, deadlineMs, ended);

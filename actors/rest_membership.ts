@@ -42,6 +42,7 @@ export class RestMembership {
   /** What those topics were when it joined, by the image of this version. */
   #subscribed: ReadonlyMap<string, string> = new Map();
   #version = -1;
+  #naming: Promise<void> | null = null;
 
   constructor(options: RestMembershipOptions, memberId: string) {
     this.#options = options;
@@ -57,6 +58,12 @@ export class RestMembership {
       signal.throwIfAborted();
       this.#version = this.#options.metadata().version;
       this.#subscribed = this.#lookUp();
+      if (this.memberId === "") await this.#name();
+      signal.throwIfAborted();
+      if (this.memberId === "") {
+        await env.sleep(RETRY_PAUSE_MS, signal);
+        continue;
+      }
       const joined = await this.#joinOnce([...this.#subscribed.keys()], signal);
       if (joined.error === "NONE") {
         this.memberId = joined.memberId;
@@ -68,8 +75,7 @@ export class RestMembership {
           );
         }
         this.#afterRefusal(synced.error);
-      } else if (joined.error === "MEMBER_ID_REQUIRED") this.memberId = joined.memberId;
-      else this.#afterRefusal(joined.error);
+      } else this.#afterRefusal(joined.error);
       await env.sleep(RETRY_PAUSE_MS, signal);
     }
   }
@@ -91,6 +97,9 @@ export class RestMembership {
   }
 
   async leave(): Promise<void> {
+    await this.#naming?.catch(() => {
+      // Without a name there is nobody to leave.
+    });
     const { memberId } = this;
     this.generationId = -1;
     this.memberId = "";
@@ -119,7 +128,19 @@ export class RestMembership {
       [...now].some(([name, topic]) => this.#subscribed.get(name) !== topic);
   }
 
-  async #joinOnce(topics: readonly string[], signal: AbortSignal): Promise<JoinGroupResult> {
+  /**
+   * Gets its member id, whatever becomes of who asked: the group waits for a member that it has named, so whoever joins next must be the
+   * same one.
+   */
+  #name(): Promise<void> {
+    return this.#naming ??= this.#joinOnce([], null).then((named) => {
+      if (named.error === "MEMBER_ID_REQUIRED") this.memberId = named.memberId;
+      else this.#afterRefusal(named.error);
+    }).finally(() => this.#naming = null);
+  }
+
+  /** Without a signal it only asks for a member id. */
+  async #joinOnce(topics: readonly string[], signal: AbortSignal | null): Promise<JoinGroupResult> {
     const metadata = encodeSubscription(1, { topics: [...topics], userData: null, ownedPartitions: [] });
     return await this.#options.group.ask({
       type: "joinGroup",
@@ -130,10 +151,10 @@ export class RestMembership {
       protocols: [{ name: PROTOCOL, metadata }],
       sessionTimeoutMs: SESSION_MS,
       rebalanceTimeoutMs: REBALANCE_MS,
-      requireKnownMemberId: false,
+      requireKnownMemberId: signal === null,
       supportsSkippingAssignment: false,
       reason: null,
-    }, { deadlineMs: JOIN_DEADLINE_MS, signal });
+    }, signal === null ? {} : { deadlineMs: JOIN_DEADLINE_MS, signal });
   }
 
   async #sync(joined: JoinGroupResult, signal: AbortSignal) {

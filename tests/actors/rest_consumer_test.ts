@@ -219,6 +219,33 @@ Deno.test("a server takes no more consumers than it may have, and one that is go
   assert.deepEqual([await create("d"), await create("b")], ["created", "tooMany"]);
 });
 
+Deno.test("a request that waits ends when the subscription changes, and takes nothing of the next one", async () => {
+  const world = await World.start();
+  world.setTopic("u", 1);
+  await world.subscribe();
+  const waiting = world.poll("c", 20_000);
+  await world.env.advance(100);
+  world.logs.append(`${topicIdOf("u")}/0`, "x");
+  const startedMs = world.env.mono();
+  const interest: Interest = { type: "topics", topics: ["u"] };
+  valueOf(await world.settled(world.consumer().ask({ type: "setInterest", interest })));
+  assert.deepEqual(await world.settled(waiting), []);
+  assert.ok(world.env.mono() - startedMs < 1_000);
+  assert.deepEqual(await world.read("c", 1_000), ["x"]);
+});
+
+Deno.test("who subscribes anew while it joins is the same member: nobody waits for the one before", async () => {
+  const world = await World.start();
+  world.setTopic("u", 1);
+  world.logs.append(`${topicIdOf("u")}/0`, "x");
+  await world.settled(world.consumer().ask({ type: "create", config }));
+  const changes = ["t", "u"].map((topic) =>
+    world.consumer().ask({ type: "setInterest", interest: { type: "topics", topics: [topic] } })
+  );
+  for (const change of changes) valueOf(await world.settled(change));
+  assert.deepEqual(await world.read("c", 3_000), ["x"]);
+});
+
 Deno.test("an automatic commit waits until the client has come back for more", async () => {
   const world = await World.start();
   world.append(0, "a", "b");
