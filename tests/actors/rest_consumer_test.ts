@@ -67,6 +67,7 @@ class Logs {
         return;
       case "fetch": {
         this.fetchCount++;
+        if (message.offset > end) return reply.sendNow({ ...nothing, error: "OFFSET_OUT_OF_RANGE" });
         const records = values.slice(message.offset).map((value, index) => {
           const record = { key: null, value: new TextEncoder().encode(value), headers: [], timestamp: 0 };
           const batch = buildBatch({ records: [record] });
@@ -244,6 +245,19 @@ Deno.test("who subscribes anew while it joins is the same member: nobody waits f
   );
   for (const change of changes) valueOf(await world.settled(change));
   assert.deepEqual(await world.read("c", 3_000), ["x"]);
+});
+
+Deno.test("an offset outside the log is an error without a reset, else reading begins where that says", async () => {
+  for (const autoOffsetReset of ["none", "earliest"] as const) {
+    const world = await World.start();
+    world.append(0, "a");
+    const interest: Interest = { type: "assigned", partitions: [{ topic: "t", partition: 0 }] };
+    await world.subscribe("c", { autoOffsetReset }, interest);
+    const offsets = [{ topic: "t", partition: 0, offset: 9 }];
+    valueOf(await world.settled(world.consumer().ask({ type: "seek", offsets })));
+    if (autoOffsetReset === "earliest") assert.deepEqual(await world.read("c", 1_000), ["a"]);
+    else await assert.rejects(world.read("c", 1_000), /OFFSET_OUT_OF_RANGE/);
+  }
 });
 
 Deno.test("an automatic commit waits until the client has come back for more", async () => {
