@@ -36,7 +36,16 @@ interface RawCommit {
 
 type RawResult = { ok: true; versionstamp: string } | { ok: false };
 
-const LIMITS = { keyBytes: 2_048, valueBytes: 65_536, mutations: 1_000, commitBytes: 819_200, getMany: 10 };
+const LIMITS = {
+  keyBytes: 2_048,
+  valueBytes: 65_536,
+  mutations: 1_000,
+  commitBytes: 819_200,
+  commitKeyBytes: 81_920,
+  getMany: 10,
+  page: 1_000,
+  watched: 10,
+};
 const CHECKS_MAX: Readonly<Record<StoreProfile, number>> = { embedded: 100, remote: 10 };
 const LIST_BATCH_DEFAULT = 100;
 /** Chance that a commit on its way comes right after a read. */
@@ -209,6 +218,9 @@ export class SimKv implements RawKv {
   ): AsyncIterableIterator<RawKvEntry> {
     const { limit = Infinity, reverse = false, batchSize = LIST_BATCH_DEFAULT } = options;
     const { store, faultLog } = this.#options;
+    if (Math.min(limit, batchSize) > LIMITS.page) {
+      throw new TypeError(`Too many entries (max ${LIMITS.page})`);
+    }
     let { start, end } = selector;
     for (let left = limit; left > 0;) {
       const count = Math.min(left, batchSize);
@@ -254,6 +266,7 @@ export class SimKv implements RawKv {
 
   watch(keys: readonly KvKey[]): ReadableStream<RawKvEntry[]> {
     const { store, scheduler, owner, rng } = this.#options;
+    if (keys.length > LIMITS.watched) throw new TypeError(`Too many keys (max ${LIMITS.watched})`);
     let stop = () => {};
     return new ReadableStream<RawKvEntry[]>({
       start: (controller) => {
@@ -433,7 +446,7 @@ function weather(): Error {
   return new Error("simulated store failure");
 }
 
-/** As Deno KV does: throws before anything is sent. */
+/** As Deno KV does: throws before anything is sent. Keys of what is set count twice, and they alone towards the keys' own limit. */
 function checkLimits({ checks, mutations }: RawCommit, profile: StoreProfile): void {
   if (checks.length > CHECKS_MAX[profile]) {
     throw new TypeError(`Too many checks (max ${CHECKS_MAX[profile]})`);
@@ -449,14 +462,19 @@ function checkLimits({ checks, mutations }: RawCommit, profile: StoreProfile): v
     }
     size += bytes;
   }
+  let keySize = 0;
   for (const mutation of mutations) {
     if (mutation.type !== "set") continue;
     if (mutation.value.length > LIMITS.valueBytes) {
       throw new TypeError(`Value too large (max ${LIMITS.valueBytes} bytes)`);
     }
-    size += mutation.value.length;
+    keySize += keyBytes(mutation.key);
+    size += keyBytes(mutation.key) + mutation.value.length;
   }
   if (size > LIMITS.commitBytes) {
     throw new TypeError(`Total mutation size too large (max ${LIMITS.commitBytes})`);
+  }
+  if (keySize > LIMITS.commitKeyBytes) {
+    throw new TypeError(`Total key size too large (max ${LIMITS.commitKeyBytes})`);
   }
 }
