@@ -25,6 +25,7 @@ import { topicSettings } from "../core/config/topic_settings.ts";
 import {
   BATCH_OVERHEAD,
   type BatchHeader,
+  claimsTransaction,
   readBatchHeader,
   RecordError,
 } from "../protocol/records/record_batch.ts";
@@ -58,11 +59,13 @@ async function serveProduce(request: ProduceRequest, context: RequestContext) {
   const added = transactionalId !== null && context.apiVersion >= IMPLICIT_VERSION
     ? await addToTransaction(request, transactionalId, context)
     : "NONE";
+  const isNameless = transactionalId === null && hasTransactionalBatch(request);
   const load: Load = { isOver: false };
   const acksValid = request.acks === 0 || request.acks === 1 || request.acks === -1;
   const responses = await Promise.all(request.topicData.map(async (data) => {
     const lookup = lookUpTopic(context.broker.metadata, data, context.apiVersion >= TOPIC_ID_VERSION);
     const partitionResponses = await Promise.all(data.partitionData.map(({ index, records }) => {
+      if (isNameless) return refused(index, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
       if (!acksValid) return refused(index, "INVALID_REQUIRED_ACKS");
       if (lookup.error !== null) return refused(index, lookup.error);
       if (!hasPartition(lookup.topic, index)) return refused(index, "UNKNOWN_TOPIC_OR_PARTITION");
@@ -82,6 +85,13 @@ async function serveProduce(request: ProduceRequest, context: RequestContext) {
     throw new CloseConnectionError(`Cannot append with acks=0: error code ${failed.errorCode}`);
   }
   return null;
+}
+
+/** As Kafka, which refuses the whole request for one of them where the producer does not say which transaction it is. */
+function hasTransactionalBatch({ topicData }: ProduceRequest): boolean {
+  return topicData.some(({ partitionData }) =>
+    partitionData.some(({ records }) => records !== null && claimsTransaction(records))
+  );
 }
 
 /** Noted by the partitions of one request. */

@@ -196,7 +196,10 @@ Deno.test("what bad clients send is refused with Kafka's code, and nothing is wr
   const me = await client.init();
   const record = { key: null, value: encoder.encode("bad"), headers: [], timestamp: 1 };
   const flagged = buildBatch({ records: [record], ...me, baseSequence: 0, isTransactional: true });
-  is(await client.produceBatch(flagged.slice(), { id: null }), "INVALID_TXN_STATE", "no transactional id");
+  for (const versionMax of [8, OLD_PRODUCE, 12]) {
+    const answer = await client.produceBatch(flagged.slice(), { id: null, versionMax });
+    is(answer, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", "no transactional id");
+  }
   const control = buildControlBatch({ type: "COMMIT", coordinatorEpoch: 0, timestamp: 1, ...me });
   is(await client.produceBatch(control), "INVALID_RECORD", "a control batch");
   const unknown = { producerId: 999, producerEpoch: 0 };
@@ -264,12 +267,17 @@ Deno.test("a timeout aborts and fences; a commit that comes late is told so", as
   is(await client.produce(me, 0, "slow"), "NONE");
   await served.env.sleep(400);
   is((await client.end(me, true)).errorCode, "INVALID_PRODUCER_EPOCH");
-  is((await client.init(me)).errorCode, "PRODUCER_FENCED");
+  is(await client.produce(me, 1, "late"), "INVALID_PRODUCER_EPOCH");
+  const next = await client.end(me, false);
+  assert.deepEqual([next.errorCode, next.producerEpoch], [0, me.producerEpoch + 1], "it is aborted");
   assert.deepEqual(await committed(served, 0), []);
+  is(await client.produce(next, 0, "goes on"), "NONE");
+  is((await client.end(next, true)).errorCode, "NONE");
   const again = await client.init();
+  is(await client.produce(next, 0, "replaced"), "INVALID_PRODUCER_EPOCH");
   is(await client.produce(again, 0, "again"), "NONE");
   is((await client.end(again, true)).errorCode, "NONE");
-  assert.deepEqual(await committed(served, 1), ["again"]);
+  assert.deepEqual(await committed(served, 2), ["goes on", "again"]);
 });
 
 Deno.test("transactions are found, listed, described, and aborted by the administrator", async () => {

@@ -8,6 +8,7 @@ import { identityError, type TransactionDecision, type TransactionNow } from "./
 import {
   isEnding,
   isEpochExhausted,
+  isOnlyForMarkers,
   nextIdentity,
   NO_PRODUCER_EPOCH,
   NO_PRODUCER_ID,
@@ -32,6 +33,12 @@ export function decideEnd(
     if (!isNext) return identityError(foreignError(record, request));
   }
   const isSame = committed === (record.state === "PrepareCommit" || record.state === "CompleteCommit");
+  const isAborted = record.state === "PrepareAbort" || record.state === "CompleteAbort";
+  // Aborted for its timeout, which is no matter of an invalid state (KAFKA-20785); its own abort looks the same. Or the epoch that came of
+  // it is one that no client gets.
+  if (isRetry && isAborted && (committed || isOnlyForMarkers(record))) {
+    return identityError("INVALID_PRODUCER_EPOCH");
+  }
   switch (record.state) {
     case "Ongoing":
       return prepare(record, request, now);
@@ -55,14 +62,8 @@ export function decideEnd(
 }
 
 /** Why an id and epoch that are not the record's are refused. */
-function foreignError(record: TransactionRecord, request: EndTransactionRequest) {
-  const { producerId, producerEpoch, bumpsEpoch } = request;
-  if (producerId !== record.producerId) return "INVALID_PRODUCER_ID_MAPPING";
-  // The coordinator aborted this very transaction, for its timeout: not a matter of an invalid state (KAFKA-20785).
-  const isAbort = record.state === "PrepareAbort" || record.state === "CompleteAbort";
-  const wasTimedOut = isAbort && record.lastProducerEpoch === NO_PRODUCER_EPOCH &&
-    producerEpoch === record.producerEpoch - 1;
-  return bumpsEpoch && wasTimedOut ? "INVALID_PRODUCER_EPOCH" : "PRODUCER_FENCED";
+function foreignError(record: TransactionRecord, { producerId }: EndTransactionRequest) {
+  return producerId === record.producerId ? "PRODUCER_FENCED" : "INVALID_PRODUCER_ID_MAPPING";
 }
 
 function prepare(

@@ -9,6 +9,7 @@ import {
   fence,
   isEnding,
   isEpochExhausted,
+  isOnlyForMarkers,
   newTransaction,
   NO_PRODUCER_EPOCH,
   NO_PRODUCER_ID,
@@ -44,17 +45,19 @@ export function decideInit(
   if (record.state === "Ongoing") {
     // Stricter than Kafka: a late request of a fenced instance does not abort its successor's transaction.
     if (goesOn && !isCurrent) return identityError("PRODUCER_FENCED");
-    // The epoch of this fence is never handed out; the next attempt bumps once more.
+    // The next attempt bumps once more.
     const next = fence(record, now.wallMs);
     return { ...identityError("CONCURRENT_TRANSACTIONS"), next, whenEnded: true };
   }
   if (goesOn && !isCurrent) {
     if (!isRetry) return identityError("PRODUCER_FENCED");
-    // The answer was lost: the same one again.
-    return initialized(transition(record, "Empty", { timeoutMs, changedMs: now.wallMs }));
+    // The answer was lost: the same one again. Or its transaction was aborted: it goes on with the epoch of that.
+    if (!isOnlyForMarkers(record)) {
+      return initialized(transition(record, "Empty", { timeoutMs, changedMs: now.wallMs }));
+    }
   }
   const last = goesOn
-    ? { lastProducerId: record.producerId, lastProducerEpoch: record.producerEpoch }
+    ? { lastProducerId: request.producerId, lastProducerEpoch: request.producerEpoch }
     : { lastProducerId: NO_PRODUCER_ID, lastProducerEpoch: NO_PRODUCER_EPOCH };
   if (!isEpochExhausted(record.producerEpoch)) {
     const producerEpoch = record.producerEpoch + 1;

@@ -74,6 +74,18 @@ class Coordinator {
   }
 }
 
+/** Id 100 with epoch 0, whose transaction the coordinator aborts at its timeout. */
+function timedOut(): Coordinator {
+  const t = new Coordinator();
+  t.init();
+  t.add(100, 0, 0);
+  t.wallMs += 60_000;
+  assert(t.record !== null && timeoutAtMs(t.record) === t.wallMs);
+  t.record = abortTimedOut(t.record, t.wallMs);
+  assert.equal(t.state, "PrepareAbort");
+  return t;
+}
+
 Deno.test("a new id starts at epoch 0, each new instance gets the next epoch", () => {
   const t = new Coordinator();
   assert.deepEqual([t.init(), t.init(), t.init()], ["100/0", "100/1", "100/2"]);
@@ -149,20 +161,55 @@ Deno.test("an end with partitions but no data succeeds; nothing added can be abo
 });
 
 Deno.test("a commit that races with the coordinator's abort is INVALID_PRODUCER_EPOCH (KAFKA-20785)", () => {
-  const t = new Coordinator();
-  t.init();
-  t.add(100, 0, 0);
-  t.wallMs += 60_000;
-  assert(t.record !== null && timeoutAtMs(t.record) === t.wallMs);
-  t.record = abortTimedOut(t.record, t.wallMs);
-  assert.equal(t.state, "PrepareAbort");
+  const t = timedOut();
   assert.equal(t.end(100, 0, true), "INVALID_PRODUCER_EPOCH");
   assert.equal(t.end(100, 0, true, false), "PRODUCER_FENCED", "older clients");
   t.complete();
   assert.equal(t.end(100, 0, true), "INVALID_PRODUCER_EPOCH");
+  assert.equal(t.end(100, 0, true, false), "PRODUCER_FENCED", "older clients");
   assert.equal(t.add(100, 0, 0), "PRODUCER_FENCED");
-  assert.equal(t.init(100, 0), "PRODUCER_FENCED");
+  assert.equal(t.init(), "100/2", "a new instance");
+  assert.equal(t.end(100, 0, true), "PRODUCER_FENCED");
+});
+
+Deno.test("who aborts what timed out has it aborted, gets the next epoch and goes on, as with Kafka", () => {
+  const t = timedOut();
+  assert.equal(t.end(100, 0, false), "CONCURRENT_TRANSACTIONS", "until the markers are written");
+  t.complete();
+  assert.equal(t.end(100, 0, false, false), "PRODUCER_FENCED", "older clients");
+  assert.equal(t.end(100, 0, false), "100/1");
+  assert.equal(t.end(100, 0, false), "100/1", "the answer was lost");
+  assert.equal(t.add(100, 1, 0), "NONE");
+  assert.equal(t.end(100, 0, false), "PRODUCER_FENCED", "late");
+  assert.equal(t.end(100, 1, true), "100/2");
+});
+
+Deno.test("who begins anew after a timeout gets the next epoch, unless another instance came in between", () => {
+  const t = timedOut();
+  assert.equal(t.init(100, 0), "CONCURRENT_TRANSACTIONS", "until the markers are written");
+  t.complete();
+  assert.equal(t.init(100, 0), "100/1");
+  assert.equal(t.init(100, 0), "100/1", "the answer was lost");
   assert.equal(t.init(), "100/2");
+  assert.equal(t.init(100, 0), "PRODUCER_FENCED");
+  assert.equal(t.end(100, 0, false), "PRODUCER_FENCED");
+});
+
+Deno.test("the last epoch is for the coordinator's own markers: who timed out with the one before gets a new id", () => {
+  for (
+    const [producerEpoch, answers] of [[32_765, ["7/32766", "7/32766"]], [32_766, [
+      "INVALID_PRODUCER_EPOCH",
+      "100/0",
+    ]]] as const
+  ) {
+    const t = Coordinator.at(producerEpoch);
+    t.add(7, producerEpoch, 0);
+    assert(t.record !== null);
+    t.record = abortTimedOut(t.record, t.wallMs);
+    t.complete();
+    assert.deepEqual([t.end(7, producerEpoch, false), t.init(7, producerEpoch)], answers);
+    assert.equal(t.init(7, producerEpoch), answers[1], "the answer was lost");
+  }
 });
 
 Deno.test("a new instance aborts what an older one left open, and fences it", () => {

@@ -57,8 +57,8 @@ export interface TransactionRecord {
   /** -1 until the first InitProducerId is answered. While a transaction ends: the epoch of its markers. */
   readonly producerEpoch: number;
   /**
-   * Id and epoch before the last bump that a client asked for, by which a retry of its request is known; -1 when the
-   * coordinator bumped, which leaves nothing to retry.
+   * Id and epoch before the last bump: of a client that asked for it, by which a retry of its request is known, or of the one whose
+   * transaction the coordinator aborted, which may abort and go on (KIP-890), as with Kafka. -1 for none.
    */
   readonly lastProducerId: number;
   readonly lastProducerEpoch: number;
@@ -122,12 +122,15 @@ export function transition(
   return next;
 }
 
-/** Ends the open transaction with an epoch that no client has: nobody can retry, and nobody can go on. */
+/**
+ * Ends the open transaction with an epoch that no client has yet. Its producer gets it when it aborts or begins anew before another
+ * instance did, unless it is the last one.
+ */
 export function fence(record: TransactionRecord, wallMs: number): TransactionRecord {
   return transition(record, "PrepareAbort", {
     producerEpoch: record.producerEpoch + 1,
-    lastProducerId: NO_PRODUCER_ID,
-    lastProducerEpoch: NO_PRODUCER_EPOCH,
+    lastProducerId: record.producerId,
+    lastProducerEpoch: record.producerEpoch,
     changedMs: wallMs,
   });
 }
@@ -135,6 +138,11 @@ export function fence(record: TransactionRecord, wallMs: number): TransactionRec
 /** Whether the next epoch, if there is one, is only for the coordinator's own markers. */
 export function isEpochExhausted(producerEpoch: number): boolean {
   return producerEpoch >= PRODUCER_EPOCH_MAX - 1;
+}
+
+/** Whether the epoch is one that no client gets. */
+export function isOnlyForMarkers({ producerEpoch, nextProducerId }: TransactionRecord): boolean {
+  return producerEpoch === PRODUCER_EPOCH_MAX && nextProducerId === NO_PRODUCER_ID;
 }
 
 export function isEnding(record: TransactionRecord): boolean {

@@ -184,6 +184,12 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
   };
 }
 
+/** Whether bytes that may be a batch say that it is transactional; nothing else of them is looked at. */
+export function claimsTransaction(bytes: Uint8Array): boolean {
+  return bytes.length >= BATCH_OVERHEAD && bytes[FIELD.magic] === 2 &&
+    ((bytes[FIELD.attributes + 1] ?? 0) & ATTRIBUTE.transactional) !== 0;
+}
+
 /**
  * Walks a record set of one or more batches without copying. With `allowPartial`, a batch that the end of `bytes`
  * cuts short is left out (a Fetch response may end in one); otherwise it is a `CorruptRecordError`.

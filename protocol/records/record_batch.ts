@@ -12,6 +12,7 @@ export {
   BATCH_OVERHEAD,
   type BatchHeader,
   type BatchView,
+  claimsTransaction,
   type Compression,
   hasValidCrc,
   readBatchHeader,

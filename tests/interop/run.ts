@@ -78,6 +78,7 @@ const SUITES: readonly Suite[] = [
   { name: "webhooks", file: "webhooks.py", server: "suite" },
   { name: "bad_input", file: "bad_input.py", server: "suite" },
   { name: "wire", file: "wire.ts", server: "runner", flags: [...AT_ONCE, ...RETAINING], noErrors: true },
+  { name: "transaction_codes", file: "transaction_codes.ts", server: "runner", noErrors: true },
   { name: "kill9", file: "kill9.py", server: "suite" },
   { name: "share", file: "share.py", server: "suite" },
   { name: "share_java", file: "share_java.py", server: "suite" },
