@@ -155,6 +155,39 @@ Deno.test("Produce that meets a full mailbox is retriable and asks the client to
   assert.ok(answer.throttleTimeMs > 0);
 });
 
+Deno.test("Produce whose outcome is not known is a retriable error, and its record may be there", async () => {
+  const records = buildBatch({
+    records: [{ key: null, value: new Uint8Array(1), headers: [], timestamp: 1 }],
+  });
+  for (
+    const [fate, readFault, error, isThere] of [
+      ["crash", null, "REQUEST_TIMED_OUT", false],
+      ["crashAfter", null, "REQUEST_TIMED_OUT", true],
+      ["throwBefore", new Error("away"), "KAFKA_STORAGE_ERROR", false],
+      ["throwAfter", new Error("away"), "KAFKA_STORAGE_ERROR", true],
+    ] as const
+  ) {
+    const before = await start();
+    const topic = await createTopic(before, 1);
+    await settled(before.env, produce(before, topic, 0));
+    before.storage.fateOf = () => fate;
+    before.storage.readFault = readFault;
+    const request = {
+      acks: -1,
+      timeoutMs: 100_000,
+      topicData: [{ topicId: topic.topicId, partitionData: [{ index: 0, records: records.slice() }] }],
+    };
+    const answer = await call(before, produceApi, request, produceApi.maxVersion, 101_000);
+    const code = answer.responses[0]?.partitionResponses[0]?.errorCode ?? 0;
+    assert.deepEqual([errorName(code), isRetriable(code)], [error, true], fate);
+    before.storage.fateOf = () => "apply";
+    before.storage.readFault = null;
+    const after = await start(before.storage);
+    const fetched = await call(after, fetchApi, fetchRequest(topic, [0], { maxWaitMs: 0 }));
+    assert.equal(fetched.responses[0]?.partitions[0]?.highWatermark, isThere ? 2 : 1, fate);
+  }
+});
+
 Deno.test("Fetch never answers a timeout, at which Java's consumers end with an exception", async () => {
   const whole = await start();
   const topic = await createTopic(whole, 1);
