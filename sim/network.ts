@@ -116,7 +116,7 @@ export class SimNetwork {
         const listener = this.#listeners.get(`${hostname}:${port}`);
         if (listener === undefined || rng.chance(faults().refuse)) {
           faultLog.count("refused");
-          scheduler.tell(host.owner.name, "connection refused", `${hostname}:${port}`);
+          scheduler.tellStep(host.owner.name, "connection refused", `${hostname}:${port}`);
           return reject(new Error("connection refused"));
         }
         resolve(this.#join(host, listener));

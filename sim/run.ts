@@ -6,6 +6,7 @@
  * deno task sim --seeds 300 --from 5000     seeds 5000 to 5299
  * deno task sim --seeds 300 --jobs 1        on one core
  * deno task sim --seed 17 --workload group-churn --trace     one run as a story
+ * deno task sim --seed 17 --workload group-churn --steps     the same with every step
  * deno task sim --mutant no-head-check      how many seeds it takes to find a planted fault
  * deno task sim --mutants                   the same for all of them, as a table
  * deno task sim --history FILE --seed 17    the history of one run, for the checker
@@ -41,6 +42,7 @@ interface Options {
   readonly jobCount: number;
   readonly isOne: boolean;
   readonly isTold: boolean;
+  readonly tellsSteps: boolean;
   readonly historyPath: string | null;
 }
 
@@ -61,13 +63,15 @@ function parse(args: string[]): Options {
       jobs: { type: "string" },
       history: { type: "string" },
       trace: { type: "boolean" },
+      steps: { type: "boolean" },
     },
   });
   const one = values.mutant === undefined ? null : named(mutantCases, values.mutant, "mutant");
   const mutants = one !== null ? [one] : values.mutants === true ? mutantCases : [];
   const isOne = values.seed !== undefined;
-  if ((values.trace === true || values.history !== undefined) && !isOne) {
-    throw new ArgumentError("--trace and --history need --seed S");
+  const isTold = values.trace === true || values.steps === true;
+  if ((isTold || values.history !== undefined) && !isOne) {
+    throw new ArgumentError("--trace, --steps and --history need --seed S");
   }
   if (isOne && mutants.length > 1) {
     throw new ArgumentError("--mutants runs seeds of its own: leave out --seed");
@@ -83,7 +87,8 @@ function parse(args: string[]): Options {
     mutants,
     jobCount,
     isOne,
-    isTold: values.trace === true,
+    isTold,
+    tellsSteps: values.steps === true,
     historyPath: values.history ?? null,
   };
 }
@@ -113,7 +118,8 @@ async function runOne(options: Options, seed: string): Promise<number> {
   const [mutant = null] = options.mutants;
   setMutant(mutant?.name ?? null);
   const onLine = options.isTold ? (line: string) => console.log(line) : undefined;
-  const result = await simulate({ seed, workload: workloadOf(options, seed), onLine });
+  const { tellsSteps } = options;
+  const result = await simulate({ seed, workload: workloadOf(options, seed), onLine, tellsSteps });
   const summary = summarize(result);
   if (options.historyPath !== null) {
     await Deno.writeTextFile(options.historyPath, writeHistory(result.history.header, result.history.lines));

@@ -18,7 +18,7 @@ Deno.test("deno task sim says in one line what is wrong with its arguments", asy
       ["--seeds 0", /Cannot use --seeds "0": it is a whole number from 1 on/],
       ["--seeds many", /Cannot use --seeds "many"/],
       ["--jobs 65", /at most 64/],
-      ["--trace", /--trace and --history need --seed S/],
+      ["--trace", /--trace, --steps and --history need --seed S/],
       ["--workload nothing", /No workload "nothing": there are produce-consume, /],
       ["--mutant nothing", /No mutant "nothing": there are no-fence-check, /],
       ["--mutants --seed 1", /leave out --seed/],

@@ -37,6 +37,9 @@ export interface RunOptions {
 /** `deadlock`: nothing is scheduled any more although `until` does not hold. */
 export type RunEnd = "done" | "deadlock" | "deadline" | "tooManySteps";
 
+/** How the events of the world begin that are told. */
+const FAULT = "nemesis: ";
+
 export class Scheduler {
   readonly trace: Trace;
   readonly #rng: Rng;
@@ -64,6 +67,11 @@ export class Scheduler {
   /** Says what happened, at the present time. */
   tell(who: string, what: string, detail: string | number = ""): void {
     this.trace.add(this.#nowMs, who, what, detail);
+  }
+
+  /** The same for one of many steps. */
+  tellStep(who: string, what: string, detail: string | number = ""): void {
+    this.trace.addStep(this.#nowMs, who, what, detail);
   }
 
   /** Ends the run: `run` throws the first of these after the step. */
@@ -122,12 +130,18 @@ export class Scheduler {
       }
       if (this.#stepCount >= stepCountEnd) return "tooManySteps";
       this.#stepCount++;
-      this.trace.add(event.atMs, event.owner?.name ?? "world", event.what);
+      this.#note(event);
       event.action();
       await settled();
     }
     if (this.#failure !== null) throw this.#failure;
     return "done";
+  }
+
+  /** Of what happens step by step, faults alone are part of the story. */
+  #note({ atMs, owner, what }: ScheduledEvent): void {
+    if (owner === null && what.startsWith(FAULT)) this.trace.add(atMs, "world", what);
+    else this.trace.addStep(atMs, owner?.name ?? "world", what);
   }
 
   #push(event: ScheduledEvent): void {

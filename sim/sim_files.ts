@@ -247,7 +247,8 @@ export class SimFiles implements Files {
     const isFailed = rng.chance(faults[kind]);
     return new Promise((resolve, reject) => {
       scheduler.schedule(delayMs, owner, what, () => {
-        scheduler.trace.note(scheduler.nowMs, owner.name, isFailed ? `${what} fails` : what, detail);
+        if (isFailed) scheduler.trace.note(scheduler.nowMs, owner.name, `${what} fails`, detail);
+        else scheduler.trace.noteStep(scheduler.nowMs, owner.name, what, detail);
         if (isFailed) {
           faultLog.count(kind);
           onFault();

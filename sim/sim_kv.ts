@@ -383,7 +383,11 @@ export class SimKv implements RawKv {
       if (inFlight.isApplied) return null;
       inFlight.isApplied = true;
       const result = store.apply(owner.name, inFlight.commit);
-      scheduler.tell(owner.name, result.ok ? "kv applied" : "kv refused", inFlight.commit.mutations.length);
+      scheduler.tellStep(
+        owner.name,
+        result.ok ? "kv applied" : "kv refused",
+        inFlight.commit.mutations.length,
+      );
       return result;
     };
     const apply = (delayMs: number, then: (result: RawResult) => void) =>

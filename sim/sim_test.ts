@@ -31,7 +31,8 @@ Deno.test("the same seed gives the same run, to the last event", async () => {
     const stories: string[][] = [[], []];
     const hashes: string[] = [];
     for (const story of stories) {
-      const result = await simulate({ seed: "4", workload, onLine: (line) => story.push(line) });
+      const onLine = (line: string) => story.push(line);
+      const result = await simulate({ seed: "4", workload, onLine, tellsSteps: true });
       hashes.push(result.traceHash);
     }
     assert.deepEqual(stories[0], stories[1], workload.name);
@@ -39,6 +40,35 @@ Deno.test("the same seed gives the same run, to the last event", async () => {
     const other = await simulate({ seed: "5", workload });
     assert.notEqual(other.traceHash, hashes[0], workload.name);
   }
+});
+
+Deno.test("a run is told as a story: its world, what clients did, what went wrong, and not every step", async () => {
+  const story: string[] = [];
+  const { stepCount } = await simulate({
+    seed: "4",
+    workload: workloadNamed("produce-consume"),
+    onLine: (line) => story.push(line),
+  });
+  const text = story.join("\n");
+  assert.match(
+    story[0] ?? "",
+    /^ +0\.000000 {2}world +is an? (embedded|remote) store, .*; faults go on for \d+ s/,
+  );
+  for (
+    const part of [
+      /broker-1 +serves/,
+      /producer-\d-1 +ok send orders\/\d \d+ at \d+/,
+      /consumer-\d-\d+ +ok poll orders\/\d \d+-\d+/,
+      /world +nemesis: /,
+      /dies: /,
+      /world +heals/,
+      /driver|reader-orders-1 +ok assign/,
+    ]
+  ) assert.match(text, part);
+  for (const noise of [/kv (get|list|commit)/, /bytes arrive/, /timer/, /wakes/]) {
+    assert.doesNotMatch(text, noise);
+  }
+  assert.ok(story.length < stepCount / 3, `${story.length} lines of ${stepCount} steps`);
 });
 
 for (const workload of workloads) {

@@ -27,7 +27,15 @@ import { SimDisk } from "./sim_files.ts";
 import { SimStore } from "./sim_kv.ts";
 import { StoreExchange } from "./store_exchange.ts";
 import { checkRestingStore, StoreInvariants, unfinishedDeletions } from "./store_invariants.ts";
-import { calmNet, drawSwarm, noDiskFaults, noKvFaults, noProcessFaults, type Swarm } from "./swarm.ts";
+import {
+  calmNet,
+  describeSwarm,
+  drawSwarm,
+  noDiskFaults,
+  noKvFaults,
+  noProcessFaults,
+  type Swarm,
+} from "./swarm.ts";
 import { Trace } from "./trace.ts";
 import type { ClientProcess, Workload, WorkloadContext, WorkloadProfile } from "./workloads/workload.ts";
 
@@ -50,6 +58,8 @@ export interface SimulateOptions {
   readonly workload: Workload;
   /** Gets the story, line by line. */
   readonly onLine?: ((line: string) => void) | undefined;
+  /** With every step of it. */
+  readonly tellsSteps?: boolean | undefined;
 }
 
 export interface RunResult {
@@ -106,7 +116,9 @@ class World {
     const split = (purpose: string) => this.#rng.split(purpose);
     this.#swarm = drawSwarm(split("swarm"));
     this.#profile = workload.profileFor(split("profile"));
-    this.#scheduler = new Scheduler(split("scheduler"), new Trace({ onLine: options.onLine }));
+    const { onLine, tellsSteps } = options;
+    this.#scheduler = new Scheduler(split("scheduler"), new Trace({ onLine, tellsSteps }));
+    this.#scheduler.trace.note(0, "world", `is ${describeSwarm(this.#swarm)}`);
     this.#store = new SimStore(this.#swarm.profile, split("store"));
     const invariants = new StoreInvariants(this.#store, this.#disk);
     this.#disk.onRemove = (path) => invariants.checkRemoval(path);

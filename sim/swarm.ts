@@ -213,3 +213,22 @@ function drawLimits(rng: Rng, isRemote: boolean): StorageLimits {
     listPageMax: rng.pick([2, 7, limits.listPageMax]),
   };
 }
+
+/** For people, in a line. */
+export function describeSwarm({ profile, limits, kv, disk, net, process, nemesis, faultMs }: Swarm): string {
+  const often = Object.entries(nemesis).map(([kind, meanMs]) =>
+    `${kind} every ${Math.round(meanMs / 100) / 10} s`
+  );
+  const chances = Object.entries({ ...kv, ...disk, ...net, ...process })
+    .filter(([name, chance]) =>
+      typeof chance === "number" && chance > 0 && chance <= 1 && !/Ms|drift/.test(name)
+    )
+    .map(([name, chance]) => `${name} ${Math.round(Number(chance) * 1_000) / 10} %`);
+  return `${
+    profile === "embedded" ? "an" : "a"
+  } ${profile} store, ${limits.commitBytesMax} bytes a commit, ` +
+    `${limits.listPageMax} entries a page; ${often.join(", ")}; of calls: ${
+      chances.join(", ") || "all go well"
+    }; ` +
+    `faults go on for ${Math.round(faultMs / 1_000)} s`;
+}

@@ -1,6 +1,6 @@
 /**
- * What happened, in order: a running hash over everything, the last events in a ring, and on demand the whole story as
- * lines of text. Two runs of one seed must have the same hash.
+ * What happened, in order: a running hash over everything, the last events in a ring, and on demand the story as lines of
+ * text, with or without the single steps of which it is made. Two runs of one seed must have the same hash.
  */
 import { fnv } from "./rng.ts";
 
@@ -14,12 +14,15 @@ interface TraceEvent {
 const RING_LENGTH = 10_000;
 
 export interface TraceOptions {
-  /** Gets each event as a line of text, for `--trace`. */
+  /** Gets what is worth telling as lines of text, for `--trace`. */
   readonly onLine?: ((line: string) => void) | undefined;
+  /** Every step besides. */
+  readonly tellsSteps?: boolean | undefined;
 }
 
 export class Trace {
   readonly #onLine: ((line: string) => void) | undefined;
+  readonly #tellsSteps: boolean;
   readonly #ring: TraceEvent[] = [];
   readonly #textHashes = new Map<string, number>();
   #low = 0x811c9dc5;
@@ -28,6 +31,7 @@ export class Trace {
 
   constructor(options: TraceOptions = {}) {
     this.#onLine = options.onLine;
+    this.#tellsSteps = options.tellsSteps ?? false;
   }
 
   /** Whether somebody reads along, so that a longer detail is worth its making. */
@@ -47,18 +51,35 @@ export class Trace {
   /** `who` did or suffered `what`; both come from a small set of texts, the detail need not. */
   add(atMs: number, who: string, what: string, detail: string | number = ""): void {
     const event = { atMs, who, what, detail };
+    this.#add(event);
+    this.#onLine?.(textOf(event));
+  }
+
+  /** The same for one of the many steps that others are made of: no part of the story. */
+  addStep(atMs: number, who: string, what: string, detail: string | number = ""): void {
+    const event = { atMs, who, what, detail };
+    this.#add(event);
+    if (this.#tellsSteps) this.#onLine?.(textOf(event));
+  }
+
+  #add(event: TraceEvent): void {
+    const { atMs, who, what, detail } = event;
     this.#ring[this.#count % RING_LENGTH] = event;
     this.#count++;
     this.#mix(Math.round(atMs * 1_000));
     this.#mix(this.#hashOf(who));
     this.#mix(this.#hashOf(what));
     this.#mix(typeof detail === "number" ? detail : fnv(detail, 0x811c9dc5));
-    this.#onLine?.(textOf(event));
   }
 
   /** For who reads along alone: no part of the hash. */
   note(atMs: number, who: string, what: string, detail: string | number = ""): void {
     this.#onLine?.(textOf({ atMs, who, what, detail }));
+  }
+
+  /** Likewise, of a step. */
+  noteStep(atMs: number, who: string, what: string, detail: string | number = ""): void {
+    if (this.#tellsSteps) this.note(atMs, who, what, detail);
   }
 
   /** The last events, oldest first. */
