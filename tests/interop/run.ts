@@ -83,6 +83,7 @@ const SUITES: readonly Suite[] = [
   { name: "share", file: "share.py", server: "suite" },
   { name: "share_java", file: "share_java.py", server: "suite" },
   { name: "faults", file: "faults.py", server: "suite" },
+  { name: "workloads", file: "workloads.ts", server: "suite" },
   { name: "copy_job", file: "copy_job.py", server: "suite" },
   { name: "denokv", file: "denokv.ts", server: "suite", denokv: true },
 ];
