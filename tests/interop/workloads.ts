@@ -6,6 +6,9 @@
  * WORKLOADS_SEED repeats what is drawn: plans, kinds of fault and the times between them; what falls together does not repeat.
  * WORKLOADS=name,name chooses. Faults go on for 12 s, for two minutes with KAVKA_INTEROP_LONG=1.
  */
+import { Cluster } from "../../client/cluster.ts";
+import { realEnv } from "../../env/real.ts";
+import { findCoordinator } from "../../protocol/messages/10_find_coordinator.ts";
 import { check } from "../../sim/checker/check.ts";
 import { HistoryBuilder, writeHistory } from "../../sim/checker/history.ts";
 import { HEADER, type Header, type HistoryLine } from "../../sim/checker/history_format.ts";
@@ -28,6 +31,7 @@ const PAUSE_MS = [500, 4_000] as const;
 /** So many worlds at once, each with a server of its own. */
 const WORLDS_AT_ONCE = 3;
 const SENDS_MIN = 200;
+const COORDINATOR_ATTEMPTS_MAX = 300;
 
 const isControl = Deno.env.get("WORKLOADS_CONTROL") === "1";
 const NOT_FOR_CONTROL: ReadonlySet<string> = new Set(["retention", "compaction"]);
@@ -55,6 +59,7 @@ class World {
   /** Says what was done; throws what was broken. */
   async run(): Promise<string> {
     await this.#server.begin();
+    await findCoordinators(this.#server.port);
     const healed = Promise.withResolvers<void>();
     let isDone = false;
     const driver = new MortalProcess("driver", false);
@@ -154,6 +159,20 @@ class World {
     const { kill, stop, clientKill } = this.#counts;
     return `${sendCount} records, ${kill} x kill -9, ${stop} x SIGSTOP, ${clientKill} clients killed`;
   }
+}
+
+/** Kafka makes the topics of its coordinators when somebody asks for one; workloads that talk to the one broker there is do not. */
+async function findCoordinators(port: number): Promise<void> {
+  const cluster = new Cluster(realEnv(), { bootstrapServers: `127.0.0.1:${port}` });
+  for (const keyType of [0, 1]) {
+    for (let attempt = 0; attempt < COORDINATOR_ATTEMPTS_MAX; attempt++) {
+      const request = { keyType, key: "", coordinatorKeys: ["any"] };
+      const { coordinators } = await cluster.call(findCoordinator, request);
+      if (coordinators[0]?.errorCode === 0) break;
+      await sleep(100);
+    }
+  }
+  cluster.close();
 }
 
 function countSends(lines: readonly HistoryLine[]): number {
