@@ -43,6 +43,21 @@ class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The file itself, before anything in it. */
+class UnreadableError extends Error {
+  override readonly name = "UnreadableError";
+}
+
+async function readHistoryFile(file: string): Promise<History> {
+  try {
+    return await readHistoryStream(file === "-" ? Deno.stdin.readable : (await Deno.open(file)).readable);
+  } catch (cause) {
+    if (cause instanceof HistoryError || !(cause instanceof Error)) throw cause;
+    if (!Object.values(Deno.errors).some((kind) => cause instanceof kind)) throw cause;
+    throw new UnreadableError(`Cannot read history "${file}": ${cause.message}`, { cause });
+  }
+}
+
 interface Arguments {
   file: string;
   profile: string | null;
@@ -74,8 +89,7 @@ function parseArguments(args: readonly string[]): Arguments {
 async function main(args: readonly string[]): Promise<number> {
   try {
     const { file, profile, evidenceCountMax, json } = parseArguments(args);
-    const source = file === "-" ? Deno.stdin.readable : (await Deno.open(file)).readable;
-    const history = await readHistoryStream(source);
+    const history = await readHistoryFile(file);
     const chosen = profile === null ? profileOf(history) : profileNamed(profile) ?? profileOf(history);
     const report = check(history, chosen, { evidenceCountMax });
     const text = json ? JSON.stringify(report, null, 2) + "\n" : renderReport(report);
@@ -83,9 +97,9 @@ async function main(args: readonly string[]): Promise<number> {
     return report.valid ? 0 : 1;
   } catch (error) {
     if (error instanceof UsageError) console.error(`sim/check: ${error.message}\n${USAGE}`);
-    else if (error instanceof HistoryError || error instanceof RangeError) {
-      console.error(`sim/check: ${error.message}`);
-    } else if (error instanceof Deno.errors.NotFound) console.error(`sim/check: ${error.message}`);
+    else if (
+      error instanceof HistoryError || error instanceof RangeError || error instanceof UnreadableError
+    ) console.error(`sim/check: ${error.message}`);
     else throw error;
     return 2;
   }

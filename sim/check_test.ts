@@ -41,14 +41,15 @@ Deno.test("sim/check.ts exits 0 on a valid history, 1 on a fatal finding, and pr
 });
 
 Deno.test("sim/check.ts exits 2 with one clear line on bad input", async () => {
-  const [cut, empty, option, absent, none] = await Promise.all([
+  const [cut, empty, option, absent, none, directory] = await Promise.all([
     run(`${HEADER}\n${SEND.slice(0, 30)}`, "-"),
     run("", "-"),
     run("", "--strict", "-"),
     run("", "/nowhere/history.jsonl"),
     run("", "--profile", "none", "-"),
+    run("", new URL(".", import.meta.url).pathname),
   ]);
-  for (const { code, out } of [cut, empty, option, absent, none]) {
+  for (const { code, out } of [cut, empty, option, absent, none, directory]) {
     assert.equal(code, 2);
     assert.equal(out, "");
   }
@@ -57,4 +58,5 @@ Deno.test("sim/check.ts exits 2 with one clear line on bad input", async () => {
   assert.match(option.err, /unknown option --strict\nusage:/);
   assert.match(absent.err, /nowhere/);
   assert.match(none.err, /no profile "none"/);
+  assert.match(directory.err, /^sim\/check: Cannot read history ".*": Is a directory.*\n$/);
 });

@@ -122,7 +122,7 @@ async function runOne(options: Options, seed: string): Promise<number> {
   const result = await simulate({ seed, workload: workloadOf(options, seed), onLine, tellsSteps });
   const summary = summarize(result);
   if (options.historyPath !== null) {
-    await Deno.writeTextFile(options.historyPath, writeHistory(result.history.header, result.history.lines));
+    await keepHistory(options.historyPath, writeHistory(result.history.header, result.history.lines));
   }
   const coverage = new Coverage();
   coverage.add(summary);
@@ -134,6 +134,15 @@ async function runOne(options: Options, seed: string): Promise<number> {
       `trace ${summary.traceHash}`,
   );
   return summary.violation === null ? 0 : 1;
+}
+
+async function keepHistory(path: string, text: string): Promise<void> {
+  try {
+    await Deno.writeTextFile(path, text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ArgumentError(`Cannot write history "${path}": ${reason}`, { cause });
+  }
 }
 
 /** All seeds. Returns how many failed. */
@@ -263,6 +272,16 @@ async function main(): Promise<number> {
     console.error(`sim: ${error instanceof Error ? error.message : String(error)}`);
     return 2;
   }
+  try {
+    return await run(options);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    console.error(`sim: ${error.message}`);
+    return 2;
+  }
+}
+
+async function run(options: Options): Promise<number> {
   const [only] = options.seeds;
   const [mutant] = options.mutants;
   if (options.isOne && only !== undefined) {

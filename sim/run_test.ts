@@ -55,3 +55,31 @@ Deno.test("a workload that is none is refused with its file, line and reason bef
     await Deno.remove(file);
   }
 });
+
+Deno.test("deno task sim --history writes a history that the checker reads, or says in one line why not", async () => {
+  const directory = await Deno.makeTempDir();
+  const run = async (...args: string[]) => {
+    const options = { args, cwd: ROOT, env: { NO_COLOR: "1" } };
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), options).output();
+    return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+  };
+  try {
+    const one = ["task", "-q", "sim", "--seed", "4", "--workload", "produce-consume", "--history"];
+    const written = await run(...one, `${directory}/history.jsonl`);
+    assert.equal(written.code, 0, written.err);
+    const checked = await run(
+      "run",
+      "--no-check",
+      "--allow-read",
+      "sim/check.ts",
+      `${directory}/history.jsonl`,
+    );
+    assert.equal(checked.code, 0, checked.err);
+    assert.match(checked.out, /^VALID: \d+ operations/);
+    const refused = await run(...one, directory);
+    assert.equal(refused.code, 2, refused.err);
+    assert.match(refused.err, /^sim: Cannot write history ".*": .*\n$/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
