@@ -7,11 +7,14 @@
  */
 
 import type * as Zlib from "node:zlib";
+import { concat } from "../../lib/bytes.ts";
+import { runAtOnce, type Steps } from "../../lib/steps.ts";
 import { type Compression, COMPRESSIONS } from "./batch_header.ts";
 import { lz4Compress, lz4Decompress } from "./lz4.ts";
 import {
   CorruptRecordError,
   DecompressedTooLargeError,
+  RecordError,
   UnsupportedCompressionError,
 } from "./record_errors.ts";
 import { snappyCompress, snappyDecompress } from "./snappy.ts";
@@ -26,6 +29,12 @@ const CHUNK_BYTES_MIN = 1024;
 const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
 /** Magic, header, empty body and trailer. */
 const GZIP_BYTES_MIN = 18;
+/**
+ * Frames of zstd that are read: one for so many bytes of the bound, and some in any case. To begin one costs as much as
+ * inflating these, and a megabyte of empty frames would take seconds. Producers write one.
+ */
+const ZSTD_FRAME_BYTES = 4096;
+const ZSTD_FRAMES_MIN = 64;
 
 export interface CompressOptions {
   /** As Kafka's `compression.gzip.level` and `compression.zstd.level`; the other codecs have none here. */
@@ -69,7 +78,7 @@ export function decompress(codec: Compression, bytes: Uint8Array, options: { max
     case "lz4":
       return lz4Decompress(bytes, options.maxBytes);
     case "zstd":
-      return unzstd(bytes, options.maxBytes);
+      return runAtOnce(unzstdSteps(bytes, options.maxBytes));
     default:
       return unknownCodec(codec);
   }
@@ -84,37 +93,38 @@ function gunzip(bytes: Uint8Array, maxBytes: number): Uint8Array {
   return inflate("gzip", maxBytes, () => zlib("gzip").gunzipSync(bytes, limits(size, maxBytes)));
 }
 
-function unzstd(bytes: Uint8Array, maxBytes: number): Uint8Array {
+/**
+ * Inflates zstd as `decompress` does, with a place to rest behind each frame. A frame is inflated at once, which takes some ten
+ * milliseconds for 64 MB.
+ */
+export function* unzstdSteps(bytes: Uint8Array, maxBytes: number): Steps<Uint8Array> {
   const pieces: Uint8Array[] = [];
+  const framesMax = Math.max(ZSTD_FRAMES_MIN, maxBytes / ZSTD_FRAME_BYTES);
   let total = 0;
-  let position = 0;
-  do {
-    const frame = readZstdFrame(bytes, position);
+  for (let position = 0; position < bytes.length || position === 0;) {
     const start = position;
+    const frame = readZstdFrame(bytes, start);
     position = frame.end;
     if (frame.isSkippable) continue;
+    const { contentSize } = frame;
     const rest = maxBytes - total;
-    if (frame.contentSize !== null && frame.contentSize > rest) throw tooLarge("zstd", maxBytes);
-    const size = frame.contentSize ?? 4 * (frame.end - start);
+    if (pieces.length >= framesMax || (contentSize !== null && contentSize > rest)) {
+      throw tooLarge("zstd", maxBytes);
+    }
+    const size = contentSize ?? 4 * (position - start);
     const piece = inflate(
       "zstd",
       rest,
-      () => zlib("zstd").zstdDecompressSync(bytes.subarray(start, frame.end), limits(size, rest)),
+      () => zlib("zstd").zstdDecompressSync(bytes.subarray(start, position), limits(size, rest)),
     );
-    if (frame.contentSize !== null && piece.length !== frame.contentSize) {
+    if (contentSize !== null && piece.length !== contentSize) {
       throw new CorruptRecordError(`Cannot inflate zstd: a frame's content size is not ${piece.length}`);
     }
     pieces.push(piece);
     total += piece.length;
-  } while (position < bytes.length);
-  if (pieces.length === 1) return pieces[0]!;
-  const out = new Uint8Array(total);
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
+    yield;
   }
-  return out;
+  return pieces.length === 1 ? pieces[0]! : concat(pieces);
 }
 
 function zstdOptions(level: number): { params: Record<number, number> } {
@@ -132,19 +142,20 @@ function inflate(codec: Compression, maxBytes: number, run: () => Uint8Array): U
   try {
     out = plain(run());
   } catch (cause) {
-    if (cause instanceof UnsupportedCompressionError) throw cause;
     if (cause instanceof Error && (cause as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") {
       throw tooLarge(codec, maxBytes);
     }
-    throw new CorruptRecordError(
-      `Cannot inflate ${codec}: ${cause instanceof Error ? cause.message : cause}`,
-      {
-        cause,
-      },
-    );
+    throw inflationFault(codec, cause);
   }
   if (out.length > maxBytes) throw tooLarge(codec, maxBytes);
   return out;
+}
+
+/** What zlib's errors are for whoever reads records. */
+export function inflationFault(codec: Compression, cause: unknown): RecordError {
+  if (cause instanceof RecordError) return cause;
+  const why = cause instanceof Error ? cause.message : cause;
+  return new CorruptRecordError(`Cannot inflate ${codec}: ${why}`, { cause });
 }
 
 /** A Buffer's bytes as a plain Uint8Array, whose `subarray` is several times faster. */
@@ -165,7 +176,7 @@ function zlib(codec: "gzip" | "zstd"): typeof Zlib {
   return loaded;
 }
 
-function tooLarge(codec: Compression, maxBytes: number): DecompressedTooLargeError {
+export function tooLarge(codec: Compression, maxBytes: number): DecompressedTooLargeError {
   return new DecompressedTooLargeError(`Cannot inflate ${codec}: it passes the bound of ${maxBytes} bytes`);
 }
 

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { compress, type Compression, decompress } from "./compression.ts";
+import { compress, type Compression, decompress, unzstdSteps } from "./compression.ts";
 import { CorruptRecordError, DecompressedTooLargeError, RecordError } from "./record_errors.ts";
-import { xxhash32 } from "./xxhash32.ts";
+import type { Steps } from "../../lib/steps.ts";
+import { lz4CompressSteps, lz4DecompressSteps } from "./lz4.ts";
+import { snappyCompressSteps, snappyDecompressSteps } from "./snappy.ts";
+import { xxhash32, xxhash32Steps } from "./xxhash32.ts";
 
 const CODECS = ["gzip", "snappy", "lz4", "zstd"] as const;
 const MAX = { maxBytes: 1 << 26 };
@@ -109,6 +112,65 @@ for (const [name, codec, make] of BOMBS) {
     assert.ok(grownBytes < 64 << 20, `grew by ${grownBytes} bytes`);
   });
 }
+
+Deno.test("a megabyte of empty zstd frames is refused, some frames are read", () => {
+  const empty = zstdCompressSync(new Uint8Array());
+  const frames = (count: number) => repeat(empty, count);
+  assert.equal(decompress("zstd", frames(100), { maxBytes: 1 << 20 }).length, 0);
+  assert.throws(() => decompress("zstd", frames(1_000), { maxBytes: 1 << 20 }), DecompressedTooLargeError);
+  const some = repeat(zstdCompressSync(noise(5, 70_000, 9)), 10);
+  assert.deepEqual(decompress("zstd", some, { maxBytes: 700_000 }), repeat(noise(5, 70_000, 9), 10));
+});
+
+/** Steps, and what they come to. */
+function counted<T>(steps: Steps<T>): { count: number; value: T } {
+  for (let count = 0;; count++) {
+    const step = steps.next();
+    if (step.done === true) return { count, value: step.value };
+  }
+}
+
+for (
+  const { codec, inflate, deflate } of [
+    { codec: "snappy", inflate: snappyDecompressSteps, deflate: snappyCompressSteps },
+    { codec: "lz4", inflate: lz4DecompressSteps, deflate: lz4CompressSteps },
+  ] as const
+) {
+  Deno.test(`${codec} rests at least each 4 MB, both ways`, () => {
+    const bytes = new Uint8Array(40 << 20);
+    const compressed = counted(deflate(bytes));
+    const inflated = counted(inflate(compressed.value, bytes.length));
+    assert.equal(inflated.value.length, bytes.length);
+    for (const { count } of [compressed, inflated]) assert.ok(count >= 10, `${count} rests`);
+  });
+}
+
+Deno.test("zstd rests behind each frame", () => {
+  const { count, value } = counted(unzstdSteps(repeat(zstdCompressSync(noise(5, 70_000, 9)), 10), 1 << 20));
+  assert.equal(value.length, 700_000);
+  assert.ok(count >= 10, `${count} rests`);
+});
+
+Deno.test("one raw snappy block of many megabytes is inflated with rests", () => {
+  // A literal, then copies of 64 bytes.
+  const copies = repeat(Uint8Array.of((63 << 2) | 2, 1, 0), 300_000);
+  const size = 300_000 * 64 + 1;
+  const preamble = [size & 0x7f | 0x80, (size >> 7) & 0x7f | 0x80, (size >> 14) & 0x7f | 0x80, size >> 21];
+  const block = new Uint8Array(preamble.length + 2 + copies.length);
+  block.set([...preamble, 0, 0x61]);
+  block.set(copies, preamble.length + 2);
+  const { count, value } = counted(snappyDecompressSteps(block, 1 << 26));
+  assert.equal(value.length, size);
+  assert.ok(value.every((byte) => byte === 0x61));
+  assert.ok(count >= 70, `${count} rests`);
+});
+
+Deno.test("xxhash32Steps() rests, and is xxhash32()", () => {
+  const bytes = noise(6, 5_000_003, 256);
+  const { count, value } = counted(xxhash32Steps(bytes));
+  assert.equal(value, xxhash32(bytes));
+  assert.ok(count >= 4, `${count} rests`);
+});
 
 Deno.test("decompress() refuses a zstd window of 2 GiB", () => {
   const frame = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x23, 0x03, 0x00, 0x41);

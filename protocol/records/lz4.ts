@@ -8,8 +8,9 @@
  * Source: lz4_Block_format.md and lz4_Frame_format.md, Kafka's `Lz4BlockOutputStream`.
  */
 
+import { runAtOnce, type Steps } from "../../lib/steps.ts";
 import { CorruptRecordError, DecompressedTooLargeError } from "./record_errors.ts";
-import { xxhash32 } from "./xxhash32.ts";
+import { xxhash32, xxhash32Steps } from "./xxhash32.ts";
 
 const MAGIC = 0x184d2204;
 const FLAG = { dictionaryId: 0x01, contentChecksum: 0x04, contentSize: 0x08, blockChecksum: 0x10 } as const;
@@ -35,6 +36,11 @@ const hashTable = new Uint16Array(1 << HASH_BITS);
 
 /** Compresses into one frame that every Kafka client accepts. */
 export function lz4Compress(bytes: Uint8Array): Uint8Array {
+  return runAtOnce(lz4CompressSteps(bytes));
+}
+
+/** The same, with places to rest. */
+export function* lz4CompressSteps(bytes: Uint8Array): Steps<Uint8Array> {
   const blockCount = Math.ceil(bytes.length / BLOCK_BYTES);
   // A block that does not shrink is stored, but the attempt may first overrun by 1/255 and 16 bytes.
   const out = new Uint8Array(
@@ -57,6 +63,7 @@ export function lz4Compress(bytes: Uint8Array): Uint8Array {
       out.set(bytes.subarray(start, end), position + 4);
       position += 4 + end - start;
     }
+    yield;
   }
   writeUint32(out, position, 0);
   return out.subarray(0, position + 4);
@@ -68,6 +75,11 @@ export function lz4Compress(bytes: Uint8Array): Uint8Array {
  * at, as in Kafka.
  */
 export function lz4Decompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  return runAtOnce(lz4DecompressSteps(bytes, maxBytes));
+}
+
+/** The same, with places to rest between blocks, which inflate to 4 MB at most. */
+export function* lz4DecompressSteps(bytes: Uint8Array, maxBytes: number): Steps<Uint8Array> {
   const frame = readFrameHeader(bytes);
   if (frame.contentSize !== null && frame.contentSize > maxBytes) throw tooLarge(maxBytes);
 
@@ -82,6 +94,7 @@ export function lz4Decompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
     if (total - before > frame.blockBytesMax) throw corrupt("a block inflates beyond the frame's block size");
     if (total > maxBytes) throw tooLarge(maxBytes);
     end = block.next;
+    yield;
   }
   if (frame.contentSize !== null && frame.contentSize !== total) throw corrupt("its content size is wrong");
 
@@ -96,11 +109,14 @@ export function lz4Decompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
       outPosition = decompressBlock(bytes, block.start, block.end, out, outPosition);
     }
     end = block.next;
+    yield;
   }
   // `end` is at the end mark, which the content checksum follows.
   if (frame.contentChecksum) {
     if (bytes.length - end < 8) throw corrupt("its content checksum is cut short");
-    if (readUint32(bytes, end + 4) !== xxhash32(out)) throw corrupt("its content checksum is wrong");
+    if (readUint32(bytes, end + 4) !== (yield* xxhash32Steps(out))) {
+      throw corrupt("its content checksum is wrong");
+    }
   }
   return out;
 }

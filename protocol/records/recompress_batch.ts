@@ -28,6 +28,18 @@ export interface RecompressOptions {
 export function recompressBatch(batch: Uint8Array, options: RecompressOptions): Uint8Array {
   const { compression, level, payload, maxTimestamp } = options;
   const body = compress(compression, payload, level === undefined ? {} : { level });
+  return withCompressed(batch, { compression, body, maxTimestamp });
+}
+
+/** The same, where the records are compressed already. */
+export function withCompressed(
+  batch: Uint8Array,
+  { compression, body, maxTimestamp }: {
+    readonly compression: Compression;
+    readonly body: Uint8Array;
+    readonly maxTimestamp: number;
+  },
+): Uint8Array {
   const out = new Uint8Array(BATCH_OVERHEAD + body.length);
   out.set(batch.subarray(0, BATCH_OVERHEAD));
   out.set(body, BATCH_OVERHEAD);

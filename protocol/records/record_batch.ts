@@ -21,7 +21,7 @@ export {
   type TimestampType,
 } from "./batch_header.ts";
 export { buildBatch, type BuildBatchOptions, type RecordHeader, type RecordInput } from "./build_batch.ts";
-export { recompressBatch, type RecompressOptions } from "./recompress_batch.ts";
+export { recompressBatch, type RecompressOptions, withCompressed } from "./recompress_batch.ts";
 export {
   emptyBatch,
   filterBatch,
@@ -39,12 +39,15 @@ export {
 export {
   type BatchFault,
   deservesRecordWalk,
+  faultOf,
   type RecordFault,
   type TimestampBounds,
   type ValidateBatchOptions,
   validateProducedBatch,
   validateRecords,
+  validateRecordsInSteps,
   type ValidateRecordsOptions,
+  type ValidRecords,
 } from "./validate_batch.ts";
 export {
   CorruptRecordError,

@@ -19,7 +19,10 @@ const ASCII_BYTES_MAX = 64;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const NO_HEADERS: readonly RecordHeader[] = Object.freeze([]);
 
-/** Parses record after record; `next()` fills the public fields, `key()`, `value()` and `headers()` make objects. */
+/**
+ * Parses record after record; `next()` fills the public fields, `key()`, `value()` and `headers()` make objects.
+ * `begin()` and `skipHeaders()` are `next()` in steps, for records that may have millions of headers.
+ */
 export class RecordCursor {
   /** The current record's delta to the batch's base timestamp, in milliseconds. */
   timestampDelta = 0;
@@ -38,6 +41,8 @@ export class RecordCursor {
   #valueSize = -1;
   #headerCount = 0;
   #headersStart = 0;
+  #headersLeft = 0;
+  #bodyStart = 0;
 
   /** `payload` is the uncompressed records, first to last byte. */
   constructor(payload: Uint8Array) {
@@ -47,6 +52,11 @@ export class RecordCursor {
   /** Where the current record ends in the payload. */
   get end(): number {
     return this.#end;
+  }
+
+  /** Headers of the current record that were not looked at yet. */
+  get headersLeft(): number {
+    return this.#headersLeft;
   }
 
   get hasValue(): boolean {
@@ -59,12 +69,19 @@ export class RecordCursor {
 
   /** Parses and checks the next record. */
   next(): void {
+    this.begin();
+    this.skipHeaders(Infinity);
+  }
+
+  /** Parses the next record up to its headers. */
+  begin(): void {
     this.start = this.#position;
     this.#end = this.#bytes.length;
     const size = this.#varint();
     if (size < 0 || size > this.#end - this.#position) {
       throw invalid(`a record of ${size} bytes, ${this.#end - this.#position} are left`);
     }
+    this.#bodyStart = this.#position;
     const end = this.#end = this.#position + size;
     this.#position++; // the record's attributes are unused
     this.timestampDelta = this.#varlong();
@@ -78,15 +95,26 @@ export class RecordCursor {
     const headerCount = this.#headerCount = this.#varint();
     this.#headersStart = this.#position;
     if (headerCount < 0 || headerCount > end - this.#position) throw invalid(`${headerCount} record headers`);
-    for (let i = 0; i < headerCount; i++) {
+    this.#headersLeft = headerCount;
+  }
+
+  /** Checks so many headers of the current record; true when it is at the record's end. */
+  skipHeaders(countMax: number): boolean {
+    const count = Math.min(this.#headersLeft, countMax);
+    for (let i = 0; i < count; i++) {
       const keySize = this.#varint();
       if (keySize < 0) throw invalid(`a header key of ${keySize} bytes`);
       this.#skip(keySize);
       this.#skip(this.#varint());
     }
-    if (this.#position !== end) {
-      throw invalid(`a record of ${size} bytes, ${end - this.#position} are unused`);
+    this.#headersLeft -= count;
+    if (this.#headersLeft > 0) return false;
+    if (this.#position !== this.#end) {
+      throw invalid(
+        `a record of ${this.#end - this.#bodyStart} bytes, ${this.#end - this.#position} are unused`,
+      );
     }
+    return true;
   }
 
   /** The current record's key, a view. */

@@ -7,6 +7,7 @@
  * nor load fast enough. Source: Snappy's format_description.txt, snappy-java's `SnappyOutputStream`.
  */
 
+import { runAtOnce, type Steps } from "../../lib/steps.ts";
 import { CorruptRecordError, DecompressedTooLargeError } from "./record_errors.ts";
 
 const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00];
@@ -23,11 +24,18 @@ const HASH_BITS = 12;
 const INPUT_MARGIN = 15;
 /** From here on the engine's bulk copies beat a loop. */
 const BULK_COPY_BYTES = 32;
+/** Inflated between two places to rest. */
+const STEP_BYTES = 256 * 1024;
 
 const hashTable = new Uint16Array(1 << HASH_BITS);
 
 /** Compresses into a xerial stream, as Java producers do. */
 export function snappyCompress(bytes: Uint8Array): Uint8Array {
+  return runAtOnce(snappyCompressSteps(bytes));
+}
+
+/** The same, with places to rest. */
+export function* snappyCompressSteps(bytes: Uint8Array): Steps<Uint8Array> {
   const chunkCount = Math.ceil(bytes.length / XERIAL_CHUNK_BYTES);
   // Raw Snappy grows incompressible input by less than 1/6 + 32 bytes for each chunk.
   const out = new Uint8Array(
@@ -47,6 +55,7 @@ export function snappyCompress(bytes: Uint8Array): Uint8Array {
     out[position + 2] = length >>> 8;
     out[position + 3] = length;
     position = chunkEnd;
+    yield;
   }
   return out.subarray(0, position);
 }
@@ -56,9 +65,14 @@ export function snappyCompress(bytes: Uint8Array): Uint8Array {
  * `maxBytes`, before anything is allocated, and `CorruptRecordError` for anything malformed.
  */
 export function snappyDecompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  return runAtOnce(snappyDecompressSteps(bytes, maxBytes));
+}
+
+/** The same, with places to rest. */
+export function* snappyDecompressSteps(bytes: Uint8Array, maxBytes: number): Steps<Uint8Array> {
   if (!isXerial(bytes)) {
     const out = new Uint8Array(checkedSize(bytes, 0, bytes.length, 0, maxBytes));
-    decompressBlock(bytes, 0, bytes.length, out, 0);
+    yield* blockSteps(bytes, 0, bytes.length, out, 0);
     return out;
   }
   let total = 0;
@@ -76,7 +90,8 @@ export function snappyDecompress(bytes: Uint8Array, maxBytes: number): Uint8Arra
     chunk !== null;
     chunk = nextChunk(bytes, chunk.end)
   ) {
-    outPosition = decompressBlock(bytes, chunk.start, chunk.end, out, outPosition);
+    outPosition = yield* blockSteps(bytes, chunk.start, chunk.end, out, outPosition);
+    yield;
   }
   return out;
 }
@@ -139,19 +154,49 @@ function readPreamble(bytes: Uint8Array, start: number, end: number): { value: n
   throw new CorruptRecordError("Cannot read snappy block: its size is malformed");
 }
 
+/** How far a raw block has been inflated. */
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly end: number;
+  readonly out: Uint8Array;
+  readonly outStart: number;
+  readonly outEnd: number;
+  position: number;
+  outPosition: number;
+}
+
 /** Inflates one raw block into `out` at `outStart`, exactly as many bytes as it declares; returns where it ended. */
-function decompressBlock(
+function* blockSteps(
   bytes: Uint8Array,
   start: number,
   end: number,
   out: Uint8Array,
   outStart: number,
-): number {
-  const preamble = readPreamble(bytes, start, end);
-  const outEnd = outStart + preamble.value;
-  let position = preamble.position;
-  let outPosition = outStart;
-  while (position < end) {
+): Steps<number> {
+  const { value: size, position } = readPreamble(bytes, start, end);
+  const block: Block = {
+    bytes,
+    end,
+    out,
+    outStart,
+    outEnd: outStart + size,
+    position,
+    outPosition: outStart,
+  };
+  for (;;) {
+    inflateElements(block, block.outPosition + STEP_BYTES);
+    if (block.position >= end) break;
+    yield;
+  }
+  if (block.outPosition !== block.outEnd) throw corrupt("it ends before its declared size");
+  return block.outPosition;
+}
+
+/** Goes on until the block's end, or until so much has come out. */
+function inflateElements(block: Block, outStop: number): void {
+  const { bytes, end, out, outStart, outEnd } = block;
+  let { position, outPosition } = block;
+  while (position < end && outPosition < outStop) {
     const tag = bytes[position++]!;
     const kind = tag & 3;
     if (kind === 0) {
@@ -197,8 +242,8 @@ function decompressBlock(
       }
     }
   }
-  if (outPosition !== outEnd) throw corrupt("it ends before its declared size");
-  return outPosition;
+  block.position = position;
+  block.outPosition = outPosition;
 }
 
 function corrupt(what: string): CorruptRecordError {

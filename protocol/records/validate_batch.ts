@@ -12,6 +12,7 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
+import { runAtOnce, type Steps } from "../../lib/steps.ts";
 import {
   ATTRIBUTE,
   BATCH_OVERHEAD,
@@ -22,7 +23,7 @@ import {
   readInt32,
 } from "./batch_header.ts";
 import { checkEnd, openRecords, timestampOf } from "./read_records.ts";
-import { RECORD_BYTES_MIN } from "./record_cursor.ts";
+import { RECORD_BYTES_MIN, RecordCursor } from "./record_cursor.ts";
 import { RecordError, type RecordErrorName } from "./record_errors.ts";
 
 /** Why a batch is refused: Kafka's error name, and words for its `error_message`. */
@@ -75,6 +76,10 @@ export interface ValidRecords {
 
 const NO_KEY = "Compacted topic cannot accept message without key";
 
+/** Looked at between two places to rest. */
+const STEP_RECORDS = 8_192;
+const STEP_HEADERS = 32_768;
+
 /** Message size below which even the oldest format's header does not fit. */
 const BATCH_LENGTH_MIN = 14;
 const NO_TIMESTAMP = -1;
@@ -102,8 +107,7 @@ export function validateProducedBatch(
   try {
     header = readBatchHeader(bytes);
   } catch (error) {
-    if (error instanceof RecordError) return fault(error.error, error.message);
-    throw error;
+    return faultOf(error);
   }
   return checkHeader(header, options) ?? { ok: true, header };
 }
@@ -124,34 +128,114 @@ export function validateRecords(
   options: ValidateRecordsOptions,
 ): ValidRecords | BatchFault {
   try {
-    const { header, cursor, payload } = openRecords(batch, options);
-    const faults: RecordFault[] = [];
-    let isTimestampWrong = false;
-    let maxTimestamp = NO_TIMESTAMP;
-    for (let i = 0; i < header.recordCount; i++) {
-      cursor.next();
-      if (cursor.offsetDelta !== i) {
-        return fault("INVALID_RECORD", `Record ${i} has offset delta ${cursor.offsetDelta}`);
-      }
-      const timestamp = timestampOf(header, cursor);
-      if (timestamp > maxTimestamp) maxTimestamp = timestamp;
-      const keyFault = options.requireKeys === true && cursor.keySize < 0 ? NO_KEY : null;
-      const message = keyFault ?? timestampFault(timestamp, options);
-      if (message === null) continue;
-      isTimestampWrong ||= keyFault === null;
-      if (faults.length < RECORD_FAULTS_MAX) faults.push({ index: i, message });
+    return runAtOnce(walk(openRecords(batch, options), options));
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+/** The same for a batch whose records were inflated to `payload` already, with places to rest. */
+export function* validateRecordsInSteps(
+  header: BatchHeader,
+  payload: Uint8Array,
+  options: Omit<ValidateRecordsOptions, "maxDecompressedBytes">,
+): Steps<ValidRecords | BatchFault> {
+  try {
+    return yield* walk({ header, payload, cursor: new RecordCursor(payload) }, options);
+  } catch (error) {
+    return faultOf(error);
+  }
+}
+
+/** What a batch is refused for that could not be read. Throws what is not for clients. */
+export function faultOf(error: unknown): BatchFault {
+  if (error instanceof RecordError) return fault(error.error, error.message);
+  throw error;
+}
+
+interface OpenBatch {
+  readonly header: BatchHeader;
+  readonly cursor: RecordCursor;
+  readonly payload: Uint8Array;
+}
+
+function* walk(
+  { header, cursor, payload }: OpenBatch,
+  options: Omit<ValidateRecordsOptions, "maxDecompressedBytes">,
+): Steps<ValidRecords | BatchFault> {
+  const records = new RecordWalk(header, cursor, options);
+  while (!records.goOn()) yield;
+  return records.verdict ?? { ok: true, maxTimestamp: records.maxTimestamp, payload };
+}
+
+/** How far the records of a batch have been looked at. */
+class RecordWalk {
+  maxTimestamp = NO_TIMESTAMP;
+  /** Set when the walk has ended and something is wrong. */
+  verdict: BatchFault | null = null;
+  readonly #header: BatchHeader;
+  readonly #cursor: RecordCursor;
+  readonly #requireKeys: boolean;
+  readonly #bounds: TimestampBounds;
+  readonly #faults: RecordFault[] = [];
+  #isTimestampWrong = false;
+  #index = 0;
+  /** Its headers were not all looked at. */
+  #inRecord = false;
+
+  constructor(
+    header: BatchHeader,
+    cursor: RecordCursor,
+    options: TimestampBounds & { readonly requireKeys?: boolean },
+  ) {
+    this.#header = header;
+    this.#cursor = cursor;
+    this.#requireKeys = options.requireKeys === true;
+    this.#bounds = options;
+  }
+
+  /** Looks at some more; true at the end. Throws `RecordError`s. */
+  goOn(): boolean {
+    const { recordCount } = this.#header;
+    const stop = Math.min(this.#index + STEP_RECORDS, recordCount);
+    let headersLeft = STEP_HEADERS;
+    while (this.#index < stop) {
+      if (!this.#inRecord) this.#cursor.begin();
+      headersLeft -= this.#cursor.headersLeft;
+      this.#inRecord = !this.#cursor.skipHeaders(STEP_HEADERS);
+      if (this.#inRecord) return false;
+      if (!this.#judge(this.#index++)) return true;
+      if (headersLeft <= 0) break;
     }
-    checkEnd(cursor);
-    const [first] = faults;
+    if (this.#index < recordCount) return false;
+    checkEnd(this.#cursor);
+    const [first] = this.#faults;
     if (first !== undefined) {
       // As in Kafka, one wrong timestamp decides what the batch is refused for.
-      const error = isTimestampWrong ? "INVALID_TIMESTAMP" : "INVALID_RECORD";
-      return { ...fault(error, `Record ${first.index}: ${first.message}`), recordFaults: faults };
+      const error = this.#isTimestampWrong ? "INVALID_TIMESTAMP" : "INVALID_RECORD";
+      this.verdict = {
+        ...fault(error, `Record ${first.index}: ${first.message}`),
+        recordFaults: this.#faults,
+      };
     }
-    return { ok: true, maxTimestamp, payload };
-  } catch (error) {
-    if (error instanceof RecordError) return fault(error.error, error.message);
-    throw error;
+    return true;
+  }
+
+  /** False when nothing behind this record matters any more. */
+  #judge(index: number): boolean {
+    const cursor = this.#cursor;
+    if (cursor.offsetDelta !== index) {
+      this.verdict = fault("INVALID_RECORD", `Record ${index} has offset delta ${cursor.offsetDelta}`);
+      return false;
+    }
+    const timestamp = timestampOf(this.#header, cursor);
+    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp;
+    const keyFault = this.#requireKeys && cursor.keySize < 0 ? NO_KEY : null;
+    const message = keyFault ?? timestampFault(timestamp, this.#bounds);
+    if (message === null) return true;
+    this.#isTimestampWrong ||= keyFault === null;
+    if (this.#faults.length < RECORD_FAULTS_MAX) this.#faults.push({ index, message });
+    return true;
   }
 }
 

@@ -8,12 +8,14 @@ import {
   buildBatch,
   type BuildBatchOptions,
   deservesRecordWalk,
+  readBatchHeader,
   readRecords,
   recompressBatch,
   type RecordErrorName,
   type ValidateBatchOptions,
   validateProducedBatch,
   validateRecords,
+  validateRecordsInSteps,
   type ValidateRecordsOptions,
 } from "./record_batch.ts";
 
@@ -266,4 +268,34 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   out.set(a);
   out.set(b, a.length);
   return out;
+}
+
+/** Rests of a walk, and its verdict. */
+function walked(payload: Uint8Array, recordCount: number) {
+  const header = { ...readBatchHeader(buildBatch({ records: [record()] })), recordCount };
+  const steps = validateRecordsInSteps(header, payload, {});
+  for (let count = 0;; count++) {
+    const step = steps.next();
+    if (step.done === true) return { count, verdict: step.value };
+  }
+}
+
+Deno.test("validateRecordsInSteps() rests among many records and within one of many headers", () => {
+  const tiny = readRecordsSection(Array.from({ length: 100_000 }, () => record()));
+  const many = walked(tiny, 100_000);
+  assert.ok(many.verdict.ok);
+  assert.ok(many.count >= 10, `${many.count} rests`);
+  const headers = Array.from({ length: 500_000 }, () => ({ key: "", value: null }));
+  const one = walked(readRecordsSection([{ ...record(), headers }]), 1);
+  assert.ok(one.verdict.ok);
+  assert.ok(one.count >= 10, `${one.count} rests`);
+  const cut = walked(tiny.subarray(0, tiny.length - 1), 100_000);
+  assert.ok(!cut.verdict.ok && cut.verdict.error === "INVALID_RECORD");
+  const more = walked(tiny, 99_999);
+  assert.ok(!more.verdict.ok && more.verdict.error === "INVALID_RECORD");
+});
+
+/** The records of a batch without its header. */
+function readRecordsSection(records: BuildBatchOptions["records"]): Uint8Array {
+  return buildBatch({ records }).subarray(BATCH_OVERHEAD);
 }
