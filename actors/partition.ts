@@ -38,10 +38,12 @@ import type { TransactionMessage } from "./messages/transaction.ts";
 import { PartitionProducers, PRODUCERS_FORGOTTEN_MAX } from "./partition_producers.ts";
 import { ReadOnlyPartition } from "./read_only_partition.ts";
 import { PartitionReader } from "./partition_reader.ts";
-import { validateProduce } from "./produce_validation.ts";
+import { validateLargeProduce } from "./large_produce.ts";
+import { type LargeProduce, type ProduceVerdict, validateProduce } from "./produce_validation.ts";
 import { PartitionCleaner } from "./partition_cleaner.ts";
 import { planGap, planRestore } from "./partition_restore.ts";
 import type { ActorContext, ActorHost, ActorKind, Reply } from "./runtime/types.ts";
+import { SlicedWork } from "./slices.ts";
 import { TailCache, TailCacheBudget } from "./tail_cache.ts";
 
 /** Appends that may wait for a commit; with batches of 1 MiB this bounds memory at some hundred MiB for one partition. */
@@ -77,6 +79,7 @@ export function partitionOfKey(key: string): { readonly topicId: string; readonl
 
 export function partitionKind(options: PartitionKindOptions): ActorKind<PartitionMessage, LogEffect> {
   const budget = new TailCacheBudget(options.tailCacheBytesMax, options.onRead);
+  const largeWork = new SlicedWork();
   return {
     kind: PARTITION_KIND,
     options: { stagedEffectsMax: STAGED_APPENDS_MAX, mailboxLengthMax: limits.partitionMailboxLengthMax },
@@ -89,7 +92,16 @@ export function partitionKind(options: PartitionKindOptions): ActorKind<Partitio
       const [open, lastAbort] = await Promise.all([log.openTransactions(), log.lastAbort()]);
       const cache = new TailCache(budget);
       const producers = new PartitionProducers(log, options.producerExpirationMs ?? (() => DAY_MS));
-      const host = new PartitionHost({ context, log, cache, producers, leaderEpoch, open, lastAbort });
+      const host = new PartitionHost({
+        context,
+        log,
+        cache,
+        producers,
+        leaderEpoch,
+        open,
+        lastAbort,
+        largeWork,
+      });
       if (!log.isReadOnly) return host;
       return new ReadOnlyPartition({ context, reads: host, health: options.shards.health });
     },
@@ -129,6 +141,8 @@ interface HostOptions {
   readonly open: OpenTransactions;
   /** Offset of the newest abort marker; -1 when there is none. */
   readonly lastAbort: number;
+  /** Shared by all partitions. */
+  readonly largeWork: SlicedWork;
 }
 
 class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
@@ -141,12 +155,15 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
   /** As `#assigned`; as durable it is the reader's. */
   readonly #assignedOpen: OpenTransactions;
   readonly #cleaner: PartitionCleaner;
+  readonly #largeWork: SlicedWork;
   /** Likewise for the look at the producers. */
   #expiring = false;
   /** Includes appends whose commit is under way. */
   #assigned: LogHead;
 
-  constructor({ context, log, cache, producers, leaderEpoch, open, lastAbort }: HostOptions) {
+  constructor(
+    { context, log, cache, producers, leaderEpoch, open, lastAbort, largeWork }: HostOptions,
+  ) {
     this.#reader = new PartitionReader({ context, log, cache, leaderEpoch, open: open.copy(), lastAbort });
     this.#context = context;
     this.#log = log;
@@ -154,6 +171,7 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
     this.#producers = producers;
     this.#leaderEpoch = leaderEpoch;
     this.#assignedOpen = open;
+    this.#largeWork = largeWork;
     this.#assigned = log.head;
     this.#cleaner = new PartitionCleaner(context, log, {
       durable: () => this.#reader.head,
@@ -234,6 +252,29 @@ class PartitionHost implements ActorHost<PartitionMessage, LogEffect> {
 
   #produce(message: Produce, reply: Reply<unknown>): void | Promise<void> {
     const validated = validateProduce(message, this.#context.env.now());
+    if (validated.ok === "large") return this.#produceLarge(message, validated, reply);
+    return this.#produceValidated(message, validated, reply);
+  }
+
+  /** The mailbox waits meanwhile, so that batches keep their order. */
+  async #produceLarge(message: Produce, { header }: LargeProduce, reply: Reply<unknown>): Promise<void> {
+    const { env } = this.#context;
+    const validated = await this.#largeWork.inTurn(env, async (slices) => {
+      // Its turn may come after the asker gave up; what nobody waits for is not worth the time.
+      if (reply.settled) return null;
+      return await validateLargeProduce(message, header, { env, slices, nowMs: env.now() });
+    });
+    if (validated !== null && !reply.settled) return this.#produceValidated(message, validated, reply);
+    // The asker gave up, or this activation has ended and its log is another's: nothing is stored. An answer all the same,
+    // since the message's bytes count until there is one.
+    reply.send(refusedProduce("REQUEST_TIMED_OUT", "The batch was not looked at in time", -1));
+  }
+
+  #produceValidated(
+    message: Produce,
+    validated: ProduceVerdict,
+    reply: Reply<unknown>,
+  ): void | Promise<void> {
     if (!validated.ok) {
       const { error, recordFaults } = validated;
       // Like Kafka, which knows the log only once it looks at the records.

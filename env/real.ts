@@ -10,6 +10,7 @@ import { type ByteConn, type Dialer, requestPinned, type SecureTarget } from "./
 import { positionalFile } from "./positional_file.ts";
 import { removeInSteps } from "./remove_in_steps.ts";
 import { TlsSocket } from "./tls_socket.ts";
+import { zlibInPieces } from "./zlib_pieces.ts";
 
 /** Beyond this `setTimeout` would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -35,6 +36,7 @@ export function realEnv({ authorities = [] }: { readonly authorities?: readonly 
     connect,
     resolve,
     fetch: (url, request) => requestPinned(url, request, dialer),
+    zlib: zlibInPieces,
   };
 }
 

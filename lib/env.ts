@@ -135,6 +135,21 @@ export interface Env {
   resolve(hostname: string): Promise<readonly string[]>;
   /** An HTTP request to another server. Throws `UnreachableError` when there is no answer, and the signal's reason when it is aborted. */
   fetch(url: string, init: OutboundRequest): Promise<Response>;
+  /**
+   * What a codec makes of `bytes`, in the pieces in which it comes. It works for about a millisecond at a time and awaits `rest` in
+   * between. Throws what `rest` throws, and what zlib does for malformed bytes.
+   */
+  zlib(codec: ZlibCodec, bytes: Uint8Array, options: ZlibOptions): Promise<Uint8Array[]>;
+}
+
+/** Compression, and the one inflation that takes long; those of zstd take a fifth of it. */
+export type ZlibCodec = "gzip" | "gunzip" | "zstd";
+
+export interface ZlibOptions {
+  /** Of compression; the codec's own default when left out. */
+  readonly level?: number;
+  /** Told how many bytes have come so far. */
+  readonly rest: (byteLength: number) => Promise<void>;
 }
 
 /** Redirects are not followed: they are answers. */

@@ -3,6 +3,7 @@
  * killed, stopped and resumed. Nothing of a dead process runs any more: its timers and answers are dropped, its calls
  * have no effect and never settle, so no `finally` of it runs either, as with kill -9.
  */
+import { zlibAtOnce } from "../actors/runtime/test_zlib.ts";
 import type { Cancel, Env } from "../lib/env.ts";
 import type { FaultLog } from "./fault_log.ts";
 import type { SimNetwork } from "./network.ts";
@@ -79,6 +80,7 @@ export class SimProcess implements EventOwner {
       connect: (where) => network.connect(host, where),
       resolve: () => Promise.reject(new Error("No names are resolved in the simulated world")),
       fetch: () => Promise.reject(new Error("No other servers are in the simulated world")),
+      zlib: zlibAtOnce,
     };
   }
 

@@ -50,6 +50,7 @@ export function testEnv(): Env {
     connect: unavailable,
     resolve: unavailable,
     fetch: unavailable,
+    zlib: unavailable,
   };
 }
 

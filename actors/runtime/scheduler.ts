@@ -19,8 +19,8 @@ export const TURN_MESSAGES_MAX = 256;
 /** How long, and for how many messages, actors run before sockets and timers get the thread. */
 export const SLICE_MS_MAX = 8;
 export const SLICE_MESSAGES_MAX = 8192;
-/** A turn looks at the clock every so many messages. */
-const CLOCK_CHECK_MESSAGES = 16;
+/** A turn looks at the clock every so many messages, each of which may take some milliseconds (a batch of a megabyte). */
+const CLOCK_CHECK_MESSAGES = 4;
 
 export class Scheduler {
   readonly #env: Env;

@@ -2,7 +2,18 @@
  * A world for actor tests: virtual time, seeded randomness, no IO unless a test injects it. The same seed and the
  * same calls give the same run. Needs no permission.
  */
-import type { Cancel, Conn, Env, Files, Listener, OutboundRequest, RawKv } from "../../lib/env.ts";
+import type {
+  Cancel,
+  Conn,
+  Env,
+  Files,
+  Listener,
+  OutboundRequest,
+  RawKv,
+  ZlibCodec,
+  ZlibOptions,
+} from "../../lib/env.ts";
+import { zlibAtOnce } from "./test_zlib.ts";
 
 export interface TestEnvOptions {
   /** Of the random numbers and UUIDs; 1 unless given. */
@@ -125,6 +136,10 @@ export class TestEnv implements Env {
 
   fetch(url: string, init: OutboundRequest): Promise<Response> {
     return this.#options.fetch?.(url, init) ?? refuse("fetch");
+  }
+
+  zlib(codec: ZlibCodec, bytes: Uint8Array, options: ZlibOptions): Promise<Uint8Array[]> {
+    return zlibAtOnce(codec, bytes, options);
   }
 
   /** Timers that wait. */

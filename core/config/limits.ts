@@ -40,6 +40,12 @@ export const limits = {
   batchBytesMax: 1_048_588,
   /** Records of one batch inflated for validation or for HTTP; then MESSAGE_TOO_LARGE. */
   decompressedBatchBytesMax: 64 * 1024 * 1024,
+  /** Of these, so many are inflated and looked at without letting others go on; more in slices, one batch after the other. */
+  inflatedAtOnceBytesMax: 1024 * 1024,
+  /** Likewise for records that are compressed anew, which takes longer. */
+  recompressedAtOnceBytesMax: 256 * 1024,
+  /** One batch in slices; most are done in a second. Then the partition begins anew, and the next batch has its turn. */
+  slicedWorkMsMax: 60_000,
   /** `fetch.max.bytes`: an answer is cut there, at a batch. */
   fetchBytesMax: 57_671_680,
   /** Partitions remembered by all fetch sessions together; beyond that answers carry no session (KIP-227). */

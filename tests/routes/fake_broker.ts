@@ -356,5 +356,6 @@ function fakeEnv(): Env {
     connect: unused,
     resolve: unused,
     fetch: unused,
+    zlib: unused,
   };
 }
