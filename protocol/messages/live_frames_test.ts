@@ -25,7 +25,19 @@ const directory = new URL("../../tests/fixtures/frames-live/", import.meta.url);
 /** APIs that the clients also used; their frames are left out for as long as they have no table. */
 const MAY_LACK_A_TABLE: ReadonlySet<number> = new Set([46, 75]);
 
-for (const client of ["kafka_python", "confluent", "kcat", "java"]) {
+const CLIENTS = [
+  "kafka_python",
+  "confluent",
+  "kcat",
+  "java",
+  "kafkajs",
+  "platformatic",
+  "franz_go",
+  "sarama",
+  "segmentio_kafka_go",
+];
+
+for (const client of CLIENTS) {
   Deno.test(`frames of ${client}: decoded, and encoded to the same bytes`, () => {
     const lines = Deno.readTextFileSync(new URL(`${client}.jsonl`, directory)).trimEnd().split("\n");
     let compared = 0;
@@ -35,7 +47,11 @@ for (const client of ["kafka_python", "confluent", "kcat", "java"]) {
         assert(MAY_LACK_A_TABLE.has(frame.api), `API ${frame.api} has no table`);
         continue;
       }
-      assert(supportsVersion(api, frame.version), `${api.name} ${frame.version}`);
+      if (!supportsVersion(api, frame.version)) {
+        // A probe in a version of tomorrow, which Kafka answers in version 0.
+        assert.equal(api.name, "ApiVersions", `${api.name} ${frame.version}`);
+        continue;
+      }
       const bytes = Uint8Array.fromHex(frame.hex);
       const again = frame.direction === "request"
         ? requestAgain(api, frame, bytes)
