@@ -50,3 +50,51 @@ export function lz4Bomb(): Uint8Array {
 export function snappyLie(): Uint8Array {
   return Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0x61);
 }
+
+/** A megabyte of zeros in gzip, in the same way four times over: 1 KB that is 1 MB that is 1 GB. */
+export function nestedBomb(): Uint8Array {
+  let bytes: Uint8Array = repeated(gzipSync(new Uint8Array(MEGABYTES_64), { level: 9 }), 14);
+  for (let i = 0; i < 2; i++) bytes = gzipSync(bytes, { level: 9 });
+  return bytes;
+}
+
+/** A literal and 310,000 copies of it, 64 bytes each: 20 MB in one raw block of 930 KB. */
+export function snappyCopies(): Uint8Array {
+  const copies = repeated(Uint8Array.of((63 << 2) | 2, 1, 0), 310_000);
+  const size = 310_000 * 64 + 1;
+  const preamble = [size & 0x7f | 0x80, (size >> 7) & 0x7f | 0x80, (size >> 14) & 0x7f | 0x80, size >> 21];
+  return concat([Uint8Array.of(...preamble, 0, 0x61), copies]);
+}
+
+/** A frame that says it was made with dictionary 7, which nobody has, and holds one byte. */
+export function zstdOfDictionary(): Uint8Array {
+  const lastRawBlockOf1Byte = 1 | (1 << 3);
+  return Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 1, lastRawBlockOf1Byte, 0, 0, 0x61);
+}
+
+/** Frames that are cheap to send and dear to begin. */
+export function emptyZstdFrames(): Uint8Array {
+  return repeated(zstdCompressSync(new Uint8Array()), 100_000);
+}
+
+/** 3 MB in blocks of one byte each that is repeated, and behind them a block of nonsense: some bytes that begin well. */
+export function zstdWrongBehind(): Uint8Array {
+  const blockBytes = 128 * 1024;
+  const repeatedByte = 1 << 1;
+  const compressed = 2 << 1;
+  const block = (type: number, size: number, bytes: Uint8Array) => {
+    const header = type | (size << 3);
+    return concat([Uint8Array.of(header & 0xff, (header >> 8) & 0xff, header >> 16), bytes]);
+  };
+  return concat([
+    Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x58),
+    repeated(block(repeatedByte, blockBytes, Uint8Array.of(0)), 24),
+    block(1 | compressed, 40, new Uint8Array(40).fill(0xff)),
+  ]);
+}
+
+/** 3 MB of zeros, and behind them what is no deflate. */
+export function gzipWrongBehind(): Uint8Array {
+  const bytes = new Uint8Array(gzipSync(new Uint8Array(3 * 1024 * 1024)));
+  return bytes.fill(0xff, bytes.length - 40);
+}
