@@ -2,7 +2,7 @@
  * The production Env on Deno: the only file that touches clocks, randomness, timers, files, key-value stores and sockets.
  */
 import { lookup } from "node:dns/promises";
-import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
+import type * as Tls from "node:tls";
 import type { Cancel, Conn, Env, Files, Listener, PositionalFile, RawKv } from "../lib/env.ts";
 import type { UpgradeWebSocket } from "../lib/server_socket.ts";
 import { DenoSocket } from "./deno_socket.ts";
@@ -17,10 +17,14 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The world as it is. `authorities`: certificate authorities that other servers may have besides those that Deno knows, as PEM. */
 export function realEnv({ authorities = [] }: { readonly authorities?: readonly string[] } = {}): Env {
-  let trusted: SecureContext | null = null;
+  let trusted: Tls.SecureContext | null = null;
   const dialer: Dialer = {
     connect: tcpConn,
-    connectSecurely: (target) => secureConn(trusted ??= trusting(authorities), target),
+    async connectSecurely(target) {
+      // Loading it takes some of a server's start, and most never need it.
+      const tls = await import("node:tls");
+      return await secureConn(tls, trusted ??= trusting(tls, authorities), target);
+    },
   };
   return {
     now: () => Date.now(),
@@ -69,18 +73,19 @@ async function tcpConn(hostname: string, port: number, signal: AbortSignal | nul
 }
 
 /** Who is trusted: whom Deno knows, DENO_CERT included, and these authorities, as PEM. */
-function trusting(authorities: readonly string[]): SecureContext {
-  const secure = createSecureContext();
+function trusting(tls: typeof Tls, authorities: readonly string[]): Tls.SecureContext {
+  const secure = tls.createSecureContext();
   // Its option `ca` would take the place of those that are known; to list them needs --allow-sys.
   for (const authority of authorities) secure.context.addCACert(authority);
   return secure;
 }
 
 function secureConn(
-  secureContext: SecureContext,
+  tls: typeof Tls,
+  secureContext: Tls.SecureContext,
   { address, port, hostname, signal }: SecureTarget,
 ): Promise<TlsSocket> {
-  const socket = connectTls({
+  const socket = tls.connect({
     host: address,
     port,
     // Names alone are told; for an address in the URL the certificate is held against `host`.
