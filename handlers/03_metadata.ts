@@ -79,7 +79,10 @@ async function createOne(name: string, context: RequestContext) {
     if ("topic" in outcome) return described(outcome.topic);
     // Somebody else may have created it in the meantime.
     const topic = context.broker.metadata.topicsByName.get(name);
-    return topic === undefined ? refused(name, ZERO_UUID, outcome.error) : described(topic);
+    if (topic !== undefined) return described(topic);
+    // A supervisor that has just started knows it, and this broker will: clients ask again at this error, and not at the other.
+    const error = outcome.error === "TOPIC_ALREADY_EXISTS" ? "LEADER_NOT_AVAILABLE" : outcome.error;
+    return refused(name, ZERO_UUID, error);
   } catch (error) {
     context.broker.log.warn("Cannot create a topic automatically", { topic: name, error: String(error) });
     return refused(name, ZERO_UUID, "LEADER_NOT_AVAILABLE");

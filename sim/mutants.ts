@@ -109,8 +109,8 @@ export const mutantCases: readonly MutantCase[] = [
     name: "no-topic-check",
     about: "late commits of a deleted topic leave rows behind",
     workload: "topic-churn",
-    firstSeed: 150,
-    seedCountMax: 100,
+    firstSeed: 280,
+    seedCountMax: 60,
     isSlow: false,
   },
   {

@@ -49,9 +49,14 @@ export async function initialize(
   }
 }
 
+const APPENDED_AGAIN: ReadonlySet<number> = new Set([
+  errorCode("CONCURRENT_TRANSACTIONS"),
+  errorCode("KAFKA_STORAGE_ERROR"),
+]);
+
 /**
  * Returns the offset of the first record. With transactions v2 each epoch's sequences begin at 0, so one batch for each
- * partition is all of a transaction.
+ * partition is all of a transaction. Asked again where all clients do: by its sequence the batch is known.
  */
 export async function append(
   cluster: Cluster,
@@ -78,7 +83,7 @@ export async function append(
       topicData: [{ name: topic, partitionData: [{ index: partition, records: batch }] }],
     }, { versionMax: PRODUCE_VERSION });
     const answer = responses[0]?.partitionResponses[0];
-    if (answer?.errorCode !== errorCode("CONCURRENT_TRANSACTIONS") || tries >= 20) {
+    if (!APPENDED_AGAIN.has(answer?.errorCode ?? 0) || tries >= 20) {
       check(answer?.errorCode);
       return answer?.baseOffset ?? -1;
     }

@@ -273,3 +273,25 @@ Deno.test("DescribeAcls says that there is no authorizer", async () => {
   });
   assert.equal(errorName(answer.errorCode), "SECURITY_DISABLED");
 });
+
+Deno.test("a topic that only the supervisor knows, which has just started, is one to ask for again", async () => {
+  const world = await start();
+  const supervisor = {
+    ask: () => Promise.resolve({ error: "TOPIC_ALREADY_EXISTS", message: "Topic 'a' already exists." }),
+  };
+  const broker = new Proxy(world.broker, {
+    get(target, name) {
+      if (name === "supervisor") return supervisor;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const { topics } = await call({ env: world.env, broker }, metadata, {
+    topics: [{ name: "a", topicId: ZERO_UUID }],
+    allowAutoTopicCreation: true,
+  });
+  assert.deepEqual(topics.map(({ name, errorCode }) => [name, errorName(errorCode)]), [[
+    "a",
+    "LEADER_NOT_AVAILABLE",
+  ]]);
+});
