@@ -82,6 +82,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   #assignedGenerationId = -1;
   #nextCommitAtMs: number;
   #nextTopicCheckAtMs = 0;
+  /** A commit of the interval is under way: another one would wait for it. */
+  #isCommitting = false;
   /** Partition key and offset of what was committed last. */
   #lastCommitted = new Map<string, number>();
   #cancelPollWatch: (() => void) | null = null;
@@ -200,9 +202,10 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
       return;
     }
     const nowMs = this.#env.mono();
-    if (this.#autoCommit && nowMs >= this.#nextCommitAtMs) {
+    if (this.#autoCommit && nowMs >= this.#nextCommitAtMs && !this.#isCommitting) {
       this.#nextCommitAtMs = nowMs + this.#autoCommitIntervalMs;
-      void this.#commitQuietly(group);
+      this.#isCommitting = true;
+      void this.#commitQuietly(group).finally(() => this.#isCommitting = false);
     }
     this.#checkTopics(group, nowMs);
   }

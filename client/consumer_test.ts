@@ -386,3 +386,38 @@ Deno.test("Leaving the loop over a consumer gives back the records that were not
   assert.equal(consumer.position("t", 0), 2);
   assert.deepEqual(await read(consumer, 3), ["2:c", "3:d", "4:e"]);
 });
+
+Deno.test("Consumer takes back no commit by one from before that is tried again", async () => {
+  const broker = new FakeBroker({ t: 1 });
+  serve(broker, twoBatches);
+  const committed = new Map<string, number>();
+  serveGroup(broker, committed);
+  await using consumer = newConsumer(broker, { groupId: "g", offsetReset: "earliest", autoCommit: false });
+  consumer.subscribe(["t"]);
+  await read(consumer, 4);
+  const told: number[] = [];
+  broker.on(offsetCommit, ({ topics }) => ({
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex, committedOffset }) => {
+        told.push(committedOffset);
+        // Only the first is told to come again.
+        return {
+          partitionIndex,
+          errorCode: told.length === 1 ? errorCode("COORDINATOR_LOAD_IN_PROGRESS") : 0,
+        };
+      }),
+    })),
+  }));
+  const at = (offset: number) => [{ topic: "t", partition: 0, offset }];
+  await Promise.all([consumer.commit(at(1)), consumer.commit(at(2)), consumer.commit(at(3))]);
+  assert.deepEqual(told, [1, 1, 2, 3]);
+
+  // One that nobody waits for any more is not sent when its turn comes.
+  told.length = 0;
+  const slow = consumer.commit(at(5));
+  await assert.rejects(consumer.commit(at(6), { timeoutMs: 1 }));
+  await slow;
+  await consumer.commit(at(7));
+  assert.deepEqual(told, [5, 5, 7]);
+});

@@ -25,7 +25,14 @@ import type { Api, ResponseOf } from "../protocol/schema/api.ts";
 import { type AssignorName, assignors, type GroupAssignment } from "./assignors.ts";
 import type { CallOptions, Cluster } from "./cluster.ts";
 import type { Connection, RequestOptions, RequestValue } from "./connection.ts";
-import { BrokerError, ClientError, CommitFailedError, ConnectionError, throwIfError } from "./errors.ts";
+import {
+  BrokerError,
+  ClientError,
+  CommitFailedError,
+  ConnectionError,
+  throwIfError,
+  TimeoutError,
+} from "./errors.ts";
 import { partitionKey, type TopicPartition } from "./topic_partition.ts";
 
 export interface GroupOptions {
@@ -70,6 +77,8 @@ export class GroupMembership {
   /** When the coordinator last confirmed that this is a member (mono). */
   #confirmedAtMs = 0;
   #fatal: Error | null = null;
+  /** Ends with the last commit that was asked for, whatever came of it. */
+  #commits: Promise<void> = Promise.resolve();
   /** Topics and partition counts by which this member, as the leader, assigned; null for the others. */
   #assignedCounts: ReadonlyMap<string, number> | null = null;
 
@@ -279,13 +288,21 @@ export class GroupMembership {
     this.#generationId = -1;
   }
 
-  /** Commits offsets as a member. Throws `CommitFailedError` when the group has rebalanced. */
+  /**
+   * Commits offsets as a member, one call after the other: one that is tried again must not take back what a later one has
+   * committed. Throws `CommitFailedError` when the group has rebalanced.
+   */
   async commit(offsets: readonly CommittedOffset[], options: CallOptions = {}): Promise<void> {
     if (offsets.length === 0) return;
     // Of now: a repetition in a later generation would commit for partitions that may be another's.
     const generationId = this.#generationId;
     const memberId = this.#memberId;
-    await this.#cluster.retry(async () => {
+    const before = this.#commits;
+    let isOver = false;
+    const done = this.#cluster.retry(async () => {
+      await before;
+      // Its turn has come after its deadline, and after the next one's.
+      if (isOver) throw new TimeoutError("The deadline of the call has passed");
       const response = await this.#ask(offsetCommit, {
         groupId: this.#options.groupId,
         generationIdOrMemberEpoch: generationId,
@@ -303,7 +320,9 @@ export class GroupMembership {
       for (const topic of response.topics) {
         for (const partition of topic.partitions) this.#checkCommit(partition.errorCode, generationId);
       }
-    }, options);
+    }, options).finally(() => isOver = true);
+    this.#commits = done.catch(() => undefined);
+    await done;
   }
 
   #checkCommit(code: number, generationId: number): void {

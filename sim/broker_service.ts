@@ -95,11 +95,12 @@ export class BrokerService {
 
   /** No more faults: one process, and beside it only those that will find out that they are deposed. */
   heal(): void {
-    for (const zombie of this.#zombies) zombie.resume();
     this.#current?.killAtCall(Infinity);
-    this.#current?.resume();
-    // Producers' timestamps lie an hour ahead of a clock that was set back, and would be refused for ever, as Kafka does.
-    this.#current?.setWallClock();
+    for (const process of [...this.#zombies, this.#current]) {
+      process?.resume();
+      // Producers' timestamps lie an hour ahead of a clock that was set back, and would be refused for ever, as Kafka does.
+      process?.setWallClock();
+    }
   }
 
   /** For good. */
