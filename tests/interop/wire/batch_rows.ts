@@ -16,12 +16,20 @@ export async function batchRows(): Promise<void> {
     OUT_OF_ORDER_SEQUENCE_NUMBER,
     INVALID_PRODUCER_EPOCH,
     INVALID_TXN_STATE,
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     UNKNOWN_PRODUCER_ID,
     UNSUPPORTED_COMPRESSION_TYPE,
     INVALID_RECORD,
   } = ERROR;
 
   const good = batch(["one", "two"]);
+  const control = buildControlBatch({
+    type: "COMMIT",
+    producerId: 1,
+    producerEpoch: 0,
+    coordinatorEpoch: 0,
+    timestamp: 1_700_000_000_000,
+  });
   const MIN_INT64 = -(2n ** 63n);
   const BATCHES: readonly [string, Uint8Array, readonly number[]][] = [
     ["wrong CRC", changed(good, { crc: 1 }), [CORRUPT_MESSAGE]],
@@ -66,17 +74,9 @@ export async function batchRows(): Promise<void> {
       INVALID_RECORD,
       UNSUPPORTED_COMPRESSION_TYPE,
     ]],
-    [
-      "control batch of a client",
-      buildControlBatch({
-        type: "COMMIT",
-        producerId: 1,
-        producerEpoch: 0,
-        coordinatorEpoch: 0,
-        timestamp: 1_700_000_000_000,
-      }),
-      [INVALID_RECORD],
-    ],
+    ["control batch of a client", changed(control, { attributes: 0x20 }), [INVALID_RECORD]],
+    // Kafka asks first whether the client may use the transactional id, which it does not name.
+    ["transactional control batch of a client", control, [TRANSACTIONAL_ID_AUTHORIZATION_FAILED]],
     ["two batches where one may be", concat([good, good]), [INVALID_RECORD]],
     ["timestamp 2^63-1", changed(good, { baseTimestamp: -MIN_INT64 - 1n, maxTimestamp: -MIN_INT64 - 1n }), [
       INVALID_TIMESTAMP,
@@ -94,9 +94,7 @@ export async function batchRows(): Promise<void> {
       [INVALID_RECORD, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH],
     ],
     ["transactional without a producer id", changed(good, { attributes: 0x10 }), [
-      INVALID_RECORD,
-      INVALID_TXN_STATE,
-      INVALID_PRODUCER_EPOCH,
+      TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     ]],
   ];
   for (const [name, records, errors] of BATCHES) {
