@@ -366,6 +366,8 @@ export class Shard {
   async confirmOwnership(): Promise<void> {
     if (this.#fault !== null) throw this.#fault;
     const { head, fence } = await this.#store.readBack(this.#headKey, this.#store.retry());
+    // It failed meanwhile, and this process may have opened it anew: whoever asks has to do so, too, and is not replaced.
+    if (this.#fault !== null) throw this.#fault;
     const isOurs = head !== null && isSameWriter(decodeShardHead(head.value).token, this.#writer);
     if (isOurs && fence?.versionstamp === this.#store.fenceVersionstamp) return;
     const error = new FencedError("Cannot answer: another writer owns the shard");

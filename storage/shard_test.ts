@@ -287,3 +287,29 @@ Deno.test("a closed handle takes no more calls, and what was in flight is answer
   await assert.rejects(waiting, StorageUnavailableError);
   assert.equal(await read(storage, "b"), null);
 });
+
+Deno.test("a look at the owner that sees the shard opened anew by this process, after a failure, does not take it for another's", async () => {
+  const storage = new MemoryStorage();
+  const shards = await openShards(storage);
+  const shard = await shards.openShard(HEAD);
+  const getMany = storage.getMany.bind(storage);
+  const goOn = Promise.withResolvers<void>();
+  storage.getMany = async (keys) => {
+    await goOn.promise;
+    return await getMany(keys);
+  };
+  const looking = assert.rejects(shard.confirmOwnership(), StorageUnavailableError);
+  storage.getMany = getMany;
+  storage.fateOf = () => "throwBefore";
+  storage.readFault = new StorageUnavailableError("away");
+  await assert.rejects(shard.commit({ mutations: [set("a")] }), StorageUnavailableError);
+  storage.fateOf = () => "apply";
+  storage.readFault = null;
+  const again = await shards.openShard(HEAD);
+  goOn.resolve();
+  await looking;
+  await again.confirmOwnership();
+  const other = await openShards(storage);
+  await assert.rejects(again.confirmOwnership(), FencedError);
+  await (await other.openShard(HEAD)).confirmOwnership();
+});
