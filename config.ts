@@ -338,11 +338,23 @@ async function readSetting(
 async function readAuthorities(path: string, readText: ConfigSources["readText"]): Promise<string[]> {
   if (path === "") return [];
   const text = await readSetting(path, "webhook.ca.location", readText);
-  const certificates = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g);
-  if (certificates !== null) return certificates;
-  throw new ConfigFault(
-    `Cannot read webhook.ca.location ${quoted(path)}: there is no certificate in PEM form`,
-  );
+  const cannotRead = (why: string) =>
+    new ConfigFault(`Cannot read webhook.ca.location ${quoted(path)}: ${why}`);
+  const [, ...begun] = text.split("-----BEGIN CERTIFICATE-----");
+  if (begun.length === 0) throw cannotRead("there is no certificate in PEM form");
+  // Loading it takes some of a server's start, and most never need it.
+  const { X509Certificate } = await import("node:crypto");
+  return begun.map((rest, index) => {
+    const [, body] = /^([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(rest) ?? [];
+    const certificate = `-----BEGIN CERTIFICATE-----${body}-----END CERTIFICATE-----`;
+    try {
+      // Here, and not with the first webhook that needs it.
+      if (body !== undefined && new X509Certificate(certificate).raw.length > 0) return certificate;
+    } catch {
+      // Its reasons are those of a library.
+    }
+    throw cannotRead(`certificate ${index + 1} in it is malformed`);
+  });
 }
 
 /** Checks every setting; unknown names are left out with one warning, as in Kafka. */

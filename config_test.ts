@@ -235,21 +235,3 @@ Deno.test("resolveConfig() takes the admin's key from the environment alone, and
     assert.ok(!refused.message.includes(wrong), refused.message);
   }
 });
-
-Deno.test("webhook.ca.location names a file of certificates, which must be there and have some", async () => {
-  const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
-  const args = ["--override", "webhook.ca.location=ca.pem"];
-  const { webhookAuthorities } = await configOf({
-    args,
-    files: { "ca.pem": `one\n${certificate}\ntwo\n${certificate}\n` },
-  });
-  assert.deepEqual(webhookAuthorities, [certificate, certificate]);
-  for (const files of [{}, { "ca.pem": "-----BEGIN PRIVATE KEY-----" }]) {
-    const result = await resolve({ args, files });
-    assert.ok(!result.ok && result.exitCode === 2);
-    assert.match(
-      result.message,
-      /^Cannot read webhook\.ca\.location "ca\.pem": (No such file|there is no certificate)/,
-    );
-  }
-});

@@ -74,6 +74,14 @@ def _():
     return refused("log.retention.hours", "soon")(2, "--config", path, *FREE)
 
 
+@check("certificate authorities that are malformed")
+def _():
+    path = temporary_directory() + "/ca.pem"
+    with open(path, "w") as file:
+        file.write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    return refused("webhook.ca.location", path, "malformed")(2, "--override", f"webhook.ca.location={path}", *FREE)
+
+
 for flag, other in [("--kafka", "--http"), ("--http", "--kafka")]:
 
     @check(f"port in use: {flag}")
