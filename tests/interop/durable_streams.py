@@ -1,4 +1,4 @@
-"""The public conformance package of Durable Streams (npm), run by vitest under Deno against a server with a file store."""
+"""The public conformance package of Durable Streams (npm), run by vitest under Deno against a server with a file store and one in memory."""
 import http.client
 import json
 import os
@@ -10,7 +10,7 @@ import time
 import urllib.request
 
 from checks import ROOT, check, finish
-from server import COMMAND, Server
+from server import COMMAND, Server, clean_environment
 
 SOURCES = os.path.join(ROOT, "tests", "interop", "durable_streams")
 FOLDER = os.path.join(os.environ.get("CACHE", os.path.join(ROOT, ".cache", "interop")), "durable_streams")
@@ -21,7 +21,7 @@ import { runConformanceTests } from "@durable-streams/server-conformance-tests";
 runConformanceTests({ baseUrl: process.env.BASE, longPollTimeoutMs: 500, subscriptions: true });
 """
 # The suite waits for long polls to end, and its webhooks are on this machine.
-FLAGS = ["--override", "stream.long.poll.timeout.ms=500", "--override", "stream.webhook.local.enable=true"]
+SETTINGS = ["stream.long.poll.timeout.ms=500", "stream.webhook.local.enable=true"]
 
 
 @check("the conformance package is installed")
@@ -34,16 +34,15 @@ def install():
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True, timeout=180)
 
 
-@check("the conformance package ran to its end")
-def conformance():
+def conformance(address, store):
+    """Runs all of it; prints a line for each test."""
     if os.path.exists(RESULTS):
         os.remove(RESULTS)
-    with Server(flags=FLAGS) as server:
-        command = [
-            DENO, "run", "-A", "node_modules/vitest/vitest.mjs", "run", "conformance.test.mjs",
-            "--testTimeout=30000", "--reporter=json", f"--outputFile={RESULTS}",
-        ]
-        subprocess.run(command, cwd=FOLDER, env={**os.environ, "BASE": server.http}, timeout=230, capture_output=True)
+    command = [
+        DENO, "run", "-A", "node_modules/vitest/vitest.mjs", "run", "conformance.test.mjs",
+        "--testTimeout=30000", "--reporter=json", f"--outputFile={RESULTS}",
+    ]
+    subprocess.run(command, cwd=FOLDER, env={**os.environ, "BASE": address}, timeout=230, capture_output=True)
     with open(RESULTS) as file:
         report = json.load(file)
     assert report["numTotalTests"] >= 338, f"only {report['numTotalTests']} tests were found"
@@ -54,11 +53,32 @@ def conformance():
             counts[status] += 1
             if status == "failed":
                 first = (test["failureMessages"] or ["no message"])[0].splitlines()[0]
-                print(f"FAIL {test['fullName']}: {first}", flush=True)
+                print(f"FAIL {store}: {test['fullName']}: {first}", flush=True)
             elif status == "passed":
-                print(f"ok {test['fullName']}", flush=True)
+                print(f"ok {store}: {test['fullName']}", flush=True)
     assert counts["skipped"] == 0, f"{counts['skipped']} tests did not run"
     return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+@check("the conformance package ran to its end on the file store")
+def on_files():
+    flags = [word for setting in SETTINGS for word in ("--override", setting)]
+    with Server(flags=flags) as server:
+        return conformance(server.http, "file store")
+
+
+@check("the conformance package ran to its end on the store in memory")
+def in_memory():
+    script = os.path.join(ROOT, "tests", "interop", "programs", "memory_server.ts")
+    server = subprocess.Popen(
+        [DENO, "run", "-A", script, *SETTINGS], cwd=ROOT, env=clean_environment(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )
+    try:
+        return conformance(server.stdout.readline().split()[-1], "store in memory")
+    finally:
+        server.kill()
+        server.wait(20)
 
 
 ROUNDS = 4
