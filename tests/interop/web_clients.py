@@ -2,7 +2,9 @@
 curl, an OpenMetrics parser."""
 import json
 import os
+import socket
 import subprocess
+import time
 import urllib.request
 
 from checks import ROOT, check, equal, finish
@@ -199,6 +201,48 @@ def ended():
 
 
 server.__exit__()
+
+
+@check("curl: whatever lasts ends in order when the server is told to stop")
+def stopping():
+    with Server(flags=["--log", "error"]) as lasting:
+        records = f"{lasting.http}/v1/topics/t"
+        call(f"{records}/records", {"value": "a"})
+        stream = f"{lasting.http}/v1/stream/s"
+        curl("-X", "PUT", stream, "-H", "content-type: text/plain", "-d", "a")
+        # The streams tell at once that they are there; the polls do not.
+        streams = [f"{lasting.http}/v1/events", f"{records}/live", f"{stream}?offset=-1&live=sse"]
+        polls = [f"{stream}?offset=now&live=long-poll", f"{records}/partitions/0/records?offset=latest&waitMs=30000"]
+        running = {
+            url: subprocess.Popen(
+                ["curl", "-sS", "-N", "--max-time", "40", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+            for url in streams + polls
+        }
+        host, port = lasting.http.removeprefix("http://").split(":")
+        cluster = call(f"{lasting.http}/v3/clusters")["data"][0]["cluster_id"]
+        record = b'{"value": {"type": "STRING", "data": "b"}}'
+        with socket.create_connection((host, int(port)), timeout=40) as producer:
+            head = [
+                f"POST /v3/clusters/{cluster}/topics/t/records HTTP/1.1", f"Host: {host}", "Content-Type: application/json",
+                "Transfer-Encoding: chunked", "", "",
+            ]
+            producer.sendall("\r\n".join(head).encode() + b"%x\r\n%s\r\n" % (len(record), record))
+            answer = b""
+            while b'"offset":1' not in answer:
+                answer += producer.recv(4096)
+            for url in streams:
+                assert running[url].stdout.read(1), f"{url} did not begin"
+            time.sleep(1)  # the polls are on their way
+            code, seconds = lasting.end()
+            equal(code, 0, "exit code of the server")
+            while piece := producer.recv(4096):
+                answer += piece
+            assert answer.endswith(b"\r\n0\r\n\r\n"), f"a stream of records has no end: {answer[-200:]}"
+        for url, process in running.items():
+            _, errors = process.communicate(timeout=20)
+            equal((process.returncode, errors.decode().strip()), (0, ""), f"{url}: exit code and errors of curl")
+        return f"{len(running) + 1} ends, {seconds:.1f} s"
 
 
 @check("clients with keys: Upstash's and Durable Streams' with one for their topics, none without")
