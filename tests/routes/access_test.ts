@@ -158,6 +158,15 @@ Deno.test("access: a key works until it is revoked, its secret is not told again
   assert.equal((await keys.send("DELETE", `/v1/api-keys/${id}`, admin)).status, 404);
 });
 
+Deno.test("access: without an admin key in the environment http.api.keys.required makes keys needed", async () => {
+  for (const required of ["false", "true"]) {
+    await using served = await serveBroker({ config: { "http.api.keys.required": required } });
+    const answer = await served.http("/v1/topics");
+    assert.equal(answer.status, required === "true" ? 401 : 200);
+    await answer.body?.cancel();
+  }
+});
+
 Deno.test("access: an expired key is 401", async () => {
   await using keys = await Keys.open();
   const made = await keys.send("POST", "/v1/api-keys", `Bearer ${ADMIN}`, {

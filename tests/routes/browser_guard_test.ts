@@ -57,6 +57,21 @@ Deno.test("a foreign Host is 403 on loopback, also for the probes", async () => 
   }
 });
 
+Deno.test("what a proxy would have said of the host counts for nothing", async () => {
+  for (
+    const [name, host] of [["forwarded", "host=%;proto=https;for=10.0.0.1"], [
+      "x-forwarded-host",
+      "%",
+    ]] as const
+  ) {
+    const spoofed = { [name]: host.replace("%", "localhost") };
+    assert.equal((await send("http://page.example/v1/topics", {}, spoofed)).status, 403, name);
+    const told = { [name]: host.replace("%", "page.example"), "x-forwarded-proto": "https" };
+    const { status, body } = await send("http://localhost/v3/clusters", {}, told);
+    assert.deepEqual([status, body.metadata.self], [200, "http://localhost/v3/clusters"], name);
+  }
+});
+
 Deno.test("this machine's names and addresses are right", async () => {
   const hosts = [
     "localhost:1",

@@ -120,6 +120,20 @@ Deno.test("events: a filter that lets nothing through does not keep the connecti
   await reader?.cancel();
 });
 
+Deno.test("events: when the server stops they end, and no new ones begin", async () => {
+  const broker = new FakeBroker();
+  // Its time stands still: nothing but the end of the server wakes the reader.
+  Object.defineProperty(broker, "env", { value: new TestEnv() });
+  const app = httpApp(broker, { version: "0" });
+  const events = () => app.fetch(new Request("http://localhost/v1/events"));
+  const reader = (await events()).body?.getReader();
+  await reader?.read();
+  const next = reader?.read();
+  await app.endStreams();
+  assert.equal((await next)?.done, true);
+  assert.equal((await events()).status, 503);
+});
+
 Deno.test("EventFeed: a feed that is closed keeps nobody waiting", async () => {
   const feed = new EventFeed(realEnv());
   const { signal } = new AbortController();

@@ -46,6 +46,7 @@ Deno.test("/metrics tells requests, commits, reads, partitions and lags", async 
   assert.equal(await sampleOf(text, 'kavka_group_lag_records{group="g",topic="t",partition="0"}'), 2);
   assert.equal(await sampleOf(text, 'kavka_actors{actor="partition"}'), 1);
   assert.equal(await sampleOf(text, 'kavka_actor_mailbox_messages{actor="partition"}'), 0);
+  assert.equal(await sampleOf(text, 'kavka_groups{state="Empty"}'), 1);
   assert.equal(await sampleOf(text, "kavka_live_tails"), 0);
   assert.equal(text.includes("<b>"), false);
 });
