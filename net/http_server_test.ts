@@ -225,11 +225,21 @@ Deno.test("what is no HTTP is refused at once, also by a client that says nothin
         "BAD\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         "\x16\x03\x01\x00\r\n\r\n",
+        // What two servers in a row could read as two requests, or as another's header.
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX: a\rY: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX: \0\r\n\r\n",
       ]
     ) {
       const client = await connected(port);
       await client.send(text);
-      assert.match(await client.until(NO_ANSWER), /^HTTP\/1\.1 400 /, JSON.stringify(text));
+      assert.match(await client.until("\r\n\r\n"), /^HTTP\/1\.1 400 /, JSON.stringify(text));
+      await client.until(NO_ANSWER);
       client.close();
     }
   });
@@ -679,6 +689,31 @@ Deno.test("a head that does not become whole ends its connection, one that waits
     for (let n = 0; n < 121; n++) time.pass(5_000);
     assert.equal(await waiting.until(NO_ANSWER), "");
     for (const client of [slow, later, waiting]) client.close();
+  }, time.env);
+});
+
+Deno.test("a client that takes nothing of what flows is dropped, and the stream is cancelled", async () => {
+  const time = envWithTime();
+  let isCancelled = false;
+  const fetch: Fetch = () =>
+    new Response(
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+        cancel: () => void (isCancelled = true),
+      }, { highWaterMark: 0 }),
+    );
+  await withServer(fetch, async ({ port, server }) => {
+    const client = await connected(port);
+    await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await client.until("\r\n\r\n");
+    // Until the sockets are full each piece counts as taken.
+    for (let n = 0; n < 2_000 && server.connectionCount > 0; n++) {
+      await env.sleep(1);
+      time.pass(5_000);
+    }
+    const { connectionCount } = server;
+    client.close();
+    assert.deepEqual([connectionCount, isCancelled], [0, true]);
   }, time.env);
 });
 
