@@ -59,7 +59,8 @@ export function addEndpoint<P extends Fields, Q extends Fields>(
   const params = z.strictObject(endpoint.params ?? {});
   const query = z.strictObject(endpoint.query ?? {});
   const responses: RouteConfig["responses"] = { ...endpoint.responses };
-  for (const status of [...endpoint.problems, 500, 503]) {
+  // Every route refuses parameters that it does not know.
+  for (const status of [400, ...endpoint.problems, 500, 503]) {
     responses[status] = {
       description: "A problem document (RFC 9457)",
       content: { "application/problem+json": { schema: problemSchema } },

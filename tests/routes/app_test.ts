@@ -212,6 +212,43 @@ Deno.test("the OpenAPI document names every route and every problem", async () =
   }
 });
 
+Deno.test("the OpenAPI document tells of each JSON body how it can be refused", async () => {
+  const { body } = await new HttpClient().get("/openapi.json");
+  const missing: string[] = [];
+  let count = 0;
+  for (const [path, item] of Object.entries<Record<string, OpenApiOperation>>(body.paths)) {
+    for (const [method, { requestBody, responses }] of Object.entries(item)) {
+      // Contracts of others have one entry for all their failures.
+      if (requestBody?.content["application/json"] === undefined || "default" in responses) continue;
+      count++;
+      const untold = ["400", "408", "413", "415"].filter((status) => !(status in responses));
+      if (untold.length > 0) missing.push(`${method} ${path}: ${untold}`);
+    }
+  }
+  assert.deepEqual(missing, []);
+  assert.ok(count > 10, String(count));
+});
+
+Deno.test("the OpenAPI document tells of each route that parameters which it does not know are refused", async () => {
+  const client = new HttpClient();
+  const { body } = await client.get("/openapi.json");
+  for (const [path, item] of Object.entries<Record<string, OpenApiOperation>>(body.paths)) {
+    for (const [method, { responses }] of Object.entries(item)) {
+      if ("default" in responses) continue;
+      const { status } = await client.send(
+        method.toUpperCase(),
+        `${path.replaceAll(/\{\w+\}/g, "0")}?nope=1`,
+      );
+      assert.ok(String(status) in responses, `${method} ${path}: ${status}`);
+    }
+  }
+});
+
+interface OpenApiOperation {
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
+  readonly responses: Readonly<Record<string, unknown>>;
+}
+
 Deno.test("the OpenAPI document has the contracts' routes too, each operation once", async () => {
   const { body } = await new HttpClient().get("/openapi.json");
   const operations = Object.values(body.paths as Record<string, Record<string, { operationId: string }>>)
