@@ -37,6 +37,11 @@ export class ServerMetrics {
     "Bytes of requests of Kafka's protocol",
     ["api"],
   );
+  readonly kafkaSentBytes = new Counter(
+    "kavka_kafka_sent_bytes",
+    "Bytes of answers of Kafka's protocol",
+    ["api"],
+  );
   readonly commitSeconds = new Histogram(
     "kavka_commit_seconds",
     "Time of one commit of an actor, the disk included",
@@ -74,6 +79,7 @@ export class ServerMetrics {
       this.kafkaRequests,
       this.kafkaSeconds,
       this.kafkaReceivedBytes,
+      this.kafkaSentBytes,
       this.commitSeconds,
       this.fetches,
       this.webhookRequests,

@@ -124,7 +124,8 @@ export class ShareMembership {
       groupId: this.#groupId,
       memberId: this.memberId,
       memberEpoch,
-      subscribedTopicNames: memberEpoch === JOIN_EPOCH ? [...this.#topics] : null,
+      // What was told in an answer that did not come is told again to who says everything.
+      subscribedTopicNames: memberEpoch === JOIN_EPOCH || this.#failureCount > 0 ? [...this.#topics] : null,
     }, { timeoutMs });
     if (response.errorCode !== 0) throw new BrokerError(response.errorCode, response.errorMessage);
     return response;

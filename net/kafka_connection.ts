@@ -208,7 +208,15 @@ export class KafkaConnection {
       if (response === null) fill([]);
       else {
         const told = withThrottleTime(response, throttleMs);
-        fill(encodeResponseFrame(handler.api, header.apiVersion, header.correlationId, told as never));
+        const frame = encodeResponseFrame(
+          handler.api,
+          header.apiVersion,
+          header.correlationId,
+          told as never,
+        );
+        const sentBytes = frame.reduce((sum, piece) => sum + piece.byteLength, 0);
+        this.#options.broker.metrics.kafkaSentBytes.add(sentBytes, handler.api.name);
+        fill(frame);
       }
       // As the time of Kafka's network threads: it is the next request that hears of it.
       this.#recordTime(env.mono() - sendingSinceMs, context);

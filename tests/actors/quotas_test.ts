@@ -4,6 +4,7 @@ import type { TestEnv } from "../../actors/runtime/testkit.ts";
 import { limits } from "../../core/config/limits.ts";
 import { concat } from "../../lib/bytes.ts";
 import type { Conn } from "../../lib/env.ts";
+import { openMetricsText } from "../../lib/metrics.ts";
 import { ByteBudget } from "../../actors/runtime/byte_budget.ts";
 import { KafkaConnection } from "../../net/kafka_connection.ts";
 import { LogLimiter } from "../../net/log_limiter.ts";
@@ -151,6 +152,7 @@ class FakeConn implements Conn {
   #incoming: Uint8Array = new Uint8Array();
   #wake: (() => void) | null = null;
   closed = false;
+  writtenBytes = 0;
   onWrite: () => void = () => {};
 
   constructor(env: TestEnv) {
@@ -175,6 +177,7 @@ class FakeConn implements Conn {
 
   write(bytes: Uint8Array): Promise<number> {
     this.onWrite();
+    this.writtenBytes += bytes.length;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += 4 + view.getInt32(at)) {
       this.answered.push({ correlationId: view.getInt32(at + 4), atMs: this.#env.mono() });
@@ -270,6 +273,22 @@ Deno.test("what sending an answer takes of the thread counts for request_percent
   assert.deepEqual(conn.answered.map(({ correlationId }) => correlationId), [1, 2]);
   await world.env.advance(1_000);
   assert.deepEqual(conn.answered.map(({ correlationId }) => correlationId), [1, 2, 3]);
+  conn.close();
+  await world.env.runUntilIdle();
+});
+
+Deno.test("requests and answers of a connection are counted with their bytes", async () => {
+  const world = await start();
+  const conn = connect(world);
+  const ask = { clientSoftwareName: "test", clientSoftwareVersion: "1" };
+  const frame = concat(encodeRequestFrame(apiVersions, 3, 1, "c", ask));
+  conn.send(frame);
+  await world.env.runUntilIdle();
+  const { kafkaReceivedBytes, kafkaSentBytes } = world.broker.metrics;
+  const lines = [kafkaReceivedBytes, kafkaSentBytes].map((each) => openMetricsText([each.family()]));
+  // The four bytes of its length are not the frame's.
+  assert.match(lines[0] ?? "", new RegExp(`_total\\{api="ApiVersions"\\} ${frame.length - 4}\n`));
+  assert.match(lines[1] ?? "", new RegExp(`_total\\{api="ApiVersions"\\} ${conn.writtenBytes}\n`));
   conn.close();
   await world.env.runUntilIdle();
 });
