@@ -40,7 +40,7 @@ const OWN_SOURCES: Readonly<Partial<Record<EntityType, string>>> = {
 export async function configs(args: readonly string[], terminal: Terminal): Promise<number> {
   const request = parseConfigsArguments(args);
   const { options } = request;
-  const servers = bootstrapServers(options, terminal);
+  const servers = options.bootstrapController ?? bootstrapServers(options, terminal);
   const client = await commandClientOptions(servers, options.commandConfig, terminal);
   using admin = new Admin(terminal.env, client);
   const context = { admin, terminal };

@@ -22,6 +22,7 @@ export interface Entity {
 }
 
 interface ConfigsOptions extends ServerOptions {
+  readonly bootstrapController?: string;
   readonly alter?: boolean;
   readonly describe?: boolean;
   readonly all?: boolean;
@@ -86,6 +87,7 @@ export function parseConfigsArguments(args: readonly string[]): ConfigsRequest {
       "--bootstrap-server <servers>",
       "HOST:PORT of a broker, or several with commas (also: KAVKA_BOOTSTRAP)",
     )
+    .option("--bootstrap-controller <servers>", "the same: a broker is its own controller here")
     .option("--alter", "change settings")
     .option("--describe", "show settings that were made for the entity")
     .option("--all", "with --describe: show all settings, with defaults")
@@ -119,6 +121,9 @@ export function parseConfigsArguments(args: readonly string[]): ConfigsRequest {
     if (options.describe === true && value !== undefined) {
       throw new UsageError(`Option "[describe]" can't be used with option "[${option}]"`);
     }
+  }
+  if (options.bootstrapServer !== undefined && options.bootstrapController !== undefined) {
+    throw new UsageError("Only one of --bootstrap-server or --bootstrap-controller can be specified");
   }
   const entities = entitiesOf(options, names);
   checkNames(options, entities, names.includes(""));

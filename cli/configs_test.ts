@@ -29,6 +29,10 @@ Deno.test("kafka-configs.sh refuses what cannot be meant, in Kafka's words", () 
   for (
     const [line, message] of [
       ["--topic t", /exactly one action/],
+      [
+        "--describe --topic t --bootstrap-server h:1 --bootstrap-controller h:2",
+        /Only one of --bootstrap-server/,
+      ],
       ["--describe --alter --topic t", /exactly one action/],
       ["--describe", /At least one entity type/],
       ["--describe --entity-type frogs", /Invalid entity type frogs/],

@@ -157,6 +157,11 @@ Deno.test("kafka-configs.sh shows what was set for a topic, and changes it", asy
     code: 0,
     out: "Dynamic configs for topic a are:\n",
   });
+  const byController = `--describe --topic a --bootstrap-controller ${served.bootstrapServers}`;
+  assert.deepEqual(await run(configs, byController, cliTerminal("127.0.0.1:1")), {
+    code: 0,
+    out: "Dynamic configs for topic a are:\n",
+  });
   assert.deepEqual(await kafkaConfigs("--describe --topic nope"), {
     code: 0,
     out: "The topic 'nope' doesn't exist and doesn't have dynamic config.\n",
