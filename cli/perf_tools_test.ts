@@ -21,7 +21,10 @@ Deno.test("kafka-producer-perf-test.sh refuses what cannot be meant", () => {
       [`${start} --num-records 5`, /one of the arguments/],
       [`${start} --num-records 5 --record-size 5 --payload-monotonic`, /one of the arguments/],
       [`${start} --num-records 5 --record-size 5 --warmup-records 5`, /must be strictly fewer/],
-      [`${start} --num-records 5 --record-size 5 --transactional-id x`, /no transactions/],
+      [
+        `${start} --num-records 5 --record-size 5 --transaction-duration-ms 0`,
+        /--transaction-duration-ms should be greater than zero/,
+      ],
       ["--topic t --throughput -1 --num-records 5 --record-size 5", /At least one of --bootstrap-server/],
     ] as const
   ) assert.throws(() => parse(line), message, line);

@@ -27,7 +27,7 @@ interface ProducerPerfOptions {
   readonly reportingInterval: number;
   readonly printMetrics?: boolean;
   readonly transactionalId?: string;
-  readonly transactionDurationMs?: string;
+  readonly transactionDurationMs?: number;
 }
 
 /** Records between two looks at buffer and clock. */
@@ -36,6 +36,8 @@ const REPORTING_INTERVAL_MS = 5_000;
 const SHOWN_FAILURES_MAX = 10;
 /** Kafka's default. */
 const LINGER_MS = 5;
+const TRANSACTION_DURATION_MS = 3_000;
+const TRANSACTIONAL_ID_PREFIX = "performance-producer-";
 const PAYLOAD_ALPHABET_LENGTH = 26;
 const FIRST_LETTER = 65;
 
@@ -61,8 +63,13 @@ export function parseProducerPerfArguments(args: readonly string[]): ProducerPer
     .option("--warmup-records <count>", "so many at first, shown in the total alone", integerOption(0), 0)
     .option("--reporting-interval <ms>", "time between lines", integerOption(1), REPORTING_INTERVAL_MS)
     .option("--print-metrics", "refused: this producer keeps none")
-    .option("--transactional-id <id>", "refused: this producer knows no transactions yet")
-    .option("--transaction-duration-ms <ms>", "refused: this producer knows no transactions yet");
+    .option("--transactional-id <id>", "send in transactions of this id, in place of transactional.id")
+    .option(
+      "--transaction-duration-ms <ms>",
+      `commit after this time, and begin the next; default ${TRANSACTION_DURATION_MS} with a transactional id. ` +
+        `Without one: ${TRANSACTIONAL_ID_PREFIX} and a random UUID`,
+      integerOption(),
+    );
   const options = parseOptions<ProducerPerfOptions>(command, args);
   check(options);
   return options;
@@ -90,8 +97,8 @@ function check(options: ProducerPerfOptions): void {
       "The value for --warmup-records must be strictly fewer than the number of records in the test, --num-records.",
     );
   }
-  if (options.transactionalId !== undefined || options.transactionDurationMs !== undefined) {
-    throw new UsageError("The producer of this tool knows no transactions yet");
+  if (options.transactionDurationMs !== undefined && options.transactionDurationMs <= 0) {
+    throw new UsageError("--transaction-duration-ms should be greater than zero.");
   }
   if (options.printMetrics !== undefined) throw new UsageError("The producer of this tool keeps no metrics");
   const sources = [
@@ -121,16 +128,23 @@ export async function producerPerfTest(args: readonly string[], terminal: Termin
     ),
   );
   checkSecurity(properties);
-  if (properties.text("transactional.id") !== undefined) {
-    throw new UsageError("The producer of this tool knows no transactions yet");
-  }
+  const { transactionDurationMs } = options;
+  const transactionalId = options.transactionalId ?? properties.text("transactional.id") ??
+    (transactionDurationMs === undefined ? undefined : TRANSACTIONAL_ID_PREFIX + terminal.env.uuid());
   const servers = options.bootstrapServer ?? properties.text("bootstrap.servers");
   if (servers === undefined) {
     throw new UsageError("No bootstrap servers: neither --bootstrap-server nor bootstrap.servers");
   }
   const clientId = properties.text("client.id") ?? "perf-producer-client";
   const lingerMs = properties.integer("linger.ms") ?? LINGER_MS;
-  const client = { ...producerOptions({ topic: options.topic }, properties, servers), clientId, lingerMs };
+  const transactionTimeoutMs = properties.integer("transaction.timeout.ms");
+  const client = {
+    ...producerOptions({ topic: options.topic }, properties, servers),
+    clientId,
+    lingerMs,
+    transactionalId,
+    transactionTimeoutMs,
+  };
   for (const name of properties.unused()) terminal.writeError(`Producer property "${name}" is not used`);
   const payload = await payloads(options, terminal);
   if (options.warmupRecords > 0) {
@@ -140,7 +154,10 @@ export async function producerPerfTest(args: readonly string[], terminal: Termin
   }
   const producer = new Producer(terminal.env, client);
   try {
-    return await new PerfRun(producer, options, payload, terminal).run();
+    const commitEveryMs = transactionalId === undefined
+      ? null
+      : transactionDurationMs ?? TRANSACTION_DURATION_MS;
+    return await new PerfRun(producer, { ...options, commitEveryMs }, payload, terminal).run();
   } finally {
     await producer.close();
   }
@@ -185,9 +202,14 @@ async function payloads(options: ProducerPerfOptions, { env, writeOut }: Termina
   };
 }
 
+interface PerfRunOptions extends ProducerPerfOptions {
+  /** Null: without transactions. */
+  readonly commitEveryMs: number | null;
+}
+
 class PerfRun {
   readonly #producer: Producer;
-  readonly #options: ProducerPerfOptions;
+  readonly #options: PerfRunOptions;
   readonly #payload: Payload;
   readonly #terminal: Terminal;
   readonly #stats: LatencyStats;
@@ -195,7 +217,7 @@ class PerfRun {
   #failureCount = 0;
   #output: Promise<void> = Promise.resolve();
 
-  constructor(producer: Producer, options: ProducerPerfOptions, payload: Payload, terminal: Terminal) {
+  constructor(producer: Producer, options: PerfRunOptions, payload: Payload, terminal: Terminal) {
     this.#producer = producer;
     this.#options = options;
     this.#payload = payload;
@@ -204,8 +226,11 @@ class PerfRun {
   }
 
   async run(): Promise<number> {
-    const { numRecords, throughput, warmupRecords } = this.#options;
+    const { numRecords, throughput, warmupRecords, commitEveryMs } = this.#options;
     const { env } = this.#terminal;
+    if (commitEveryMs !== null) await this.#producer.initTransactions();
+    /** Of the open transaction; null: none is open. */
+    let begunMs: number | null = null;
     const startMs = env.mono();
     for (let index = 0; index < numRecords; index++) {
       if (warmupRecords > 0 && index === warmupRecords) {
@@ -220,8 +245,17 @@ class PerfRun {
         const dueMs = startMs + index * 1_000 / throughput;
         if (dueMs > env.mono()) await env.sleep(dueMs - env.mono());
       }
+      if (commitEveryMs !== null && begunMs === null) {
+        this.#producer.beginTransaction();
+        begunMs = env.mono();
+      }
       this.#send(index);
+      if (commitEveryMs !== null && begunMs !== null && env.mono() - begunMs >= commitEveryMs) {
+        await this.#producer.commitTransaction();
+        begunMs = null;
+      }
     }
+    if (begunMs !== null) await this.#producer.commitTransaction();
     await this.#producer.flush();
     const nowMs = env.mono();
     this.#print(this.#stats.total(nowMs));

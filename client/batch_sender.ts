@@ -26,6 +26,7 @@ import {
   type PendingRecord,
   type ProducerIdentity,
 } from "./record_accumulator.ts";
+import type { TransactionManager } from "./transaction_manager.ts";
 
 /** `ProducerOptions` with their defaults filled in. */
 export interface SenderOptions {
@@ -36,6 +37,8 @@ export interface SenderOptions {
   readonly batchBytesMax: number;
   readonly requestBytesMax: number;
   readonly deliveryTimeoutMs: number;
+  /** Null for a producer without transactions. */
+  readonly transactions: TransactionManager | null;
 }
 
 /** A batch inside a request. */
@@ -99,7 +102,10 @@ export class BatchSender {
   #queue(topic: string, partition: number): PartitionQueue {
     let queues = this.#queues.get(topic);
     if (queues === undefined) this.#queues.set(topic, queues = []);
-    return queues[partition] ??= new PartitionQueue(topic, partition, this.#options);
+    return queues[partition] ??= new PartitionQueue(topic, partition, {
+      ...this.#options,
+      isTransactional: this.#options.transactions !== null,
+    });
   }
 
   /** Pumps after the current turn, so that what is sent in one go is one batch. */
@@ -125,6 +131,9 @@ export class BatchSender {
   /** Sends every batch that may be sent now, and sets the timer for the next that will. */
   pump(): void {
     if (this.#cluster.isClosed) return;
+    const failure = this.#options.transactions?.failure ?? null;
+    // What is left of a transaction that can only be aborted is not sent any more.
+    if (failure !== null) { for (const topic of this.#queues.keys()) this.#failTopic(topic, failure); }
     const nowMs = this.#env.mono();
     let wakeAtMs = Infinity;
     const byLeader = new Map<number, PartitionQueue[]>();
@@ -196,6 +205,12 @@ export class BatchSender {
   }
 
   #hasIdentity(queue: PartitionQueue): boolean {
+    const { transactions } = this.#options;
+    if (transactions !== null) {
+      const { identity } = transactions;
+      if (identity !== null && queue.identity !== identity) queue.adopt(identity);
+      return identity !== null;
+    }
     if (!this.#options.idempotent || queue.identity !== null) return true;
     if (!this.#identifying.has(queue)) void this.#identify(queue);
     return false;
@@ -243,6 +258,7 @@ export class BatchSender {
       try {
         const topicId = this.#cluster.knownTopic(queue.topic)?.topicId ?? ZERO_UUID;
         batches.push({ queue, topicId, ...queue.take(this.#options.compression) });
+        this.#options.transactions?.noteUse();
         requestBytes += next.sizeInBytes;
       } catch (error) {
         queue.fail(next, asError(error));
@@ -284,7 +300,12 @@ export class BatchSender {
     }));
     // Version 13 names topics by id.
     const versionMax = topicData.every((topic) => topic.topicId !== ZERO_UUID) ? produce.maxVersion : 12;
-    const value = { acks: ACKS[this.#options.acks], timeoutMs: this.#cluster.requestTimeoutMs, topicData };
+    const value = {
+      transactionalId: this.#options.transactions?.transactionalId ?? null,
+      acks: ACKS[this.#options.acks],
+      timeoutMs: this.#cluster.requestTimeoutMs,
+      topicData,
+    };
     if (this.#options.acks === 0) {
       return await connection.request(produce, value, { versionMax, oneWay: true });
     }
@@ -324,6 +345,8 @@ export class BatchSender {
         return queue.fail(batch, error);
       case "UNKNOWN_PRODUCER_ID":
       case "INVALID_PRODUCER_EPOCH":
+        // In a transaction it means that another producer has taken over.
+        if (this.#options.transactions !== null) return queue.fail(batch, error);
         return queue.retryWithNewIdentity(batch, { atMs, doubt: null });
       case "MESSAGE_TOO_LARGE":
         if (queue.split(batch)) return;

@@ -1,6 +1,6 @@
 /**
- * Asking the broker that coordinates a group, of whatever kind, and looking for it again when it has moved. Source:
- * Kafka's CoordinatorStrategy and AdminApiDriver.
+ * Asking the broker that coordinates a group, of whatever kind, and looking for it again when it has moved; who coordinates
+ * transactions. Source: Kafka's CoordinatorStrategy and AdminApiDriver.
  */
 import { errorCode, type ErrorName } from "../protocol/errors.ts";
 import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
@@ -45,13 +45,30 @@ export async function askCoordinator<A extends Api>(
   }, options);
 }
 
+const GROUP_KEY_TYPE = 0;
+const TRANSACTION_KEY_TYPE = 1;
+
 /** The broker that coordinates this group. Throws a `ClientError`. */
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<Broker> {
+  return await findBroker(cluster, groupId, GROUP_KEY_TYPE, `group ${groupId}`);
+}
+
+/** The broker that coordinates the transactions of this id. Throws a `ClientError`. */
+export async function transactionCoordinatorOf(cluster: Cluster, transactionalId: string): Promise<Broker> {
+  return await findBroker(
+    cluster,
+    transactionalId,
+    TRANSACTION_KEY_TYPE,
+    `transactional id ${transactionalId}`,
+  );
+}
+
+async function findBroker(cluster: Cluster, key: string, keyType: number, what: string): Promise<Broker> {
   const connection = await cluster.anyConnection();
   const response = await connection.request(findCoordinator, {
-    key: groupId,
-    keyType: 0,
-    coordinatorKeys: [groupId],
+    key,
+    keyType,
+    coordinatorKeys: [key],
   });
   const found = response.coordinators[0] ?? response;
   throwIfError(found.errorCode, found.errorMessage);
@@ -60,7 +77,7 @@ export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<
   const coordinator = known();
   if (coordinator === undefined) {
     throw new ConnectionError(
-      `The coordinator of group ${groupId} is broker ${found.nodeId}, which is not known yet`,
+      `The coordinator of ${what} is broker ${found.nodeId}, which is not known yet`,
     );
   }
   return coordinator;

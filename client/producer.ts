@@ -13,6 +13,7 @@ import { type ClientOptions, Cluster, type TopicMetadata } from "./cluster.ts";
 import { asError, BufferFullError, ClosedError, ConfigurationError, RecordTooLargeError } from "./errors.ts";
 import { nextStickyPartition, partitionForKey } from "./partitioner.ts";
 import { type PendingRecord, type RecordMetadata, recordSizeInBytes } from "./record_accumulator.ts";
+import { TransactionManager } from "./transaction_manager.ts";
 
 export interface ProducerOptions extends ClientOptions {
   /** Who must have a record before it counts: all in-sync replicas, the leader (1), nobody (0). Default `"all"`. */
@@ -31,6 +32,10 @@ export interface ProducerOptions extends ClientOptions {
   readonly bufferBytesMax?: number | undefined;
   /** After this time a record that is not acknowledged has failed, milliseconds. Default 120,000. */
   readonly deliveryTimeoutMs?: number | undefined;
+  /** Records are sent in transactions of this id: `initTransactions`, then `beginTransaction` and an end, over and over. */
+  readonly transactionalId?: string | undefined;
+  /** After this time the coordinator aborts an open transaction, milliseconds. Default 60,000. */
+  readonly transactionTimeoutMs?: number | undefined;
 }
 
 /** A record to send. Text is written as UTF-8. */
@@ -71,6 +76,7 @@ export class Producer {
   readonly #env: Env;
   readonly #cluster: Cluster;
   readonly #sender: BatchSender;
+  readonly #transactions: TransactionManager | null;
   readonly #requestBytesMax: number;
   readonly #bufferBytesMax: number;
   readonly #deliveryTimeoutMs: number;
@@ -89,10 +95,19 @@ export class Producer {
     if (idempotent && acks !== "all") {
       throw new ConfigurationError(`An idempotent producer needs acks "all", not ${acks}`);
     }
+    const { transactionalId, transactionTimeoutMs = 60_000 } = options;
+    if (transactionalId !== undefined && !idempotent) {
+      throw new ConfigurationError(
+        `The producer of transactional id "${transactionalId}" must be idempotent`,
+      );
+    }
     this.#requestBytesMax = options.requestBytesMax ?? 1024 * 1024;
     this.#bufferBytesMax = options.bufferBytesMax ?? 32 * 1024 * 1024;
     this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? 120_000;
     this.#cluster = new Cluster(env, options);
+    this.#transactions = transactionalId === undefined
+      ? null
+      : new TransactionManager(this.#cluster, { transactionalId, transactionTimeoutMs });
     this.#sender = new BatchSender(env, this.#cluster, {
       acks,
       idempotent,
@@ -101,6 +116,7 @@ export class Producer {
       batchBytesMax: options.batchBytesMax ?? 64 * 1024,
       requestBytesMax: this.#requestBytesMax,
       deliveryTimeoutMs: this.#deliveryTimeoutMs,
+      transactions: this.#transactions,
     });
   }
 
@@ -115,10 +131,18 @@ export class Producer {
    * nobody awaited `ready()`.
    */
   send(record: ProducerRecord): Promise<RecordMetadata> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve, refuse) => {
+      const reject = (error: Error) => {
+        // A transaction is all of its records or none.
+        this.#transactions?.fail(error);
+        refuse(error);
+      };
       const input = recordInput(record, () => this.#env.now());
       const sizeInBytes = recordSizeInBytes(input);
       if (this.#closing) return reject(new ClosedError("Cannot send: the producer is closed"));
+      if (this.#transactions?.isOpen === false) {
+        return refuse(new ConfigurationError("Cannot send: no transaction is open"));
+      }
       if (sizeInBytes + BATCH_OVERHEAD_BYTES > this.#requestBytesMax) {
         return reject(
           new RecordTooLargeError(
@@ -165,13 +189,45 @@ export class Producer {
     });
   }
 
-  /** Flushes, then closes. Idempotent. Records that are not acknowledged after `timeoutMs` are rejected. */
+  /** Fences earlier producers of the transactional id and ends what they left open. Throws a `ClientError`. */
+  async initTransactions(): Promise<void> {
+    await this.#transactional().init();
+  }
+
+  /** Opens a transaction. Throws `ConfigurationError` while another one is open. */
+  beginTransaction(): void {
+    this.#transactional().begin();
+  }
+
+  /**
+   * Flushes, then commits. Throws a `ClientError`: that of the first record that was not acknowledged, and then the
+   * transaction is still open and can only be aborted.
+   */
+  async commitTransaction(): Promise<void> {
+    await this.#transactional().commit(() => this.flush());
+  }
+
+  /** Aborts the open transaction; records that were not sent yet are rejected. Throws a `ClientError`. */
+  async abortTransaction(): Promise<void> {
+    const reason = new ClosedError("The transaction was aborted before the record was acknowledged");
+    await this.#transactional().abort(() => this.flush(), reason);
+  }
+
+  #transactional(): TransactionManager {
+    if (this.#transactions === null) throw new ConfigurationError("The producer has no transactional id");
+    return this.#transactions;
+  }
+
+  /**
+   * Flushes, aborts a transaction that is open, then closes. Idempotent. Records that are not acknowledged after `timeoutMs`
+   * are rejected.
+   */
   async close(options: { timeoutMs?: number } = {}): Promise<void> {
     this.#closing = true;
     const timeoutMs = options.timeoutMs ?? this.#deliveryTimeoutMs;
     const { promise: expired, resolve } = Promise.withResolvers<void>();
     const cancel = this.#env.timer(timeoutMs, resolve);
-    await Promise.race([this.flush(), expired]);
+    await Promise.race([this.#finish(), expired]);
     cancel();
     this.#cluster.close();
     const error = new ClosedError("The producer was closed before the record was acknowledged");
@@ -179,6 +235,16 @@ export class Producer {
       for (const { record } of topic.unrouted.splice(0)) record.reject(error);
     }
     this.#sender.close(error);
+  }
+
+  async #finish(): Promise<void> {
+    await this.flush();
+    if (this.#transactions?.isOpen !== true) return;
+    try {
+      await this.abortTransaction();
+    } catch {
+      // Its coordinator aborts it, after its timeout.
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

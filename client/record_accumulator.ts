@@ -85,6 +85,7 @@ export class PartitionQueue {
   /** Before this time (mono) nothing is sent: back-off after a failure. */
   retryAtMs = 0;
   readonly #idempotent: boolean;
+  readonly #isTransactional: boolean;
   readonly #batchBytesMax: number;
   #nextOrder = 0;
   #nextSequence = 0;
@@ -96,11 +97,12 @@ export class PartitionQueue {
   constructor(
     topic: string,
     partition: number,
-    options: { idempotent: boolean; batchBytesMax: number },
+    options: { idempotent: boolean; batchBytesMax: number; isTransactional?: boolean },
   ) {
     this.topic = topic;
     this.partition = partition;
     this.#idempotent = options.idempotent;
+    this.#isTransactional = options.isTransactional ?? false;
     this.#batchBytesMax = options.batchBytesMax;
   }
 
@@ -184,7 +186,23 @@ export class PartitionQueue {
       batch.baseSequence = this.#nextSequence;
       this.#nextSequence = (this.#nextSequence + records.length) % SEQUENCE_COUNT;
     }
-    return buildBatch({ records, compression, ...this.identity, baseSequence: batch.baseSequence });
+    return buildBatch({
+      records,
+      compression,
+      ...this.identity,
+      baseSequence: batch.baseSequence,
+      isTransactional: this.#isTransactional,
+    });
+  }
+
+  /** Another transaction begins: its sequence starts at 0, and nothing of the one before is left. */
+  adopt(identity: ProducerIdentity): void {
+    invariant(this.inFlight.length === 0, "A transaction begins when the one before has no batch under way");
+    this.identity = identity;
+    this.#nextSequence = 0;
+    this.#isKnown = false;
+    this.#draining = false;
+    this.#identityBroken = false;
   }
 
   /** The broker has the batch, from `baseOffset` on (−1: it does not say). */
