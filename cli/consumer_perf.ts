@@ -14,6 +14,7 @@ import {
   utf8,
 } from "./command_line.ts";
 import { consumerOptions } from "./console_consumer.ts";
+import { metricsText } from "./metrics_text.ts";
 import { formatTime } from "./java_date_format.ts";
 import { clientProperties, PropertyReader } from "./properties_file.ts";
 import { runProcess } from "./real_terminal.ts";
@@ -70,7 +71,7 @@ export function parseConsumerPerfArguments(args: readonly string[]): ConsumerPer
       "of times, in the letters of Java's SimpleDateFormat",
       "yyyy-MM-dd HH:mm:ss:SSS",
     )
-    .option("--print-metrics", "refused: this consumer keeps none")
+    .option("--print-metrics", "print the consumer's own figures at the end")
     .option(
       "--command-property <name=value>",
       "a consumer setting in Kafka's words; may be repeated",
@@ -89,7 +90,6 @@ export function parseConsumerPerfArguments(args: readonly string[]): ConsumerPer
     throw new UsageError("Exactly one of the following arguments is required: [topic], [include]");
   }
   if (options.reportingInterval <= 0) throw new UsageError("Reporting interval must be greater than 0.");
-  if (options.printMetrics !== undefined) throw new UsageError("The consumer of this tool keeps no metrics");
   return options;
 }
 
@@ -120,7 +120,11 @@ export async function consumerPerfTest(args: readonly string[], terminal: Termin
     partitionFetchMaxBytes: options.fetchSize,
   });
   try {
-    return await new PerfRun(consumer, options, terminal).run(topics);
+    const code = await new PerfRun(consumer, options, terminal).run(topics);
+    if (options.printMetrics === true) {
+      await terminal.writeOut(utf8(metricsText(consumer.metrics(), clientId)));
+    }
+    return code;
   } finally {
     await consumer.close();
   }

@@ -7,6 +7,7 @@ import { checkSecurity } from "./command_config.ts";
 import { integerOption, newCommand, parseOptions, type Terminal, UsageError, utf8 } from "./command_line.ts";
 import { producerOptions } from "./console_producer.ts";
 import { LatencyStats } from "./latency_stats.ts";
+import { metricsText } from "./metrics_text.ts";
 import { clientProperties, PropertyReader } from "./properties_file.ts";
 import { runProcess } from "./real_terminal.ts";
 
@@ -62,7 +63,7 @@ export function parseProducerPerfArguments(args: readonly string[]): ProducerPer
     .option("--command-config <file>", "file with producer settings")
     .option("--warmup-records <count>", "so many at first, shown in the total alone", integerOption(0), 0)
     .option("--reporting-interval <ms>", "time between lines", integerOption(1), REPORTING_INTERVAL_MS)
-    .option("--print-metrics", "refused: this producer keeps none")
+    .option("--print-metrics", "print the producer's own figures at the end")
     .option("--transactional-id <id>", "send in transactions of this id, in place of transactional.id")
     .option(
       "--transaction-duration-ms <ms>",
@@ -100,7 +101,6 @@ function check(options: ProducerPerfOptions): void {
   if (options.transactionDurationMs !== undefined && options.transactionDurationMs <= 0) {
     throw new UsageError("--transaction-duration-ms should be greater than zero.");
   }
-  if (options.printMetrics !== undefined) throw new UsageError("The producer of this tool keeps no metrics");
   const sources = [
     options.bootstrapServer,
     options.producerProps,
@@ -157,7 +157,7 @@ export async function producerPerfTest(args: readonly string[], terminal: Termin
     const commitEveryMs = transactionalId === undefined
       ? null
       : transactionDurationMs ?? TRANSACTION_DURATION_MS;
-    return await new PerfRun(producer, { ...options, commitEveryMs }, payload, terminal).run();
+    return await new PerfRun(producer, { ...options, clientId, commitEveryMs }, payload, terminal).run();
   } finally {
     await producer.close();
   }
@@ -203,6 +203,7 @@ async function payloads(options: ProducerPerfOptions, { env, writeOut }: Termina
 }
 
 interface PerfRunOptions extends ProducerPerfOptions {
+  readonly clientId: string;
   /** Null: without transactions. */
   readonly commitEveryMs: number | null;
 }
@@ -260,6 +261,8 @@ class PerfRun {
     const nowMs = env.mono();
     this.#print(this.#stats.total(nowMs));
     if (this.#steadyStats !== null) this.#print(this.#steadyStats.total(nowMs));
+    const { printMetrics, clientId } = this.#options;
+    if (printMetrics === true) this.#print(metricsText(this.#producer.metrics(), clientId).trimEnd());
     await this.#output;
     if (this.#failureCount === 0) return 0;
     this.#terminal.writeError(`${this.#failureCount} of ${numRecords} records were not acknowledged`);

@@ -12,6 +12,7 @@ import { initProducerId } from "../protocol/messages/22_init_producer_id.ts";
 import type { Compression } from "../protocol/records/record_batch.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
+import { AmountMetric, type ClientMetric } from "./metrics.ts";
 import {
   asError,
   BrokerError,
@@ -70,6 +71,10 @@ export class BatchSender {
   /** Topics whose metadata is on its way. */
   readonly #refreshing = new Set<string>();
   #sharedIdentity: Promise<ProducerIdentity> | null = null;
+  readonly #batchSizes = new AmountMetric();
+  readonly #recordsPerRequest = new AmountMetric();
+  #sentCount = 0;
+  #retryCount = 0;
   #timer: { cancel: Cancel; atMs: number } | null = null;
   #pumpScheduled = false;
 
@@ -90,6 +95,17 @@ export class BatchSender {
     const batchIsReady = this.#queue(topic, partition).append(record, nowMs);
     if (batchIsReady || this.isFlushing || this.#options.lingerMs === 0) this.#pumpSoon();
     else this.#pumpAt(nowMs + this.#options.lingerMs);
+  }
+
+  metrics(): ClientMetric[] {
+    const group = "producer-metrics";
+    return [
+      { group, name: "batch-size-avg", value: this.#batchSizes.average },
+      { group, name: "batch-size-max", value: this.#batchSizes.max },
+      { group, name: "records-per-request-avg", value: this.#recordsPerRequest.average },
+      { group, name: "record-send-total", value: this.#sentCount },
+      { group, name: "record-retry-total", value: this.#retryCount },
+    ];
   }
 
   /** Ends sending; records that are not acknowledged yet are rejected. The cluster must be closed before. */
@@ -265,10 +281,22 @@ export class BatchSender {
       }
     }
     if (batches.length === 0) return;
+    this.#count(batches);
     this.#requestCounts.set(leader, (this.#requestCounts.get(leader) ?? 0) + 1);
     void this.#exchange(leader, batches);
     // More of the same queues may go into further requests.
     if (queues.some((queue) => queue.waiting.length > 0)) this.#pumpSoon();
+  }
+
+  #count(batches: readonly SentBatch[]): void {
+    let records = 0;
+    for (const { batch, bytes } of batches) {
+      records += batch.records.length;
+      this.#batchSizes.record(bytes.length);
+      if (batch.attemptCount > 1) this.#retryCount += batch.records.length;
+      else this.#sentCount += batch.records.length;
+    }
+    this.#recordsPerRequest.record(records);
   }
 
   /** Sends the request and deals with its outcome. Never rejects. */

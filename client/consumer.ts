@@ -9,6 +9,7 @@ import type { AssignorName } from "./assignors.ts";
 import { type CallOptions, type ClientOptions, Cluster } from "./cluster.ts";
 import { CommitFailedError, ConfigurationError, isRetriableError } from "./errors.ts";
 import { type ConsumedRecord, Fetcher } from "./fetcher.ts";
+import type { ClientMetric } from "./metrics.ts";
 import { type CommittedOffset, GroupMembership } from "./group.ts";
 import { findOffsets, type IsolationLevel, type OffsetSpec } from "./offsets.ts";
 import { partitionKey, type TopicPartition } from "./topic_partition.ts";
@@ -147,6 +148,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     const { start } = options;
     const { partitions } = await this.#cluster.topic(topic, { ...options, allowAutoTopicCreation: true });
     this.assign(partitions.map(({ partition }) => ({ topic, partition, start })));
+  }
+
+  /** Figures under the names that Kafka's consumer has for them. */
+  metrics(): ClientMetric[] {
+    return this.#fetcher.metrics();
   }
 
   /**

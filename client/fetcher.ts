@@ -11,6 +11,7 @@ import type { KafkaRecord, RecordHeader, TimestampType } from "../protocol/recor
 import type { Cluster } from "./cluster.ts";
 import { BrokerError, isRetriableError, NoOffsetError, ProtocolViolationError } from "./errors.ts";
 import { type DecodedBatch, FetchedBatches } from "./fetched_batches.ts";
+import { AmountMetric, type ClientMetric } from "./metrics.ts";
 import { findOffsets, ISOLATION_LEVELS, type IsolationLevel, type OffsetSpec } from "./offsets.ts";
 import { partitionKey, type TopicPartition } from "./topic_partition.ts";
 
@@ -64,6 +65,8 @@ export class Fetcher {
   /** In the order in which they are served next. */
   #partitions = new Map<string, PartitionState>();
   readonly #busyLeaders = new Set<number>();
+  readonly #fetchSizes = new AmountMetric();
+  #recordCount = 0;
   #wake: PromiseWithResolvers<void> | null = null;
   #failure: Error | null = null;
 
@@ -111,6 +114,16 @@ export class Fetcher {
       new NoOffsetError(`No offset to start from in ${topic}-${partition}, and offsetReset is "none"`),
     );
     return "latest";
+  }
+
+  metrics(): ClientMetric[] {
+    const group = "consumer-fetch-manager-metrics";
+    return [
+      { group, name: "fetch-total", value: this.#fetchSizes.count },
+      { group, name: "fetch-size-avg", value: this.#fetchSizes.average },
+      { group, name: "fetch-size-max", value: this.#fetchSizes.max },
+      { group, name: "records-consumed-total", value: this.#recordCount },
+    ];
   }
 
   /** Offset of the next record to hand out; null while unknown, or when the partition is not assigned. */
@@ -164,6 +177,7 @@ export class Fetcher {
         this.#partitions.set(key, state);
       }
     }
+    this.#recordCount += records.length;
     this.pump();
     return records;
   }
@@ -344,6 +358,8 @@ export class Fetcher {
   }
 
   #accept(response: FetchResponse, asked: readonly Question[]): void {
+    const parts = response.responses.flatMap(({ partitions }) => partitions);
+    this.#fetchSizes.record(parts.reduce((sum, { records }) => sum + (records?.length ?? 0), 0));
     const questions = new Map<string, Question>();
     for (const question of asked) {
       const { topic, partition } = question.state;

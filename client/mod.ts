@@ -57,6 +57,7 @@ export {
   type GroupOffset,
   type TopicPartitions,
 } from "./group_admin.ts";
+export type { ClientMetric } from "./metrics.ts";
 export type { IsolationLevel, OffsetSpec } from "./offsets.ts";
 export { ShareConsumer, type ShareConsumerOptions, type SharedRecord } from "./share_consumer.ts";
 export {

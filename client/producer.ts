@@ -11,6 +11,7 @@ import type { Compression, RecordInput } from "../protocol/records/record_batch.
 import { BatchSender } from "./batch_sender.ts";
 import { type ClientOptions, Cluster, type TopicMetadata } from "./cluster.ts";
 import { asError, BufferFullError, ClosedError, ConfigurationError, RecordTooLargeError } from "./errors.ts";
+import type { ClientMetric } from "./metrics.ts";
 import { nextStickyPartition, partitionForKey } from "./partitioner.ts";
 import { type PendingRecord, type RecordMetadata, recordSizeInBytes } from "./record_accumulator.ts";
 import { TransactionManager } from "./transaction_manager.ts";
@@ -83,6 +84,7 @@ export class Producer {
   readonly #topics = new Map<string, TopicState>();
   #bufferedBytes = 0;
   #recordCount = 0;
+  #errorCount = 0;
   #readyWaiters: (() => void)[] = [];
   #flushWaiters: (() => void)[] = [];
   #closing = false;
@@ -123,6 +125,17 @@ export class Producer {
   /** Records that wait for their acknowledgement, bytes. */
   get bufferedBytes(): number {
     return this.#bufferedBytes;
+  }
+
+  /** Figures under the names that Kafka's producer has for them. */
+  metrics(): ClientMetric[] {
+    const group = "producer-metrics";
+    return [
+      ...this.#sender.metrics(),
+      { group, name: "record-error-total", value: this.#errorCount },
+      { group, name: "buffer-total-bytes", value: this.#bufferBytesMax },
+      { group, name: "buffer-available-bytes", value: this.#bufferBytesMax - this.#bufferedBytes },
+    ];
   }
 
   /**
@@ -166,6 +179,7 @@ export class Producer {
           settled();
         },
         reject: (error) => {
+          this.#errorCount++;
           reject(error);
           settled();
         },

@@ -187,17 +187,28 @@ Deno.test("the performance tools count what they send and read", async () => {
   const server = `--bootstrap-server ${served.bootstrapServers} --topic p`;
   const sent = await run(
     producerPerfTest,
-    `${server} --num-records 500 --record-size 10 --throughput -1 --warmup-records 100`,
+    `${server} --num-records 500 --record-size 10 --throughput -1 --warmup-records 100 --print-metrics`,
     terminal,
   );
   assert.equal(sent.code, 0, sent.error);
   assert.match(
     sent.out,
-    /\n500 records sent, \S+ records\/sec .* 99.9th\.\n400 steady state records sent, .* 99.9th\.\n$/,
+    /\n500 records sent, \S+ records\/sec .* 99.9th\.\n400 steady state records sent, .* 99.9th\.\n\nMetric Name/,
   );
-  const read = await run(consumerPerfTest, `${server} --num-records 500 --hide-header`, terminal);
+  const figure = (out: string, name: string) =>
+    new RegExp(`\n${name}:\\{client-id=perf-\\S+\\} +: (\\S+)\n`).exec(out)?.[1];
+  assert.equal(figure(sent.out, "producer-metrics:record-send-total"), "500.000");
+  assert.equal(figure(sent.out, "producer-metrics:record-error-total"), "0.000");
+  assert.ok(Number(figure(sent.out, "producer-metrics:batch-size-avg")) > 61, sent.out);
+  const read = await run(
+    consumerPerfTest,
+    `${server} --num-records 500 --hide-header --print-metrics`,
+    terminal,
+  );
   assert.equal(read.code, 0, read.error);
-  assert.match(read.out, /^\S+ \S+, \S+ \S+, 0.0048, [\d.]+, 500, [\d., ]+\n$/);
+  assert.match(read.out, /^\S+ \S+, \S+ \S+, 0.0048, [\d.]+, 500, [\d., ]+\n\nMetric Name/);
+  assert.equal(figure(read.out, "consumer-fetch-manager-metrics:records-consumed-total"), "500.000");
+  assert.ok(Number(figure(read.out, "consumer-fetch-manager-metrics:fetch-size-max")) > 5_000, read.out);
   const refused = await run(
     producerPerfTest,
     `${server} --num-records 2 --record-size 2000000 --throughput -1`,
