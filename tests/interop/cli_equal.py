@@ -1,6 +1,6 @@
 """The commands in bin/ against Kafka's own tools, the same arguments on the same server: output and exit codes are equal.
 
-Where a command changes something, Kafka's tool gets names with `zqtheirs` in place of {} and ours with `zqours`, and
+Where a command changes something, Kafka's tool gets names with `zqtheirs` in place of {} and ours with `zqourown`, as long since columns are padded, and
 both outputs are compared with {} back in their place. The order of lines is Kafka's hash tables' where a line says "sorted".
 What goes to standard error is not compared: there Kafka prints its stack traces and its help.
 A short form in CI; all of them with KAVKA_INTEROP_LONG=1.
@@ -155,7 +155,7 @@ def prepare():
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
-    for name, count in (("seen", 3), ("czqtheirs", 1), ("czqours", 1)):
+    for name, count in (("seen", 3), ("czqtheirs", 1), ("czqourown", 1)):
         # In the short form those two are not created by their lines.
         if name == "seen" or not LONG:
             admin.create_topics([NewTopic(name, count, 1)])[name].result(20)
@@ -204,7 +204,7 @@ def compare(lines):
         tool, *words = shlex.split(line)
         java = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{LIBS}/*", CLASSES[tool]]
         theirs = run(java, words, "zqtheirs", is_sorted)
-        ours = run([os.path.join(ROOT, f"bin/kafka-{tool}.sh")], words, "zqours", is_sorted)
+        ours = run([os.path.join(ROOT, f"bin/kafka-{tool}.sh")], words, "zqourown", is_sorted)
         count += 1
         if theirs != ours:
             differences.append(f"{line}: Kafka's {theirs}, ours {ours}")
