@@ -13,7 +13,8 @@ export class FrameError extends Error {
 /** Bytes asked of the socket at a time for small frames: few for a connection that says little, more once it fills them. */
 const STAGING_BYTES_MIN = 2 * 1024;
 const STAGING_BYTES_MAX = 64 * 1024;
-/** A frame up to this size gets its whole buffer at once; a larger one starts with as much and doubles. */
+/** A frame's buffer is so many times what has arrived of it, up to the size below, and twice as much beyond. */
+const TRUST = 16;
 const TRUSTED_BYTES = 1024 * 1024;
 /** The smallest request header: key, version, correlation id, client id length. */
 const FRAME_BYTES_MIN = 8;
@@ -51,8 +52,8 @@ export class FrameReader {
   }
 
   async #body(size: number): Promise<Uint8Array> {
-    let frame = new Uint8Array(Math.min(size, TRUSTED_BYTES));
     let filled = Math.min(size, this.#end - this.#start);
+    let frame = new Uint8Array(roomFor(filled, size));
     frame.set(this.#staging.subarray(this.#start, this.#start + filled));
     this.#start += filled;
     while (filled < size) {
@@ -82,8 +83,14 @@ export class FrameReader {
   }
 }
 
+/** Silence behind a size must not cost its bytes: a buffer that nobody has written to may still be resident memory. */
+function roomFor(arrivedBytes: number, size: number): number {
+  const trusted = Math.min(arrivedBytes * TRUST, TRUSTED_BYTES);
+  return Math.min(size, Math.max(STAGING_BYTES_MIN, trusted, arrivedBytes * 2));
+}
+
 function grown(frame: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(Math.min(size, frame.byteLength * 2));
+  const larger = new Uint8Array(roomFor(frame.byteLength, size));
   larger.set(frame);
   return larger;
 }

@@ -93,6 +93,30 @@ Deno.test("FrameReader tells a stream that ends inside a frame from one that end
   }
 });
 
+Deno.test("FrameReader takes no memory for what a size announces, but for what arrives", async () => {
+  const whole = framed(new Uint8Array(1_000_000).map((_, i) => i % 251));
+  for (const cut of [[4], [4, 1], [5], [4, 100, 2_000], [4_000, 30_000]]) {
+    const chunks: Uint8Array[] = [];
+    let at = 0;
+    for (const length of cut) chunks.push(whole.subarray(at, at += length));
+    chunks.push(whole.subarray(at));
+    const conn = connOf(chunks);
+    let arrived = 0;
+    const reader = new FrameReader({
+      ...conn,
+      async read(buffer) {
+        const { byteLength } = buffer.buffer;
+        const most = Math.max(4_096, 16 * arrived);
+        assert.ok(byteLength <= most, `a buffer of ${byteLength} bytes where ${arrived} arrived`);
+        const count = await conn.read(buffer);
+        arrived += count ?? 0;
+        return count;
+      },
+    }, FRAME_BYTES_MAX);
+    assert.deepEqual(await reader.next(), whole.subarray(4), `cut ${cut}`);
+  }
+});
+
 Deno.test("FrameReader keeps little for a connection that says little, and more for one that says much", async () => {
   const bodies = Array.from({ length: 3_000 }, (_, i) => new Uint8Array(20).fill(i));
   const stream = joined(bodies.map(framed));
