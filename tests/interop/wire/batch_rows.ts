@@ -31,7 +31,8 @@ export async function batchRows(): Promise<void> {
     timestamp: 1_700_000_000_000,
   });
   const MIN_INT64 = -(2n ** 63n);
-  const BATCHES: readonly [string, Uint8Array, readonly number[]][] = [
+  /** Name, bytes, what they are to be answered with, and the transactional id that the request names. */
+  const BATCHES: readonly [string, Uint8Array, readonly number[], string?][] = [
     ["wrong CRC", changed(good, { crc: 1 }), [CORRUPT_MESSAGE]],
     ["magic 0", changed(good, { magic: 0 }), [
       INVALID_RECORD,
@@ -77,6 +78,7 @@ export async function batchRows(): Promise<void> {
     ["control batch of a client", changed(control, { attributes: 0x20 }), [INVALID_RECORD]],
     // Kafka asks first whether the client may use the transactional id, which it does not name.
     ["transactional control batch of a client", control, [TRANSACTIONAL_ID_AUTHORIZATION_FAILED]],
+    ["control batch of a client that names its transactional id", control, [INVALID_RECORD], "nobody"],
     ["two batches where one may be", concat([good, good]), [INVALID_RECORD]],
     ["timestamp 2^63-1", changed(good, { baseTimestamp: -MIN_INT64 - 1n, maxTimestamp: -MIN_INT64 - 1n }), [
       INVALID_TIMESTAMP,
@@ -96,10 +98,13 @@ export async function batchRows(): Promise<void> {
     ["transactional without a producer id", changed(good, { attributes: 0x10 }), [
       TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     ]],
+    ["no producer id, and the transactional id is named", changed(good, { attributes: 0x10 }), [
+      INVALID_RECORD,
+    ], "nobody"],
   ];
-  for (const [name, records, errors] of BATCHES) {
+  for (const [name, records, errors, transactionalId] of BATCHES) {
     await row(`batch: ${name}`, async (peer) => {
-      const answer = await produceTo(peer, VICTIM, records);
+      const answer = await produceTo(peer, VICTIM, records, 0, transactionalId);
       one(answer?.errorCode, errors, "error");
       return `error ${answer?.errorCode}`;
     });
