@@ -14,13 +14,15 @@ const { INVALID_GROUP_ID, MEMBER_ID_REQUIRED, GROUP_MAX_SIZE_REACHED, UNKNOWN_SE
 const JOIN_VERSION = 5;
 /** The first with compact strings. */
 const COMPACT_VERSION = 6;
+/** Longer than any row: members that were told to join again must not make room for others meanwhile. */
+const SESSION_MS = 600_000;
 /** Joins sent before their answers are read. */
 const PIPELINED = 50;
 
 function joinRequest(groupId: string, metadataBytes: number): RequestInput<typeof joinGroup> {
   return {
     groupId,
-    sessionTimeoutMs: 10_000,
+    sessionTimeoutMs: SESSION_MS,
     rebalanceTimeoutMs: 10_000,
     memberId: "",
     groupInstanceId: null,
