@@ -125,16 +125,11 @@ export class SegmentStore {
     return this.#removals;
   }
 
-  /** Removes the file at once; who has it open may go on with it. Throws what the disk throws. */
-  async remove(path: string): Promise<void> {
-    const open = this.#open.get(path);
-    this.#open.delete(path);
-    if (open !== undefined && open.userCount > 0) {
-      open.isGone = true;
-      return await this.files.remove(path);
-    }
-    if (open !== undefined) await this.#close(path, open);
-    await this.files.removeInSteps(path);
+  /** Removes the file after those that were dropped before it; who has it open may go on with it. Throws what the disk throws. */
+  remove(path: string): Promise<void> {
+    const removed = this.#removals.then(() => this.#removeNow(path));
+    this.#removals = removed.catch(() => undefined);
+    return removed;
   }
 
   /** Writes a file, syncs it and removes it: whether the disk takes batches. Rejects when it does not. */
@@ -180,6 +175,23 @@ export class SegmentStore {
       this.#open.delete(oldPath);
       await this.#close(oldPath, old);
       return;
+    }
+  }
+
+  async #removeNow(path: string): Promise<void> {
+    const open = this.#open.get(path);
+    this.#open.delete(path);
+    const isUsed = open !== undefined && open.userCount > 0;
+    try {
+      if (isUsed) {
+        open.isGone = true;
+        return await this.files.remove(path);
+      }
+      if (open !== undefined) await this.#close(path, open);
+      await this.files.removeInSteps(path);
+    } catch (error) {
+      // It may have been dropped before.
+      if (await this.files.exists(path)) throw error;
     }
   }
 
@@ -274,13 +286,10 @@ export class PartitionSegments {
     }
     // Nobody will look here again: what a power failure brought back would stay for ever. Also when nothing was found, since
     // an earlier call may have ended before this.
-    if (await files.exists(this.#directory)) await files.syncDirectory(this.#directory);
-    try {
-      await files.removeDirectory(this.#directory);
-    } catch (error) {
-      // Most partitions never had one.
-      if (found.length > 0) throw error;
-    }
+    // Most partitions never had one.
+    if (!await files.exists(this.#directory)) return;
+    await files.syncDirectory(this.#directory);
+    await files.removeDirectory(this.#directory);
   }
 
   close(): Promise<void> {

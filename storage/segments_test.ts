@@ -488,3 +488,21 @@ Deno.test("files go one after the other, each in steps, so that the disk has tim
   ]);
   assert.deepEqual(disk.paths, []);
 });
+
+Deno.test("a partition is deleted while files of it still wait to be removed: each goes once, after those before it", async () => {
+  const disk = new FakeDisk();
+  const store = new SegmentStore({ files: disk.files, log: silentLogger, path: "data/segments" });
+  const segments = store.partition(TOPIC_ID, 0);
+  const names = [1, 2, 3, 4].map((number) => ({ number, incarnation: TOPIC_ID, opening: 1 }));
+  for (const name of names) await segments.create(name);
+  disk.calls.length = 0;
+  const dropped = names.slice(0, 3).reverse();
+  for (const name of dropped) segments.drop(name);
+  await Array.fromAsync(segments.removeAll());
+  assert.deepEqual(
+    disk.calls.filter((call) => call.startsWith("remove")),
+    [...dropped, ...names.slice(3)].map((name) => `remove ${fileName(name)}`),
+  );
+  assert.deepEqual(disk.paths, []);
+  assert.equal(await disk.files.exists(`data/segments/${TOPIC_ID}-0`), false);
+});
