@@ -174,12 +174,24 @@ async function list(path: string): Promise<{ name: string; sizeBytes: number }[]
   const found: { name: string; sizeBytes: number }[] = [];
   try {
     for await (const { name } of Deno.readDir(path)) {
-      found.push({ name, sizeBytes: (await Deno.stat(`${path}/${name}`)).size });
+      const sizeBytes = await sizeOf(`${path}/${name}`);
+      // Gone since it was named: that hides no other.
+      if (sizeBytes !== null) found.push({ name, sizeBytes });
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return found;
+}
+
+/** Null: there is no such file. */
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    return (await Deno.stat(path)).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {

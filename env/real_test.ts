@@ -127,6 +127,20 @@ Deno.test("files are written whole and read back", async () => {
   });
 });
 
+Deno.test("a file that goes while its directory is listed hides no other", async () => {
+  await withDirectory(async (directory) => {
+    const names = Array.from({ length: 20 }, (_, i) => `${i}`);
+    for (const [i, name] of names.entries()) {
+      // A link to nothing is what a file is that was named and is gone when it is looked at.
+      if (i % 2 === 1) await Deno.symlink(`${directory}/nothing`, `${directory}/${name}`);
+      else await Deno.writeFile(`${directory}/${name}`, new Uint8Array(i));
+    }
+    const found = new Map((await env.files.list(directory)).map(({ name, sizeBytes }) => [name, sizeBytes]));
+    assert.deepEqual(found, new Map(names.filter((_, i) => i % 2 === 0).map((name) => [name, Number(name)])));
+    assert.deepEqual(await env.files.list(`${directory}/nothing`), []);
+  });
+});
+
 Deno.test("a lock is exclusive between processes and names its holder", async () => {
   await withDirectory(async (directory) => {
     const path = `${directory}/lock`;
