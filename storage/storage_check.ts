@@ -4,6 +4,7 @@
  * does not know, and live bytes that do not add up. It only reads; nobody may write meanwhile, so the data directory's lock is the
  * caller's.
  */
+import { CorruptStorageError } from "./errors.ts";
 import { type BatchIndexEntry, decodeBatchIndex } from "./keys/batch_index.ts";
 import { FAMILY } from "./keys/keyspace.ts";
 import { below } from "./keys/keyspace.ts";
@@ -211,8 +212,7 @@ class PartitionCheck {
     for await (const { key } of scan(this.#options.storage, this.#keys.chunkRange(0, Infinity))) {
       const [baseOffset, attempt] = [key[4] as number, key[5] as string];
       const entry = await this.#options.storage.get(this.#keys.index(baseOffset));
-      const place = entry === null ? null : decodeBatchIndex(entry.value).place;
-      if (place?.kind === "chunks" && place.attempt === attempt) continue;
+      if (entry !== null && mayName(entry.value, attempt)) continue;
       this.#garbage.push(`offset ${baseOffset}: a piece that no index entry names`);
     }
   }
@@ -234,6 +234,17 @@ class PartitionCheck {
         );
       }
     }
+  }
+}
+
+/** Whether an index entry names that attempt's pieces; one that is damaged, which has a line of its own, may. */
+function mayName(entry: Uint8Array, attempt: string): boolean {
+  try {
+    const { place } = decodeBatchIndex(entry);
+    return place.kind === "chunks" && place.attempt === attempt;
+  } catch (error) {
+    if (error instanceof CorruptStorageError) return true;
+    throw error;
   }
 }
 

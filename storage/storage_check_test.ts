@@ -128,6 +128,15 @@ for (const { name, expected, damage } of FAULTS) {
   });
 }
 
+Deno.test("a damaged index entry of a batch in pieces ends no check, and its pieces are no garbage", async () => {
+  const world = await createWorld();
+  world.storage.tamper(new PartitionKeys(TOPIC_ID, 0).index(2), (value) => value.subarray(0, 20));
+  const [damaged, other] = await check(world);
+  assert.match(damaged?.faults[0] ?? "", /^offset 2: Cannot read batch index entry/);
+  assert.deepEqual(damaged?.garbage, []);
+  assert.deepEqual([other?.batchCount, other?.faults], [4, []]);
+});
+
 Deno.test("checkStorage() tells garbage from faults", async () => {
   const world = await createWorld();
   const file = await world.disk.files.create(`data/segments/${TOPIC_ID}-1/0000000099-other-1.log`);
