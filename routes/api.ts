@@ -30,7 +30,6 @@ import {
 } from "./contract_document.ts";
 import { docsPage } from "./docs_page.ts";
 import { jsonResponse, jsonTextResponse } from "./endpoint.ts";
-import { wholeAnswers } from "./head_answer.ts";
 import { liveApp } from "./live/live_app.ts";
 import { LiveTails } from "./live/live_tails.ts";
 import { metricsResponse } from "./metrics.ts";
@@ -42,6 +41,7 @@ import { readRecordsApp } from "./read_records.ts";
 import { storageCheckApp } from "./storage_check.ts";
 import { topicsApp } from "./topics.ts";
 import { webhooksApp } from "./webhooks.ts";
+import { wholeAnswers } from "./whole_answers.ts";
 import { upstashApp, upstashFailure, upstashPaths, upstashRoutes } from "./upstash/upstash_app.ts";
 
 export interface ApiOptions {

@@ -1,30 +1,9 @@
 /**
  * Answers to HEAD: those to GET without the body, with the length that it would have where that is known. Source: RFC 9110 §8.6, §9.3.2.
  */
-import { OpenAPIHono } from "@hono/zod-openapi";
-import type { NotFoundHandler } from "hono";
 import { bodyOf } from "../lib/known_body.ts";
 
 const encoder = new TextEncoder();
-
-/** What `app` would answer to GET, body included: its own answer to HEAD does not tell how long the body would be. */
-export function wholeAnswers(
-  app: OpenAPIHono,
-  notFound: NotFoundHandler,
-): (request: Request) => Promise<Response> {
-  const answers = new WeakMap<Request, Response>();
-  const outer = new OpenAPIHono();
-  outer.use("*", async (context, next) => {
-    await next();
-    answers.set(context.req.raw, context.res);
-  });
-  outer.route("/", app);
-  outer.notFound(notFound);
-  return async (request) => {
-    const cut = await outer.fetch(request);
-    return answers.get(request) ?? cut;
-  };
-}
 
 /** The head of an answer. Of a body that flows there is no length, and none is told; nothing of it is made. */
 export function headOf(response: Response): Response {
