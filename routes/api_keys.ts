@@ -58,7 +58,7 @@ export function apiKeysApp(broker: Broker, isRequired: boolean): OpenAPIHono {
     responses: {
       201: { description: "Made", content: { "application/json": { schema: createdSchema } } },
     },
-    problems: [400, 408, 409, 413, 415, 504],
+    problems: [408, 409, 413, 415, 504],
     async handle({ request }) {
       const { name, scopes, expiresInMs } = parse(createSchema, await readJson(request, broker.env));
       const { env } = broker;

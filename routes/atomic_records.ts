@@ -50,7 +50,7 @@ export function atomicRecordsApp(broker: Broker): OpenAPIHono {
       200: { description: "All are stored", content: { "application/json": { schema: outcomeSchema } } },
       204: { description: "The same request of the producer was stored before" },
     },
-    problems: [400, 403, 404, 408, 409, 413, 415, 422, 429, 504],
+    problems: [403, 404, 408, 409, 413, 415, 422, 429, 504],
     async handle({ request }) {
       const mediaType = mediaTypeOf(request);
       if (!isJsonType(mediaType)) throw unsupportedMediaType(mediaType, "application/json");

@@ -56,7 +56,7 @@ export function backupApp(broker: Broker): OpenAPIHono {
         content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
       },
     },
-    problems: [400, 404],
+    problems: [404],
     async handle({ query }) {
       const names = query.topics?.split(",").filter((name) => name !== "") ?? ownTopics(broker);
       const topics = names.map((name) => findTopic(broker, name));
@@ -80,7 +80,7 @@ export function backupApp(broker: Broker): OpenAPIHono {
     responses: {
       200: { description: "All is back", content: { "application/json": { schema: restoredSchema } } },
     },
-    problems: [400, 408, 409],
+    problems: [408, 409],
     async handle({ query, request }) {
       const restore = new BackupRestore(broker, { overwrite: query.overwrite === "true" });
       try {

@@ -101,7 +101,7 @@ export function clusterApp(broker: Broker): OpenAPIHono {
     responses: {
       200: { description: "Consumers", content: { "application/json": { schema: consumersSchema } } },
     },
-    problems: [400, 504],
+    problems: [504],
     async handle({ query: { group, limit = pageLengthDefault } }) {
       const { consumers } = await broker.supervisor.ask({ type: "describe" });
       const matching = consumers.filter(({ groupId }) => group === undefined || groupId === group);
@@ -120,7 +120,7 @@ export function clusterApp(broker: Broker): OpenAPIHono {
       limit: limitParam,
     },
     responses: { 200: { description: "Actors", content: { "application/json": { schema: actorsSchema } } } },
-    problems: [400],
+    problems: [],
     handle({ query: { kind, limit = pageLengthDefault } }) {
       const matching = broker.inspect().filter((actor) => kind === undefined || actor.kind === kind);
       return jsonResponse(200, { actors: matching.slice(0, limit), total: matching.length });

@@ -41,7 +41,7 @@ export function clusterEventsApp(broker: Broker, tails: LiveTails): OpenAPIHono 
         content: { "text/event-stream": { schema: z.string() } },
       },
     },
-    problems: [400],
+    problems: [],
     handle({ query, request }) {
       const types = query.types === undefined ? null : new Set(query.types.split(","));
       const place = placeOf(request.headers.get("last-event-id"), feedId);

@@ -29,7 +29,7 @@ export interface Endpoint<P extends Fields, Q extends Fields> {
   /** Default false. */
   readonly isBodyOptional?: boolean;
   readonly responses: RouteConfig["responses"];
-  /** The statuses of problem documents that this endpoint answers with, besides 503 and 500. */
+  /** The statuses of problem documents that this endpoint answers with, besides 400, 500 and 503. */
   readonly problems: readonly number[];
   handle(input: EndpointInput<P, Q>): Response | Promise<Response>;
 }

@@ -123,7 +123,7 @@ export function produceRecordsApp(broker: Broker): OpenAPIHono {
         content: { "application/json": { schema: mixedOutcomeSchema } },
       },
     },
-    problems: [400, 403, 404, 408, 409, 413, 415, 422, 429, 504],
+    problems: [403, 404, 408, 409, 413, 415, 422, 429, 504],
     async handle({ params, query, request }) {
       const mediaType = mediaTypeOf(request);
       const eventMode = eventModeOf(mediaType, request.headers);

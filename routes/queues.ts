@@ -128,7 +128,7 @@ export function queuesApp(broker: Broker): OpenAPIHono {
         },
       },
     },
-    problems: [400, 504],
+    problems: [504],
     async handle() {
       const groups = await broker.listGroups();
       const queues = groups.filter(({ groupType }) => groupType === "share")
@@ -147,7 +147,7 @@ export function queuesApp(broker: Broker): OpenAPIHono {
     responses: {
       200: { description: "The queue", content: { "application/json": { schema: queueSchema } } },
     },
-    problems: [400, 404, 504],
+    problems: [404, 504],
     handle: async ({ params }) => jsonResponse(200, await describeQueue(broker, params.group)),
   });
 
@@ -158,7 +158,7 @@ export function queuesApp(broker: Broker): OpenAPIHono {
     summary: "Forget a queue without members, and how far it had got",
     params: { group: groupParam },
     responses: { 204: { description: "It is forgotten; the topics stay" } },
-    problems: [400, 404, 409, 504],
+    problems: [404, 409, 504],
     async handle({ params }) {
       const error = await broker.shareGroup(params.group).ask({ type: "delete" });
       if (error !== "NONE") throw groupProblem(error, params.group);
@@ -178,7 +178,7 @@ export function queuesApp(broker: Broker): OpenAPIHono {
     params: { group: groupParam, topic: topicParam },
     body: { "application/json": { schema: takeSchema } },
     responses: { 200: { description: "Records", content: { "application/json": { schema: takenSchema } } } },
-    problems: [400, 404, 408, 409, 413, 415, 429, 504],
+    problems: [404, 408, 409, 413, 415, 429, 504],
     async handle({ params, request }) {
       const topic = findTopic(broker, params.topic);
       const wish = parse(takeSchema, await readJson(request, broker.env));
@@ -203,7 +203,7 @@ export function queuesApp(broker: Broker): OpenAPIHono {
           content: { "application/json": { schema: settledSchema } },
         },
       },
-      problems: [400, 404, 408, 409, 413, 415, 504],
+      problems: [404, 408, 409, 413, 415, 504],
       async handle({ params, request }) {
         const topic = findTopic(broker, params.topic);
         const settlement = parse(settleSchema, await readJson(request, broker.env));

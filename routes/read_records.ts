@@ -114,7 +114,7 @@ export function readRecordsApp(broker: Broker): OpenAPIHono {
         },
       },
     },
-    problems: [400, 404, 416, 429, 504],
+    problems: [404, 416, 429, 504],
     async handle({ params, query, request }) {
       const topic = findTopic(broker, params.topic);
       checkPartition(topic, params.partition);

@@ -29,7 +29,7 @@ export function storageCheckApp(broker: Broker): OpenAPIHono {
         content: { "application/x-ndjson": { schema: z.string() } },
       },
     },
-    problems: [400, 404],
+    problems: [404],
     handle({ query }) {
       const names = query.topics?.split(",").filter((name) => name !== "");
       const topics = names?.map((name) => findTopic(broker, name)) ??

@@ -91,7 +91,7 @@ export function topicsApp(broker: Broker): OpenAPIHono {
         content: { "application/json": { schema: topicSummarySchema } },
       },
     },
-    problems: [400, 408, 409, 413, 415, 504],
+    problems: [408, 409, 413, 415, 504],
     async handle({ request }) {
       const body = await readJson(request, broker.env);
       const { name, partitionCount = -1, replicationFactor = -1, configs = {} } = parse(
@@ -129,7 +129,7 @@ export function topicsApp(broker: Broker): OpenAPIHono {
     responses: {
       200: { description: "A page", content: { "application/json": { schema: topicListSchema } } },
     },
-    problems: [400],
+    problems: [],
     handle({ query: { limit = pageLengthDefault, after } }) {
       const { topicsByName } = broker.metadata;
       const names = [...topicsByName.keys()].filter((name) => after === undefined || name > after).sort();
@@ -163,7 +163,7 @@ export function topicsApp(broker: Broker): OpenAPIHono {
     responses: {
       200: { description: "The topic", content: { "application/json": { schema: topicSchema } } },
     },
-    problems: [400, 404],
+    problems: [404],
     async handle({ params, query: { limit = pageLengthDefault, fromPartition = 0 } }) {
       const topic = findTopic(broker, params.topic);
       const end = Math.min(fromPartition + limit, topic.partitions.length);

@@ -231,7 +231,7 @@ export function webhooksApp(broker: Broker): OpenAPIHono {
       200: { description: "It was there; it is like this now", content: json(madeSchema) },
       201: { description: "Made", content: json(madeSchema) },
     },
-    problems: [400, 408, 409, 413, 415, 429, 504],
+    problems: [408, 409, 413, 415, 429, 504],
     async handle({ params: { name }, request }) {
       const body = parse(putSchema, await readJson(request, broker.env));
       const config = await configOf(broker, name, body);
@@ -259,7 +259,7 @@ export function webhooksApp(broker: Broker): OpenAPIHono {
     summary: "How a webhook is doing: last delivery, last error, failures, lag",
     params: { name: nameParam },
     responses: { 200: { description: "The webhook", content: json(statusSchema) } },
-    problems: [400, 404, 504],
+    problems: [404, 504],
     async handle({ params: { name } }) {
       const view = there(name, await broker.webhook(name).ask({ type: "get" }));
       const { lag, partitions } = await webhookProgress(broker, view);
@@ -278,7 +278,7 @@ export function webhooksApp(broker: Broker): OpenAPIHono {
     summary: "Delete a webhook; its group keeps the offsets, and its dead letters stay",
     params: { name: nameParam },
     responses: { 204: { description: "It is gone; nothing is sent any more" } },
-    problems: [400, 404, 504],
+    problems: [404, 504],
     async handle({ params: { name } }) {
       if (!await broker.webhook(name).ask({ type: "remove" })) throw absent(name);
       return new Response(null, { status: 204 });
@@ -294,7 +294,7 @@ export function webhooksApp(broker: Broker): OpenAPIHono {
     body: json(pauseSchema),
     isBodyOptional: true,
     responses: { 200: { description: "Nothing is sent until it is resumed", content: json(webhookSchema) } },
-    problems: [400, 404, 408, 413, 415, 504],
+    problems: [404, 408, 413, 415, 504],
     async handle({ params: { name }, request }) {
       const { reason = "paused by request" } = parse(pauseSchema, await optionalJson(broker, request));
       const view = there(name, await broker.webhook(name).ask({ type: "pause", reason }));
@@ -309,7 +309,7 @@ export function webhooksApp(broker: Broker): OpenAPIHono {
     summary: "Go on delivering; what failed before is tried at once",
     params: { name: nameParam },
     responses: { 200: { description: "It delivers again", content: json(webhookSchema) } },
-    problems: [400, 404, 504],
+    problems: [404, 504],
     async handle({ params: { name } }) {
       const view = there(name, await broker.webhook(name).ask({ type: "resume" }));
       return jsonResponse(200, describe(name, view));
@@ -325,7 +325,7 @@ export function webhooksApp(broker: Broker): OpenAPIHono {
     body: json(rotateSchema),
     isBodyOptional: true,
     responses: { 200: { description: "The new secret", content: json(rotatedSchema) } },
-    problems: [400, 404, 408, 413, 415, 504],
+    problems: [404, 408, 413, 415, 504],
     async handle({ params: { name }, request }) {
       const { graceMs = GRACE_MS_DEFAULT } = parse(rotateSchema, await optionalJson(broker, request));
       const secret = generateWebhookSecret(broker.env);

@@ -39,7 +39,7 @@ const responses = {
   },
   101: { description: "A WebSocket, for a request that asks for one" },
 };
-const problems = [400, 403, 404, 426];
+const problems = [403, 404, 426];
 const headers = { ...lastEventIdParam, ...clientIdParam };
 
 export interface LiveAppOptions {
