@@ -2,6 +2,7 @@
  * `kavka backup FILE` and `kavka restore FILE`: topics of a running server, to one file and back, over HTTP. A file is read
  * once as a whole before anything of it is sent back; one that was not written to its end says so by itself.
  */
+import { dirname } from "node:path";
 import { BackupFormatError, type BackupHeader, BackupReader } from "../protocol/backup/backup_file.ts";
 import type { PositionalFile } from "../lib/env.ts";
 import { newCommand, parseOptions, type Terminal, UsageError, utf8 } from "./command_line.ts";
@@ -42,7 +43,7 @@ export async function backup(args: readonly string[], terminal: Terminal): Promi
     await file.syncData();
     await file.close();
     await files.rename(newPath, path);
-    await files.syncDirectory(directoryOf(path));
+    await files.syncDirectory(dirname(path));
     terminal.writeError(`${header.topics.length} topics in ${path}`);
     return 0;
   } catch (error) {
@@ -51,11 +52,6 @@ export async function backup(args: readonly string[], terminal: Terminal): Promi
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`The backup failed, and nothing is kept of it: ${why}`);
   }
-}
-
-function directoryOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
 async function createFile({ env }: Terminal, path: string): Promise<PositionalFile> {

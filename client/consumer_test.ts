@@ -6,7 +6,6 @@ import { fetchApi, type FetchRequest } from "../protocol/messages/01_fetch.ts";
 import { listOffsets } from "../protocol/messages/02_list_offsets.ts";
 import { offsetCommit } from "../protocol/messages/08_offset_commit.ts";
 import { offsetFetch } from "../protocol/messages/09_offset_fetch.ts";
-import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
 import { joinGroup } from "../protocol/messages/11_join_group.ts";
 import { heartbeat } from "../protocol/messages/12_heartbeat.ts";
 import { leaveGroup } from "../protocol/messages/13_leave_group.ts";
@@ -183,17 +182,7 @@ function serveGroup(
 ): { rebalance: boolean; generation: number } {
   const state = { rebalance: false, generation: 0 };
   let assignment = new Uint8Array(0);
-  broker.on(findCoordinator, (request) => ({
-    coordinators: request.coordinatorKeys.map((key) => ({
-      key,
-      nodeId: 1,
-      host: "memory",
-      port: 1,
-      errorCode: 0,
-      errorMessage: null,
-    })),
-    errorMessage: null,
-  }));
+  broker.coordinates();
   broker.on(joinGroup, (request) => {
     const empty = { protocolName: null, leader: "", memberId: "m1", members: [] };
     if (request.memberId === "") return { ...empty, errorCode: errorCode("MEMBER_ID_REQUIRED") };

@@ -10,7 +10,6 @@ import type { Cancel } from "../lib/env.ts";
 import { errorCode, type ErrorName, errorName } from "../protocol/errors.ts";
 import { offsetCommit } from "../protocol/messages/08_offset_commit.ts";
 import { offsetFetch } from "../protocol/messages/09_offset_fetch.ts";
-import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
 import { joinGroup, type JoinGroupResponse } from "../protocol/messages/11_join_group.ts";
 import { heartbeat } from "../protocol/messages/12_heartbeat.ts";
 import { leaveGroup } from "../protocol/messages/13_leave_group.ts";
@@ -25,14 +24,8 @@ import type { Api, ResponseOf } from "../protocol/schema/api.ts";
 import { type AssignorName, assignors, type GroupAssignment } from "./assignors.ts";
 import type { CallOptions, Cluster } from "./cluster.ts";
 import type { Connection, RequestOptions, RequestValue } from "./connection.ts";
-import {
-  BrokerError,
-  ClientError,
-  CommitFailedError,
-  ConnectionError,
-  throwIfError,
-  TimeoutError,
-} from "./errors.ts";
+import { BrokerError, ClientError, CommitFailedError, throwIfError, TimeoutError } from "./errors.ts";
+import { coordinatorOf } from "./group_coordinator.ts";
 import { partitionKey, type TopicPartition } from "./topic_partition.ts";
 
 export interface GroupOptions {
@@ -406,25 +399,8 @@ export class GroupMembership {
   }
 
   async #coordinator(): Promise<Connection> {
-    this.#coordinatorId ??= await this.#findCoordinator();
+    this.#coordinatorId ??= (await coordinatorOf(this.#cluster, this.#options.groupId)).nodeId;
     return await this.#cluster.connection(this.#coordinatorId, "coordinator");
-  }
-
-  async #findCoordinator(): Promise<number> {
-    const key = this.#options.groupId;
-    const connection = await this.#cluster.anyConnection();
-    const response = await connection.request(findCoordinator, { key, keyType: 0, coordinatorKeys: [key] });
-    const found = response.coordinators[0] ?? response;
-    throwIfError(found.errorCode, found.errorMessage);
-    if (!this.#cluster.brokers.some((broker) => broker.nodeId === found.nodeId)) {
-      await this.#cluster.refresh([]);
-      if (!this.#cluster.brokers.some((broker) => broker.nodeId === found.nodeId)) {
-        throw new ConnectionError(
-          `The coordinator of group ${key} is broker ${found.nodeId}, which is not known yet`,
-        );
-      }
-    }
-    return found.nodeId;
   }
 }
 

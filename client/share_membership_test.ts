@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { shareGroupHeartbeat } from "../protocol/messages/76_share_group_heartbeat.ts";
-import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
 import { realEnv } from "../env/real.ts";
 import { Cluster } from "./cluster.ts";
 import { ShareMembership } from "./share_membership.ts";
@@ -10,17 +9,7 @@ const TOPIC_ID = "3f0e8d4a-1b2c-4d5e-8f90-a1b2c3d4e5f6";
 
 Deno.test("a member whose heartbeat's answer was lost says all of itself again, and hears its assignment", async () => {
   const broker = new FakeBroker({ t: 2 });
-  broker.on(findCoordinator, (request) => ({
-    coordinators: request.coordinatorKeys.map((key) => ({
-      key,
-      nodeId: 1,
-      host: "memory",
-      port: 1,
-      errorCode: 0,
-      errorMessage: null,
-    })),
-    errorMessage: null,
-  }));
+  broker.coordinates();
   const told: (readonly string[] | null)[] = [];
   broker.on(shareGroupHeartbeat, ({ subscribedTopicNames }) => {
     told.push(subscribedTopicNames);

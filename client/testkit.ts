@@ -14,6 +14,7 @@ import {
   type ResponseInput,
 } from "../protocol/mod.ts";
 import { apis } from "../protocol/messages/all.ts";
+import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
 import { apiVersions } from "../protocol/messages/18_api_versions.ts";
 import { initProducerId } from "../protocol/messages/22_init_producer_id.ts";
 import { metadata } from "../protocol/messages/03_metadata.ts";
@@ -167,6 +168,21 @@ export class FakeBroker {
     return this.requests.filter(({ name }) => name === api.name).map(({ request }) =>
       request as RequestOf<A>
     );
+  }
+
+  /** Coordinates every group and every transaction. */
+  coordinates(): void {
+    this.on(findCoordinator, ({ coordinatorKeys }) => ({
+      coordinators: coordinatorKeys.map((key) => ({
+        key,
+        nodeId: 1,
+        host: "memory",
+        port: 1,
+        errorCode: 0,
+        errorMessage: null,
+      })),
+      errorMessage: null,
+    }));
   }
 
   /** An Env in which every connection leads here; time is that of `base`. */

@@ -4,7 +4,6 @@
  */
 import type { Env } from "../lib/env.ts";
 import { errorCode } from "../protocol/errors.ts";
-import { findCoordinator } from "../protocol/messages/10_find_coordinator.ts";
 import { initProducerId } from "../protocol/messages/22_init_producer_id.ts";
 import { writeTxnMarkers } from "../protocol/messages/27_write_txn_markers.ts";
 import { describeProducers } from "../protocol/messages/61_describe_producers.ts";
@@ -13,9 +12,9 @@ import { listTransactions } from "../protocol/messages/66_list_transactions.ts";
 import { type CallOptions, type ClientOptions, Cluster } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
 import { BrokerError, ConnectionError, throwIfError } from "./errors.ts";
+import { transactionCoordinatorOf } from "./group_coordinator.ts";
 import type { TopicPartition } from "./topic_partition.ts";
 
-const TRANSACTION_KEY_TYPE = 1;
 /** Of a forced end: nobody goes on with the transactional id's new epoch, so that its timeout does not matter. */
 const FORCED_TIMEOUT_MS = 60_000;
 
@@ -218,15 +217,7 @@ export class TransactionAdmin {
   async #coordinator(
     transactionalId: string,
   ): Promise<{ readonly connection: Connection; readonly nodeId: number }> {
-    const any = await this.#cluster.anyConnection();
-    const response = await any.request(findCoordinator, {
-      key: transactionalId,
-      keyType: TRANSACTION_KEY_TYPE,
-      coordinatorKeys: [transactionalId],
-    });
-    const found = response.coordinators[0] ?? response;
-    throwIfError(found.errorCode);
-    await this.#cluster.refresh([]);
-    return { connection: await this.#cluster.connection(found.nodeId), nodeId: found.nodeId };
+    const { nodeId } = await transactionCoordinatorOf(this.#cluster, transactionalId);
+    return { connection: await this.#cluster.connection(nodeId), nodeId };
   }
 }

@@ -5,6 +5,7 @@
  *
  * `fetch` cannot do that: it resolves by itself, its transport to an address knows no TLS, and NO_PROXY takes it away.
  */
+import { concat } from "../lib/bytes.ts";
 import { type OutboundRequest, UnreachableError } from "../lib/env.ts";
 import { HttpResponseError, HttpResponseReader } from "../lib/http_response.ts";
 
@@ -202,10 +203,7 @@ function requestBytes(
   let head = `${method} ${pathname}${search} HTTP/1.1\r\n`;
   for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
   const headBytes = Uint8Array.from(`${head}\r\n`, (character) => character.charCodeAt(0));
-  const all = new Uint8Array(headBytes.byteLength + bytes.byteLength);
-  all.set(headBytes);
-  all.set(bytes, headBytes.byteLength);
-  return all;
+  return concat([headBytes, bytes]);
 }
 
 function tlsFault(error: unknown): string {

@@ -214,9 +214,7 @@ export class KafkaConnection {
           header.correlationId,
           told as never,
         );
-        const sentBytes = frame.reduce((sum, piece) => sum + piece.byteLength, 0);
-        this.#options.broker.metrics.kafkaSentBytes.add(sentBytes, handler.api.name);
-        fill(frame);
+        this.#options.broker.metrics.kafkaSentBytes.add(fill(frame), handler.api.name);
       }
       // As the time of Kafka's network threads: it is the next request that hears of it.
       this.#recordTime(env.mono() - sendingSinceMs, context);

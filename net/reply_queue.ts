@@ -42,8 +42,8 @@ export class ReplyQueue {
     return this.#slots.length >= this.#options.requestCountMax || this.#bytes >= this.#options.bytesMax;
   }
 
-  /** Takes the next place in line and returns how to fill it. */
-  reserve(): (parts: readonly Uint8Array[]) => void {
+  /** Takes the next place in line and returns how to fill it, which tells how many bytes that were. */
+  reserve(): (parts: readonly Uint8Array[]) => number {
     const slot: Slot = { parts: null, bytes: 0 };
     this.#slots.push(slot);
     return (parts) => {
@@ -51,6 +51,7 @@ export class ReplyQueue {
       slot.bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
       this.#bytes += slot.bytes;
       if (this.#slots[0] === slot) this.#startWriting();
+      return slot.bytes;
     };
   }
 

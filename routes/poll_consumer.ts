@@ -6,6 +6,7 @@ import type {
 } from "../actors/messages/rest_consumer.ts";
 import type { ActorRef } from "../actors/runtime/types.ts";
 import { limits } from "../core/config/limits.ts";
+import { checkTopicAccess } from "./access.ts";
 import { Problem } from "./problem.ts";
 
 /** Consumers are forgotten after five minutes of silence. */
@@ -16,14 +17,19 @@ export interface PollWish {
   readonly maxBytes: number;
 }
 
-/** Null when the client left meanwhile: it has received nothing, and the consumer is told so. */
+/**
+ * Null when the client left meanwhile: it has received nothing, and the consumer is told so. Throws 403 for records of a topic that the
+ * request may not read: another request may have changed the subscription.
+ */
 export async function pollConsumer(
   consumer: ActorRef<RestConsumerMessage>,
-  { signal }: Request,
+  request: Request,
   { timeoutMs, maxBytes }: PollWish,
 ): Promise<RestConsumerAnswer<readonly PolledRecord[]> | null> {
+  const { signal } = request;
+  let answer: RestConsumerAnswer<readonly PolledRecord[]>;
   try {
-    return await consumer.ask({ type: "poll", timeoutMs, maxBytes }, {
+    answer = await consumer.ask({ type: "poll", timeoutMs, maxBytes }, {
       deadlineMs: timeoutMs + limits.askDeadlineMs,
       signal,
     });
@@ -31,6 +37,9 @@ export async function pollConsumer(
     if (signal.aborted) return null;
     throw error;
   }
+  const records = answer.type === "ok" ? answer.value : [];
+  for (const topic of new Set(records.map(({ topic }) => topic))) checkTopicAccess(request, "consume", topic);
+  return answer;
 }
 
 /** 429: those that are silent make room. */

@@ -78,11 +78,7 @@ export class SimFiles implements Files {
     return this.#later("disk remove", nameOf(path), "diskOtherThrown", ({ disk, scheduler }) => {
       if (disk.texts.delete(path)) return;
       disk.model.open(path);
-      try {
-        disk.onRemove?.(path);
-      } catch (error) {
-        scheduler.fail(error as Error);
-      }
+      tellRemoval(disk, scheduler, path);
       disk.model.remove(path);
     });
   }
@@ -90,11 +86,7 @@ export class SimFiles implements Files {
   async removeInSteps(path: string): Promise<void> {
     await this.#later("disk shrinks", nameOf(path), "diskOtherThrown", ({ disk, scheduler }) => {
       const inode = disk.model.open(path);
-      try {
-        disk.onRemove?.(path);
-      } catch (error) {
-        scheduler.fail(error as Error);
-      }
+      tellRemoval(disk, scheduler, path);
       inode.shrink();
     });
     await this.remove(path);
@@ -261,5 +253,13 @@ export class SimFiles implements Files {
         }
       });
     });
+  }
+}
+
+function tellRemoval(disk: SimDisk, scheduler: Scheduler, path: string): void {
+  try {
+    disk.onRemove?.(path);
+  } catch (error) {
+    scheduler.fail(error as Error);
   }
 }

@@ -42,6 +42,12 @@ export class FakeDisk {
     const refuse = () => Promise.reject(new Error("not on this disk"));
     const model = this.#model;
     const epoch = this.#epoch;
+    const remove = (path: string) =>
+      this.#do(epoch, () => {
+        model.open(path);
+        this.calls.push(`remove ${nameOf(path)}`);
+        model.remove(path);
+      });
     return {
       readText: refuse,
       writeText: refuse,
@@ -61,21 +67,13 @@ export class FakeDisk {
           this.#call(`syncDirectory ${nameOf(path)}`);
           model.syncDirectory(path);
         }),
-      remove: (path) =>
-        this.#do(epoch, () => {
-          model.open(path);
-          this.calls.push(`remove ${nameOf(path)}`);
-          model.remove(path);
-        }),
+      remove,
       removeInSteps: async (path) => {
         await this.#do(epoch, () => {
           this.calls.push(`shrink ${nameOf(path)}`);
           model.open(path).shrink();
         });
-        await this.#do(epoch, () => {
-          this.calls.push(`remove ${nameOf(path)}`);
-          model.remove(path);
-        });
+        await remove(path);
       },
       removeDirectory: (path) => this.#do(epoch, () => model.removeDirectory(path)),
     };

@@ -116,8 +116,12 @@ export class SegmentStore {
       open.isDoomed = true;
       return;
     }
-    this.#open.delete(path);
-    this.#removals = this.#removals.then(() => this.#remove(path, open ?? null));
+    this.remove(path).catch((error) => {
+      this.log.warn("Cannot remove a segment file; it goes when its partition is opened again", {
+        path,
+        error: String(error),
+      });
+    });
   }
 
   /** Resolves when all files that were dropped are gone, but for those that cannot be removed. */
@@ -164,11 +168,9 @@ export class SegmentStore {
       if (!isBroken) await this.#close(path, open);
       return;
     }
-    if (open.isDoomed || isBroken) {
-      if (this.#open.get(path) === open) this.#open.delete(path);
-      if (open.isDoomed) this.#removals = this.#removals.then(() => this.#remove(path, open));
-      return;
-    }
+    if (isBroken && this.#open.get(path) === open) this.#open.delete(path);
+    if (open.isDoomed) return this.drop(path);
+    if (isBroken) return;
     if (this.#open.size <= IDLE_FILES_MAX) return;
     for (const [oldPath, old] of this.#open) {
       if (old.userCount > 0) continue;
@@ -192,19 +194,6 @@ export class SegmentStore {
     } catch (error) {
       // It may have been dropped before.
       if (await this.files.exists(path)) throw error;
-    }
-  }
-
-  async #remove(path: string, open: OpenFile | null): Promise<void> {
-    if (open !== null) await this.#close(path, open);
-    try {
-      await this.files.removeInSteps(path);
-    } catch (error) {
-      if (!await this.files.exists(path).catch(() => true)) return;
-      this.log.warn("Cannot remove a segment file; it goes when its partition is opened again", {
-        path,
-        error: String(error),
-      });
     }
   }
 

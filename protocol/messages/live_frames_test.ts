@@ -8,19 +8,8 @@ import {
   encodeResponseFrame,
 } from "../header.ts";
 import { type Api, decodeRequest, supportsVersion } from "../schema/api.ts";
+import { type LiveFrame, readLiveFrames } from "../../tests/fixtures/live_frames.ts";
 import { apiByKey } from "./all.ts";
-
-interface Recorded {
-  readonly api: number;
-  readonly version: number;
-  readonly direction: "request" | "response";
-  /** The frame without its 4-byte size. */
-  readonly hex: string;
-  /** Bytes behind the last field, which the client should not have sent. */
-  readonly leftOver?: number;
-}
-
-const directory = new URL("../../tests/fixtures/frames-live/", import.meta.url);
 
 /** APIs that the clients also used; their frames are left out for as long as they have no table. */
 const MAY_LACK_A_TABLE: ReadonlySet<number> = new Set([46, 75]);
@@ -39,9 +28,8 @@ const CLIENTS = [
 
 for (const client of CLIENTS) {
   Deno.test(`frames of ${client}: decoded, and encoded to the same bytes`, () => {
-    const lines = Deno.readTextFileSync(new URL(`${client}.jsonl`, directory)).trimEnd().split("\n");
     let compared = 0;
-    for (const frame of lines.map((line) => JSON.parse(line) as Recorded)) {
+    for (const frame of readLiveFrames(client)) {
       const api = apiByKey.get(frame.api);
       if (api === undefined) {
         assert(MAY_LACK_A_TABLE.has(frame.api), `API ${frame.api} has no table`);
@@ -64,7 +52,7 @@ for (const client of CLIENTS) {
   });
 }
 
-function requestAgain(api: Api, frame: Recorded, bytes: Uint8Array): Uint8Array {
+function requestAgain(api: Api, frame: LiveFrame, bytes: Uint8Array): Uint8Array {
   const reader = new ByteReader(bytes);
   const header = decodeRequestHeader(reader);
   assert.equal(header.apiKey, frame.api);
@@ -78,7 +66,7 @@ function requestAgain(api: Api, frame: Recorded, bytes: Uint8Array): Uint8Array 
   return withoutSize(encodeRequestFrame(api, frame.version, header.correlationId, header.clientId, value));
 }
 
-function responseAgain(api: Api, frame: Recorded, bytes: Uint8Array): Uint8Array {
+function responseAgain(api: Api, frame: LiveFrame, bytes: Uint8Array): Uint8Array {
   const reader = new ByteReader(bytes);
   const correlationId = decodeResponseHeader(api, frame.version, reader);
   const value = api.response.decode(reader, frame.version);

@@ -17,6 +17,7 @@ import { listConfigResources } from "../../protocol/messages/74_list_config_reso
 import { ZERO_UUID } from "../../lib/bytes.ts";
 import type { ResponseOf } from "../../protocol/schema/api.ts";
 import { buildBatch } from "../../protocol/records/record_batch.ts";
+import { brokerWith } from "../broker_with.ts";
 import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -279,13 +280,7 @@ Deno.test("a topic that only the supervisor knows, which has just started, is on
   const supervisor = {
     ask: () => Promise.resolve({ error: "TOPIC_ALREADY_EXISTS", message: "Topic 'a' already exists." }),
   };
-  const broker = new Proxy(world.broker, {
-    get(target, name) {
-      if (name === "supervisor") return supervisor;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  const broker = brokerWith(world.broker, { supervisor });
   const { topics } = await call({ env: world.env, broker }, metadata, {
     topics: [{ name: "a", topicId: ZERO_UUID }],
     allowAutoTopicCreation: true,

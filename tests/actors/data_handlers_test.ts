@@ -10,6 +10,7 @@ import { metadata } from "../../protocol/messages/03_metadata.ts";
 import { describeConfigs } from "../../protocol/messages/32_describe_configs.ts";
 import { buildBatch } from "../../protocol/records/record_batch.ts";
 import { ZERO_UUID } from "../../lib/bytes.ts";
+import { brokerWith } from "../broker_with.ts";
 import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -42,13 +43,7 @@ function produce({ broker }: World, topic: TopicImage, partition: number, byteLe
 
 /** The same world, with another way to its partitions. */
 function withPartitions(world: World, partition: Broker["partition"]): World {
-  const broker = new Proxy(world.broker, {
-    get(target, key) {
-      if (key === "partition") return partition;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  const broker = brokerWith(world.broker, { partition });
   return { ...world, broker };
 }
 

@@ -9,6 +9,7 @@ import { listOffsets } from "../../protocol/messages/02_list_offsets.ts";
 import { offsetForLeaderEpoch } from "../../protocol/messages/23_offset_for_leader_epoch.ts";
 import { buildBatch } from "../../protocol/records/record_batch.ts";
 import { call } from "../handler_call.ts";
+import { brokerWith } from "../broker_with.ts";
 import { settled, start, type World } from "../local_world.ts";
 
 async function createTopic({ env, broker }: World, name: string, partitionCount = 1): Promise<TopicImage> {
@@ -246,26 +247,19 @@ Deno.test("Fetch opens many cold partitions at once, but not all of them", async
   const topic = await createTopic(world, "orders", 300);
   let open = 0;
   let most = 0;
-  const broker: Broker = new Proxy(world.broker, {
-    get(target, key) {
-      if (key !== "partition") {
-        const value: unknown = Reflect.get(target, key, target);
-        return typeof value === "function" ? value.bind(target) : value;
+  const partition: Broker["partition"] = (topicId, index) => {
+    const ref = world.broker.partition(topicId, index);
+    const ask: typeof ref.ask = async (message, options) => {
+      most = Math.max(most, ++open);
+      try {
+        return await ref.ask(message, options);
+      } finally {
+        open -= 1;
       }
-      return (topicId: string, index: number) => {
-        const ref = target.partition(topicId, index);
-        const ask: typeof ref.ask = async (message, options) => {
-          most = Math.max(most, ++open);
-          try {
-            return await ref.ask(message, options);
-          } finally {
-            open -= 1;
-          }
-        };
-        return { ...ref, ask };
-      };
-    },
-  });
+    };
+    return { ...ref, ask };
+  };
+  const broker = brokerWith(world.broker, { partition });
   const { told } = await fetch({ ...world, broker } as World, { topic, partitions: all(300) });
   assert.equal(told.length, 300);
   assert.equal(most, limits.fetchPartitionsAtOnceMax);

@@ -11,6 +11,7 @@ import { describeTransactions } from "../../protocol/messages/65_describe_transa
 import { consumerGroupDescribe } from "../../protocol/messages/69_consumer_group_describe.ts";
 import { shareGroupDescribe } from "../../protocol/messages/77_share_group_describe.ts";
 import { describeShareGroupOffsets } from "../../protocol/messages/90_describe_share_group_offsets.ts";
+import { brokerWith } from "../broker_with.ts";
 import { call } from "../handler_call.ts";
 import { settled, start, type World } from "../local_world.ts";
 
@@ -39,21 +40,12 @@ async function commit(world: World, partition: number, offset: number, groupId =
 /** The broker, and what its groups are asked. */
 function watched({ env, broker }: World) {
   const asked: unknown[] = [];
-  const proxy: Broker = new Proxy(broker as Broker, {
-    get(target, name) {
-      const value = Reflect.get(target, name, target);
-      if (typeof value !== "function") return value;
-      if (name !== "group") return value.bind(target);
-      return (groupId: string) => {
-        const ref = target.group(groupId);
-        return {
-          ...ref,
-          ask: (message: never, options: never) => (asked.push(message), ref.ask(message, options)),
-        };
-      };
-    },
-  });
-  return { asked, world: { env, broker: proxy } as unknown as World };
+  const group: Broker["group"] = (groupId) => {
+    const ref = broker.group(groupId);
+    const ask = (message: never, options: never) => (asked.push(message), ref.ask(message, options));
+    return { ...ref, ask } as typeof ref;
+  };
+  return { asked, world: { env, broker: brokerWith(broker, { group }) } as unknown as World };
 }
 
 Deno.test("OffsetFetch asks the group once for each partition that exists, and answers each once", async () => {
@@ -147,13 +139,7 @@ Deno.test("an answer about producers has a bound over all partitions; those beyo
       return Promise.resolve({ error: "NONE", producers });
     },
   });
-  const broker = new Proxy(world.broker, {
-    get: (target, name) => {
-      if (name === "partition") return partition;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  const broker = brokerWith(world.broker, { partition });
   const names = ["a", "b"];
   for (const name of names) await addTopic(world, name, 6);
   const partitionIndexes = [0, 1, 2, 3, 4, 5];

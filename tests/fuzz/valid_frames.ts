@@ -4,6 +4,7 @@ import { concat } from "../../lib/bytes.ts";
 import { encodeRequestFrame } from "../../protocol/header.ts";
 import { produce } from "../../protocol/messages/00_produce.ts";
 import { buildBatch } from "../../protocol/records/record_batch.ts";
+import { liveFrameClients, readLiveFrames } from "../fixtures/live_frames.ts";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url);
 
@@ -17,14 +18,8 @@ export function recordedFrames(): Uint8Array[] {
       if (each.direction === "request") frames.push(Uint8Array.fromHex(each.frame));
     }
   }
-  for (const { name } of Deno.readDirSync(new URL("frames-live/", FIXTURES))) {
-    if (!name.endsWith(".jsonl")) continue;
-    for (
-      const line of Deno.readTextFileSync(new URL(`frames-live/${name}`, FIXTURES)).trimEnd().split("\n")
-    ) {
-      const each = JSON.parse(line) as { direction: string; hex: string };
-      if (each.direction === "request") frames.push(Uint8Array.fromHex(each.hex));
-    }
+  for (const { direction, hex } of liveFrameClients().flatMap(readLiveFrames)) {
+    if (direction === "request") frames.push(Uint8Array.fromHex(hex));
   }
   return frames;
 }

@@ -11,6 +11,7 @@ import { ByteReader, concat } from "../../lib/bytes.ts";
 import { decodeRequestHeader } from "../../protocol/header.ts";
 import { apiByKey } from "../../protocol/messages/all.ts";
 import { decodeRequest, supportsVersion } from "../../protocol/schema/api.ts";
+import { type LiveFrame, liveFramesFile } from "../fixtures/live_frames.ts";
 import { ApacheKafka } from "./clients/apache_kafka.ts";
 import { CLIENTS } from "./clients/registry.ts";
 import { prepare, prepareClients } from "./prepare.ts";
@@ -19,21 +20,12 @@ const FRAME_BYTES_MAX = 3_000;
 /** Of any frame that is passed on; the contract's largest record is 1 MB. */
 const FRAME_BYTES_TAKEN_MAX = 64 * 1024 * 1024;
 
-interface Recorded {
-  readonly api: number;
-  readonly version: number;
-  readonly direction: "request" | "response";
-  readonly hex: string;
-  /** Bytes that the client sent behind the last field. */
-  readonly leftOver?: number;
-}
-
 /** What is kept of one client. */
 class Recording {
-  readonly #first = new Map<string, Recorded>();
-  readonly #longest = new Map<string, Recorded>();
+  readonly #first = new Map<string, LiveFrame>();
+  readonly #longest = new Map<string, LiveFrame>();
 
-  add(frame: Recorded): void {
+  add(frame: LiveFrame): void {
     const key = `${frame.api}/${frame.version}/${frame.direction}`;
     if (frame.hex.length / 2 > FRAME_BYTES_MAX) return;
     if (!this.#first.has(key)) this.#first.set(key, frame);
@@ -44,7 +36,7 @@ class Recording {
 
   lines(): string[] {
     const frames = [...this.#first.values(), ...this.#longest.values()];
-    const order = (each: Recorded) =>
+    const order = (each: LiveFrame) =>
       each.api * 1_000 + each.version * 10 + (each.direction === "request" ? 0 : 1);
     return frames.sort((a, b) => order(a) - order(b)).map((each) => JSON.stringify(each));
   }
@@ -167,7 +159,7 @@ async function main(names: readonly string[]): Promise<number> {
     failed += code === 0 ? 0 : 1;
     const file = name.replaceAll(/^@|\W+kafka$/g, "").replaceAll(/\W/g, "_");
     const lines = recording.lines();
-    await Deno.writeTextFile(`${ROOT}tests/fixtures/frames-live/${file}.jsonl`, lines.join("\n") + "\n");
+    await Deno.writeTextFile(liveFramesFile(file), lines.join("\n") + "\n");
     console.log(`${file}.jsonl: ${lines.length} frames`);
   }
   listener.close();
