@@ -1,10 +1,14 @@
 /** Keys: who may do what, on every contract. */
 import assert from "node:assert/strict";
+import type { Broker } from "../../actors/broker.ts";
+import type { RestConsumerMessage } from "../../actors/messages/rest_consumer.ts";
+import type { AskOptions } from "../../actors/runtime/types.ts";
 import { createApi } from "../../routes/api.ts";
 import { needOf } from "../../routes/access.ts";
 import { httpApp } from "../../routes/app.ts";
 import { accessRows } from "../../routes/access_table.ts";
 import { compilePattern } from "../../routes/confluent/contract_router.ts";
+import { brokerWith } from "../broker_with.ts";
 import { serveBroker, type ServedBroker } from "../served_broker.ts";
 import { FakeBroker } from "./fake_broker.ts";
 import { readAnswer } from "./http_client.ts";
@@ -57,13 +61,15 @@ class Keys implements AsyncDisposable {
   readonly #served: ServedBroker;
   readonly #app;
 
-  constructor(served: ServedBroker) {
+  constructor(served: ServedBroker, broker: Broker) {
     this.#served = served;
-    this.#app = httpApp(served.broker, { version: "0", adminKey: ADMIN });
+    this.#app = httpApp(broker, { version: "0", adminKey: ADMIN });
   }
 
-  static async open(): Promise<Keys> {
-    return new Keys(await serveBroker());
+  /** `instead`: members that the routes are to find in place of the broker's own. */
+  static async open(instead: (broker: Broker) => Partial<Broker> = () => ({})): Promise<Keys> {
+    const served = await serveBroker();
+    return new Keys(served, brokerWith<Broker>(served.broker, instead(served.broker)));
   }
 
   async send(method: string, path: string, authorization: string | null, body?: unknown, headers = {}) {
@@ -315,6 +321,41 @@ Deno.test("access: a request that waits tells nothing of what its consumer was s
   assert.equal((await keys.send("GET", `${at}/records`, mine, undefined, accept)).status, 403);
   const read = await keys.send("GET", `${at}/records?timeout=20000`, all, undefined, accept);
   assert.deepEqual(read.body.map(({ topic }: { topic: string }) => topic), ["other"]);
+});
+
+Deno.test("access: records that a consumer gives of a topic that is not the key's are told to nobody", async () => {
+  // As when the subscription changes between the look at it and the reading.
+  await using keys = await Keys.open((broker) => ({
+    restConsumer(groupId, instanceId) {
+      const ref = broker.restConsumer(groupId, instanceId);
+      const record = { offset: 0, timestamp: 1, key: null, value: new Uint8Array([49]), headers: [] };
+      const polled = {
+        type: "ok",
+        value: ["mine", "other"].map((topic) => ({ topic, partition: 0, record })),
+      };
+      const ask = (message: RestConsumerMessage, options: AskOptions) =>
+        message.type === "poll" ? Promise.resolve(polled) : ref.ask(message, options);
+      return { ...ref, ask } as typeof ref;
+    },
+  }));
+  for (const name of ["mine", "other"]) {
+    assert.equal((await keys.send("POST", "/v1/topics", `Bearer ${ADMIN}`, { name })).status, 201);
+  }
+  const [mine, all] = [await keys.make("consume:mine"), await keys.make("consume")];
+  const v2 = { "content-type": "application/vnd.kafka.v2+json" };
+  const create = { name: "c", format: "json" };
+  assert.equal((await keys.send("POST", "/consumers/g", mine, create, v2)).status, 200);
+  const at = "/consumers/g/instances/c";
+  assert.equal((await keys.send("POST", `${at}/subscription`, mine, { topics: ["mine"] }, v2)).status, 204);
+  const accept = { accept: "application/vnd.kafka.json.v2+json" };
+  const read = async (key: string) => {
+    const { status, body } = await keys.send("GET", `${at}/records`, key, undefined, accept);
+    return [status, Array.isArray(body) ? body.length : 0];
+  };
+  assert.deepEqual([await read(mine), await read(all)], [[403, 0], [200, 2]]);
+  const consume = async (key: string) =>
+    (await keys.send("POST", "/consume/h/i", key, { topic: "mine", timeout: 1 })).status;
+  assert.deepEqual([await consume(mine), await consume(all)], [403, 200]);
 });
 
 Deno.test("access: a consumer on the server is for the topics of the key that asks", async () => {
