@@ -84,3 +84,20 @@ Deno.test("the bytes of a partition that fails are let go", async () => {
   await Promise.all([failed, late]);
   assert.equal(runtime.waitingBytes.bytes, 0);
 });
+
+Deno.test("the bytes of a batch that is taken up after its client gave up count until they are durable", async () => {
+  const { env, storage, runtime, produce } = await createWorld();
+  storage.fateOf = () => "hold";
+  // Its partition is still being opened.
+  const late = assert.rejects(produce(7), AskDeadlineError);
+  await env.advance(DEADLINE_MS + 100);
+  await late;
+  // The head is made, then the batch is stored: it counts during both.
+  for (const keyCount of [0, 1]) {
+    assert.equal(storage.keys().filter((key) => key[2] === 7).length, keyCount);
+    assert.ok(runtime.waitingBytes.bytes > 1_000, `${runtime.waitingBytes.bytes} bytes, ${keyCount} keys`);
+    storage.releaseHeld();
+    await env.runUntilIdle();
+  }
+  assert.equal(runtime.waitingBytes.bytes, 0);
+});
