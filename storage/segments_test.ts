@@ -506,3 +506,13 @@ Deno.test("a partition is deleted while files of it still wait to be removed: ea
   assert.deepEqual(disk.paths, []);
   assert.equal(await disk.files.exists(`data/segments/${TOPIC_ID}-0`), false);
 });
+
+Deno.test("a file whose name could not be synced goes again, since nobody will name it", async () => {
+  const world = newWorld();
+  const log = await openLog(world);
+  world.disk.fateOf = (call) => call.startsWith("syncDirectory") ? "fail" : "ok";
+  await assert.rejects(log.append(batches(log, [LARGE])), StorageUnavailableError);
+  assert.ok(world.disk.calls.some((call) => call.startsWith("create")), "no file was made");
+  await settle();
+  assert.deepEqual(world.disk.paths, []);
+});
